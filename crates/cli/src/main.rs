@@ -1,0 +1,2 @@
+//! groundtune
+fn main() {}

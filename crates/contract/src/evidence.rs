@@ -1,0 +1,33 @@
+//! Evidence: a chunk that was found for a question, and where it stands.
+
+use std::ops::Range;
+
+use crate::{ChunkId, DocumentId, LineRange, Share};
+
+/// A chunk found for a question.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evidence {
+    /// The chunk.
+    pub chunk: ChunkId,
+    /// The document it is from.
+    pub document: DocumentId,
+    /// The document's title, if it has one.
+    pub title: Option<String>,
+    /// The headings above it, outermost first.
+    pub headings: Vec<String>,
+    /// Its bytes in the document's text.
+    pub bytes: Range<usize>,
+    /// Its lines in the document's text.
+    pub lines: LineRange,
+    /// Its text, as it stands in the document.
+    pub text: String,
+    /// How well it bears on the question, 0 to 1: the scale of `threshold`.
+    pub score: Share,
+}
+
+impl Evidence {
+    /// Returns the headings in one line, ` › ` between them; empty if there are none.
+    pub fn section(&self) -> String {
+        self.headings.join(" › ")
+    }
+}

@@ -1,0 +1,128 @@
+//! The prompt, and the only way to make one.
+//!
+//! Training and answering both call [`render`], so what a model is trained on and
+//! what it is asked cannot drift apart.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Evidence;
+
+/// The text a model is given. Made only by [`render`].
+///
+/// ```compile_fail
+/// let prompt = contract::Prompt { text: "made by hand".into() };
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prompt {
+    text: String,
+}
+
+/// How a question and its evidence become a prompt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Template {
+    /// A blank line between the parts:
+    /// `Context: {context}\n\nQuestion: {question}\n\nAnswer:`.
+    #[default]
+    Spaced,
+    /// A single newline between the parts:
+    /// `Context: {context}\nQuestion: {question}\nAnswer:`.
+    Compact,
+    /// The hybrid system's grounded prompt:
+    /// `Context: {context}\nQuery: {question}\nResponse:`.
+    Grounded,
+    /// The hybrid system's creative prompt, which takes no evidence:
+    /// `Generate creative content for: {question}`.
+    Creative,
+}
+
+impl Prompt {
+    /// Returns the text to give to the model.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+/// Makes the prompt of `question` from the `evidence` found for it, in its order.
+///
+/// The evidence's texts are trimmed and joined by a newline. Without evidence the
+/// context is left out rather than left empty, so that a candidate without
+/// retrieval takes the same road: `Question: {question}\n\nAnswer:`.
+pub fn render(template: Template, question: &str, evidence: &[Evidence]) -> Prompt {
+    let context = evidence
+        .iter()
+        .map(|found| found.text.trim())
+        .collect::<Vec<_>>()
+        .join("\n");
+    let (gap, ask, reply) = match template {
+        Template::Spaced => ("\n\n", "Question", "Answer"),
+        Template::Compact => ("\n", "Question", "Answer"),
+        Template::Grounded => ("\n", "Query", "Response"),
+        Template::Creative => {
+            return Prompt {
+                text: format!("Generate creative content for: {question}"),
+            };
+        }
+    };
+    let context = if evidence.is_empty() {
+        String::new()
+    } else {
+        format!("Context: {context}{gap}")
+    };
+    Prompt {
+        text: format!("{context}{ask}: {question}{gap}{reply}:"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ChunkId, DocumentId, LineRange, Share};
+
+    fn found(text: &str) -> Evidence {
+        Evidence {
+            chunk: ChunkId(1),
+            document: DocumentId::new("a.md"),
+            title: None,
+            headings: Vec::new(),
+            bytes: 0..text.len(),
+            lines: LineRange { start: 1, end: 1 },
+            text: text.into(),
+            score: Share::ONE,
+        }
+    }
+
+    fn check(template: Template, evidence: &[Evidence], expect: &str) {
+        assert_eq!(render(template, "Why?", evidence).as_str(), expect);
+    }
+
+    #[test]
+    fn templates_are_to_the_letter() {
+        let two = [found("One.\n"), found("Two.")];
+        check(
+            Template::Spaced,
+            &two,
+            "Context: One.\nTwo.\n\nQuestion: Why?\n\nAnswer:",
+        );
+        check(
+            Template::Compact,
+            &two,
+            "Context: One.\nTwo.\nQuestion: Why?\nAnswer:",
+        );
+        check(
+            Template::Grounded,
+            &two,
+            "Context: One.\nTwo.\nQuery: Why?\nResponse:",
+        );
+        check(
+            Template::Creative,
+            &two,
+            "Generate creative content for: Why?",
+        );
+    }
+
+    #[test]
+    fn without_evidence_there_is_no_context() {
+        check(Template::Spaced, &[], "Question: Why?\n\nAnswer:");
+    }
+}
