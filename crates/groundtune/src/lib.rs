@@ -1,1 +1,4 @@
 //! groundtune
+
+pub mod config;
+pub mod project;

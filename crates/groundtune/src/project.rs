@@ -1,0 +1,180 @@
+//! A project: the folder that holds `groundtune.toml`, and what lies in it.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::config::{self, Config, ConfigError};
+
+/// The folder, in a project, that groundtune writes to.
+const STATE_FOLDER: &str = ".groundtune";
+
+/// A project that was found or made, with its configuration read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Project {
+    /// The folder that holds `groundtune.toml`.
+    pub root: PathBuf,
+    /// What it says.
+    pub config: Config,
+}
+
+/// Why there is no project.
+#[derive(Debug, Error)]
+pub enum ProjectError {
+    /// Neither the folder nor one above it has a `groundtune.toml`.
+    #[error("there is no `groundtune.toml` in `{}` or in a folder above it", start.display())]
+    NotFound {
+        /// Where the search began.
+        start: PathBuf,
+    },
+    /// The named folder has no `groundtune.toml`.
+    #[error("`{}` is not a project: it has no `groundtune.toml`", root.display())]
+    NotAProject {
+        /// The folder.
+        root: PathBuf,
+    },
+    /// A project is there already.
+    #[error("`{}` exists already and is left as it is", path.display())]
+    Exists {
+        /// Its `groundtune.toml`.
+        path: PathBuf,
+    },
+    /// The project's files could not be read or written.
+    #[error("the project in `{}` could not be opened", root.display())]
+    Io {
+        /// The folder.
+        root: PathBuf,
+        /// What stopped it; names the path.
+        source: io::Error,
+    },
+    /// Its configuration was not understood.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+}
+
+impl Project {
+    /// Makes a project in `root`, and the folder itself if need be: writes a
+    /// `groundtune.toml` with every key at its default.
+    ///
+    /// Fails with [`ProjectError::Exists`], changing nothing, if there is one.
+    pub fn init(root: &Path) -> Result<Self, ProjectError> {
+        let io = |source| ProjectError::Io {
+            root: root.to_owned(),
+            source,
+        };
+        fs_err::create_dir_all(root).map_err(io)?;
+        let path = root.join(config::FILE_NAME);
+        // `create_new` and not a look beforehand: two at once cannot both win.
+        match fs_err::File::create_new(&path) {
+            Ok(mut file) => {
+                file.write_all(config::TEMPLATE.as_bytes()).map_err(io)?;
+                file.sync_all().map_err(io)?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(ProjectError::Exists { path });
+            }
+            Err(error) => return Err(io(error)),
+        }
+        Self::open(root)
+    }
+
+    /// Opens the project in `root` itself.
+    pub fn open(root: &Path) -> Result<Self, ProjectError> {
+        let path = root.join(config::FILE_NAME);
+        if !path.is_file() {
+            return Err(ProjectError::NotAProject {
+                root: root.to_owned(),
+            });
+        }
+        Ok(Self {
+            root: root.to_owned(),
+            config: Config::read(&path)?,
+        })
+    }
+
+    /// Opens the project that `start` lies in: the nearest folder, from `start`
+    /// upwards, that holds a `groundtune.toml`.
+    pub fn find(start: &Path) -> Result<Self, ProjectError> {
+        let absolute = std::path::absolute(start).map_err(|source| ProjectError::Io {
+            root: start.to_owned(),
+            source,
+        })?;
+        absolute
+            .ancestors()
+            .find(|folder| folder.join(config::FILE_NAME).is_file())
+            .map_or_else(
+                || {
+                    Err(ProjectError::NotFound {
+                        start: absolute.clone(),
+                    })
+                },
+                Self::open,
+            )
+    }
+
+    /// Returns its `groundtune.toml`.
+    pub fn config_path(&self) -> PathBuf {
+        self.root.join(config::FILE_NAME)
+    }
+
+    /// Returns the folder that groundtune writes to, `.groundtune`.
+    pub fn state_folder(&self) -> PathBuf {
+        self.root.join(STATE_FOLDER)
+    }
+
+    /// Returns the folder of the store and its indexes, `.groundtune/store`.
+    pub fn store_folder(&self) -> PathBuf {
+        self.state_folder().join("store")
+    }
+
+    /// Returns the folder of models, `.groundtune/models`.
+    pub fn models_folder(&self) -> PathBuf {
+        self.state_folder().join("models")
+    }
+
+    /// Returns the folder of runs, `.groundtune/runs`.
+    pub fn runs_folder(&self) -> PathBuf {
+        self.state_folder().join("runs")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_project_is_found_from_beneath() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("handbook");
+        let made = Project::init(&root).unwrap();
+        assert_eq!(made.config, Config::default());
+        let deep = root.join("a/b");
+        fs_err::create_dir_all(&deep).unwrap();
+        assert_eq!(Project::find(&deep).unwrap().root, root);
+    }
+
+    #[test]
+    fn an_existing_project_is_never_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(config::FILE_NAME);
+        fs_err::write(&path, "[retrieval]\ntop_k = 2\n").unwrap();
+        assert!(matches!(
+            Project::init(folder.path()),
+            Err(ProjectError::Exists { .. })
+        ));
+        assert_eq!(
+            Project::open(folder.path()).unwrap().config.retrieval.top_k,
+            2
+        );
+    }
+
+    #[test]
+    fn a_folder_without_the_file_is_no_project() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(
+            Project::open(folder.path()),
+            Err(ProjectError::NotAProject { .. })
+        ));
+    }
+}
