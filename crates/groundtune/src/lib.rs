@@ -1,4 +1,5 @@
 //! groundtune
 
 pub mod config;
+pub mod demo;
 pub mod project;
