@@ -365,7 +365,9 @@ mod tests {
             .unwrap_err();
         assert_eq!(
             error.hint().as_deref(),
-            Some("did you mean `threshold`? Known here: `top_k`, `threshold`, `fusion`, `mmr`, `cache`")
+            Some(
+                "did you mean `threshold`? Known here: `top_k`, `threshold`, `fusion`, `mmr`, `cache`"
+            )
         );
         check(
             "[retreival]\n",
@@ -449,7 +451,9 @@ mod tests {
 
     #[test]
     fn both_ways_to_write_fusion_and_mmr_work() {
-        let config: Config = "[retrieval]\nfusion = \"weighted\"\nmmr = 0.5\n".parse().unwrap();
+        let config: Config = "[retrieval]\nfusion = \"weighted\"\nmmr = 0.5\n"
+            .parse()
+            .unwrap();
         assert_eq!(config.retrieval.fusion, Fusion::weighted());
         assert_eq!(config.retrieval.mmr, Share::new(0.5));
         let config: Config = "[retrieval]\nfusion = { method = \"rrf\", vector = 2 }\n"

@@ -236,10 +236,7 @@ fn key_at(text: &str, at: usize) -> String {
     let before = &text[start..at];
     let before = before.rfind('=').map_or("", |at| &before[..at]);
     let start = before.rfind(['{', ',']).map_or(0, |at| at + 1);
-    before[start..]
-        .trim()
-        .trim_matches(['"', '\''])
-        .to_owned()
+    before[start..].trim().trim_matches(['"', '\'']).to_owned()
 }
 
 /// Returns the table that the key at `at` stands in: the inline table's own key,
