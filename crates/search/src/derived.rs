@@ -273,7 +273,7 @@ pub fn verify(bytes: &[u8], kind: Kind) -> Result<(u64, Vec<Range<usize>>), &'st
             .checked_add(len)
             .filter(|end| *end <= body)
             .ok_or("a section is outside it")?;
-        if start % ALIGN != 0 {
+        if !start.is_multiple_of(ALIGN) {
             return Err("a section is not aligned");
         }
         sections.push(start..end);

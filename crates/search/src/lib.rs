@@ -1,9 +1,23 @@
 //! Finding evidence: stored chunks, a keyword index, a vector index, their fusion,
 //! and why a chunk was found.
+//!
+//! Vectors are plain vectors here: they come from outside, through the `Embed`
+//! promise or with the documents, and nothing in this crate computes one.
 
 mod chunk_set;
 pub mod derived;
+mod diversify;
+mod error;
+mod filter;
+mod fuse;
 pub mod keyword;
+mod recipe;
+pub mod store;
 pub mod vector;
 
 pub use chunk_set::ChunkSet;
+pub use diversify::maximal_marginal_relevance;
+pub use error::SearchError;
+pub use filter::{Comparison, Filter, FilterError};
+pub use fuse::{Rank, RankedList, reciprocal_rank, weighted_sum};
+pub use recipe::{Fusion, RetrievalRecipe};
