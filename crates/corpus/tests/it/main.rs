@@ -1,0 +1,3 @@
+//! The promises that hold for every format and every chunker.
+
+mod chunks;
