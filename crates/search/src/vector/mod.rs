@@ -1,1 +1,30 @@
-//! Vector search.
+//! Vector search: the rows nearest to a query, by the index's metric.
+//!
+//! [`VectorIndex`] is the one door. Behind it a vector lives in a slot ([`rows`]),
+//! as `f32` and as int8 code ([`codes`]); the exact scan reads the former, every
+//! other method finds candidates by codes and rescores them with the former. A
+//! structure (the [`graph`], for one) covers the slots there were when it was built;
+//! younger ones are scanned beside it, so that every change is effective at once.
+//! [`plan`] chooses the method from what a filter leaves.
+
+mod codes;
+mod column;
+mod error;
+mod file;
+mod graph;
+mod index;
+mod metric;
+mod plan;
+mod random;
+mod rows;
+mod scan;
+mod settings;
+pub mod simd;
+mod top;
+
+pub use error::VectorError;
+pub use index::{Selection, VectorHit, VectorIndex};
+pub use metric::Metric;
+pub use plan::{Plan, Reason};
+pub use rows::MOST_DIMENSIONS;
+pub use settings::{Method, SearchOptions, Settings};

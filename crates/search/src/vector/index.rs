@@ -1,0 +1,536 @@
+//! The vector index: one door to rows, structures and methods.
+
+use contract::ChunkId;
+
+use super::graph::{Graph, ScratchPool};
+use super::plan::scan_is_cheaper;
+use super::rows::{Bits, MOST_DIMENSIONS, MOST_SLOTS, Query, Rows};
+use super::scan::{self, Eligible};
+use super::{Method, Metric, Plan, Reason, SearchOptions, Settings, VectorError};
+use crate::ChunkSet;
+
+/// Vectors of chunks, found by nearness.
+///
+/// Inserting, replacing and removing are effective at once; [`VectorIndex::build`]
+/// only makes searching faster.
+#[derive(Debug)]
+pub struct VectorIndex {
+    pub(super) settings: Settings,
+    pub(super) rows: Rows,
+    pub(super) graph: Graph,
+    /// Dead slots in memory that nothing refers to.
+    free: Vec<u32>,
+    /// Raised by every change, so that a stale selection is seen.
+    changes: u64,
+    scratches: ScratchPool,
+}
+
+/// A chunk that was found, and the metric's value for it and the query.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct VectorHit {
+    /// The chunk.
+    pub chunk: ChunkId,
+    /// The value as [`Metric`] defines it: a similarity or a distance.
+    pub value: f32,
+}
+
+/// What a filter leaves of an index, ready for any number of searches until the
+/// index changes.
+#[derive(Clone, Debug)]
+pub struct Selection {
+    changes: u64,
+    /// The eligible slots, ascending.
+    slots: Vec<u32>,
+    bits: Bits,
+}
+
+impl Selection {
+    /// Returns how many vectors are eligible.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Returns whether no vector is eligible.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+}
+
+impl VectorIndex {
+    /// Returns an empty index of vectors of `dimensions` numbers (from 1 to
+    /// [`MOST_DIMENSIONS`]). Fails if a setting is out of its range.
+    pub fn new(dimensions: usize, metric: Metric, settings: Settings) -> Result<Self, VectorError> {
+        settings.check()?;
+        if !(1..=MOST_DIMENSIONS).contains(&dimensions) {
+            return Err(VectorError::Setting {
+                setting: "dimensions",
+                expected: "from 1 to 32768",
+                found: dimensions.to_string(),
+            });
+        }
+        if let Metric::Minkowski(order) = metric
+            && !(order >= 1.0 && order.is_finite())
+        {
+            return Err(VectorError::Setting {
+                setting: "the order of the Minkowski distance",
+                expected: "at least 1",
+                found: order.to_string(),
+            });
+        }
+        Ok(Self::of(
+            settings,
+            Rows::new(dimensions, metric),
+            Graph::new(settings.neighbours),
+        ))
+    }
+
+    pub(super) fn of(settings: Settings, rows: Rows, graph: Graph) -> Self {
+        Self {
+            settings,
+            rows,
+            graph,
+            free: Vec::new(),
+            changes: 0,
+            scratches: ScratchPool::default(),
+        }
+    }
+
+    /// Returns how many numbers a vector has.
+    pub fn dimensions(&self) -> usize {
+        self.rows.dimensions
+    }
+
+    /// Returns the metric.
+    pub fn metric(&self) -> Metric {
+        self.rows.metric
+    }
+
+    /// Returns how many vectors there are.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Returns whether there is no vector.
+    pub fn is_empty(&self) -> bool {
+        self.rows.len() == 0
+    }
+
+    /// Returns whether `chunk` has a vector.
+    pub fn contains(&self, chunk: ChunkId) -> bool {
+        self.rows.slots.contains_key(&chunk.0)
+    }
+
+    /// Returns `chunk`'s vector, if it has one; for the cosine metric at unit length.
+    pub fn vector(&self, chunk: ChunkId) -> Option<&[f32]> {
+        let slot = self.rows.slots.get(&chunk.0)?;
+        Some(&self.rows.values.row(*slot)[..self.rows.dimensions])
+    }
+
+    /// Inserts `chunk` with its vector, replacing the one it had.
+    ///
+    /// Fails, changing nothing, if the vector has another length, a number that is
+    /// not finite or, for the cosine metric, no direction.
+    pub fn insert(&mut self, chunk: ChunkId, vector: &[f32]) -> Result<(), VectorError> {
+        let values = self.rows.prepare(vector)?;
+        if self.free.is_empty() && self.rows.slot_count() >= MOST_SLOTS {
+            return Err(VectorError::Full { limit: MOST_SLOTS });
+        }
+        self.remove(chunk);
+        self.changes += 1;
+        match self.free.pop() {
+            Some(slot) => self.rows.replace(slot, chunk, &values),
+            None => {
+                self.rows.push(chunk, &values);
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes `chunk`'s vector; returns whether it had one.
+    pub fn remove(&mut self, chunk: ChunkId) -> bool {
+        let Some(slot) = self.rows.remove(chunk) else {
+            return false;
+        };
+        self.changes += 1;
+        let place = slot as usize;
+        if place >= self.graph.covered() && place >= self.rows.values.file_rows() {
+            self.free.push(slot);
+        }
+        true
+    }
+
+    /// Returns how many vectors no structure covers yet.
+    pub fn pending(&self) -> usize {
+        let mut pending = 0;
+        Eligible::Live.for_each(
+            &self.rows.live,
+            self.graph.covered(),
+            self.rows.slot_count(),
+            |_| pending += 1,
+        );
+        pending
+    }
+
+    /// Returns how many slots are held by vectors that are no more. `build` gives
+    /// them back.
+    pub fn dead(&self) -> usize {
+        self.rows.slot_count() - self.rows.len() - self.free.len()
+    }
+
+    /// Builds the graph over all vectors anew, giving back what removed ones held.
+    /// Does nothing but that for metrics that are searched by exact scan only.
+    pub fn build(&mut self) -> Result<(), VectorError> {
+        let mut order = Vec::with_capacity(self.len());
+        Eligible::Live.for_each(&self.rows.live, 0, self.rows.slot_count(), |slot| {
+            order.push(slot);
+        });
+        self.changes += 1;
+        if order.len() < self.rows.slot_count() {
+            self.rows = self.rows.gathered(&order);
+            self.free.clear();
+        }
+        self.graph = Graph::new(self.settings.neighbours);
+        self.extend()
+    }
+
+    /// Adds to the graph the vectors that it does not cover yet. Builds anew if more
+    /// than a quarter of the slots are dead.
+    pub fn extend(&mut self) -> Result<(), VectorError> {
+        if !self.metric().is_product() {
+            return Ok(());
+        }
+        if self.dead() * 4 > self.rows.slot_count() {
+            return self.build();
+        }
+        self.changes += 1;
+        // What was free is now covered, though not linked.
+        self.free.clear();
+        let Self {
+            settings,
+            rows,
+            graph,
+            ..
+        } = self;
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(settings.threads)
+            .build()?;
+        pool.install(|| graph.extend(rows, settings.build_width, settings.seed));
+        Ok(())
+    }
+
+    /// Returns what `chunks` leaves of the index, for any number of searches until
+    /// it changes.
+    pub fn select(&self, chunks: &ChunkSet) -> Selection {
+        let mut bits = Bits::new(self.rows.slot_count());
+        let mut slots = Vec::new();
+        if chunks.len() * 8 < self.rows.slot_count() {
+            slots.extend(
+                chunks
+                    .iter()
+                    .filter_map(|chunk| self.rows.slots.get(&chunk.0)),
+            );
+            slots.sort_unstable();
+        } else {
+            Eligible::Live.for_each(&self.rows.live, 0, self.rows.slot_count(), |slot| {
+                if chunks.contains(self.rows.chunk(slot)) {
+                    slots.push(slot);
+                }
+            });
+        }
+        for slot in &slots {
+            bits.insert(*slot);
+        }
+        Selection {
+            changes: self.changes,
+            slots,
+            bits,
+        }
+    }
+
+    /// Returns how a search for `k` vectors would be done.
+    pub fn plan(&self, k: usize, options: &SearchOptions, selection: Option<&Selection>) -> Plan {
+        let eligible = selection.map_or(self.len(), Selection::len);
+        let covered = self.graph.covered();
+        let ef = options.ef.unwrap_or(self.settings.search_width).max(k);
+        let (method, reason) = if let Some(method) = options.method {
+            (method, Reason::Asked)
+        } else if !self.metric().is_product() {
+            (Method::Exact, Reason::MetricNeedsExact)
+        } else if covered == 0 {
+            (Method::Scan, Reason::NothingBuilt)
+        } else if scan_is_cheaper(eligible, covered, ef) {
+            (Method::Scan, Reason::FewEligible)
+        } else {
+            (Method::Graph, Reason::ManyEligible)
+        };
+        Plan {
+            method,
+            eligible,
+            pending: self.rows.slot_count() - covered,
+            reason,
+        }
+    }
+
+    /// Returns the `k` vectors nearest to `query`, the nearest first, of all or of
+    /// those in `selection`; fewer only if there are fewer. Of equals the chunk
+    /// with the lower number comes first.
+    ///
+    /// Fails if the query is not a vector of this index (see [`VectorIndex::insert`]),
+    /// if the selection is stale, or if the method asked for cannot do the metric.
+    pub fn search(
+        &self,
+        query: &[f32],
+        k: usize,
+        options: &SearchOptions,
+        selection: Option<&Selection>,
+    ) -> Result<Vec<VectorHit>, VectorError> {
+        if selection.is_some_and(|selection| selection.changes != self.changes) {
+            return Err(VectorError::StaleSelection);
+        }
+        let plan = self.plan(k, options, selection);
+        if plan.method != Method::Exact && !self.metric().is_product() {
+            return Err(VectorError::MetricNeedsExact {
+                metric: self.metric(),
+                method: plan.method,
+            });
+        }
+        let query = self.rows.query(query)?;
+        let k = k.min(plan.eligible);
+        if k == 0 {
+            return Ok(Vec::new());
+        }
+        let eligible = selection.map_or(Eligible::Live, |selection| {
+            Eligible::Slots(&selection.slots)
+        });
+        let rescore = options.rescore.unwrap_or((4 * k).max(32)).max(k);
+        let found = match plan.method {
+            Method::Exact => scan::exact(&self.rows, &query, eligible, k),
+            Method::Scan => {
+                let candidates = scan::coded(&self.rows, &query, eligible, 0, rescore);
+                scan::rescored(&self.rows, &query, &candidates, k)
+            }
+            Method::Graph => {
+                let ef = options.ef.unwrap_or(self.settings.search_width).max(k);
+                let mut candidates = self.walk(&query, ef, selection);
+                candidates.truncate(rescore);
+                let pending =
+                    scan::coded(&self.rows, &query, eligible, self.graph.covered(), rescore);
+                if !pending.is_empty() {
+                    candidates.extend(pending);
+                    candidates.sort_unstable_by(super::top::best_first);
+                    candidates.truncate(rescore);
+                }
+                if candidates.len() < k {
+                    // The walk was cut off from some: a scan is not.
+                    candidates = scan::coded(&self.rows, &query, eligible, 0, rescore);
+                }
+                scan::rescored(&self.rows, &query, &candidates, k)
+            }
+        };
+        let mut hits: Vec<VectorHit> = found
+            .into_iter()
+            .map(|(closeness, slot)| VectorHit {
+                chunk: self.rows.chunk(slot),
+                value: self.metric().closeness(closeness),
+            })
+            .collect();
+        let metric = self.metric();
+        hits.sort_by(|a, b| {
+            metric
+                .closeness(b.value)
+                .total_cmp(&metric.closeness(a.value))
+                .then(a.chunk.cmp(&b.chunk))
+        });
+        Ok(hits)
+    }
+
+    /// Returns up to `ef` eligible slots that the graph finds, best first.
+    fn walk(&self, query: &Query, ef: usize, selection: Option<&Selection>) -> Vec<(f32, u32)> {
+        let Self { rows, graph, .. } = self;
+        let everything = rows.len() == rows.slot_count();
+        self.scratches.with(|scratch| match selection {
+            Some(selection) if selection.len() < rows.len() => {
+                graph.nearest_of(rows, &query.coded, ef, &selection.bits, scratch)
+            }
+            _ if everything => graph.nearest(rows, &query.coded, ef, scratch).to_vec(),
+            _ => graph.nearest_of(rows, &query.coded, ef, &rows.live, scratch),
+        })
+    }
+
+    /// Returns how many bytes of memory the index takes, besides its mapped file.
+    pub fn memory(&self) -> usize {
+        let rows = &self.rows;
+        rows.values.memory()
+            + rows.codes.memory()
+            + rows.scales.memory()
+            + rows.chunks.memory()
+            + rows.live.words.len() * 8
+            + rows.slots.capacity() * 17
+            + self.graph.memory()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::vector::random::Random;
+
+    const METHODS: [Method; 3] = [Method::Exact, Method::Scan, Method::Graph];
+
+    fn vector(random: &mut Random, dimensions: usize) -> Vec<f32> {
+        (0..dimensions).map(|_| random.unit() * 2.0 - 0.9).collect()
+    }
+
+    fn filled(metric: Metric, count: u64, dimensions: usize) -> VectorIndex {
+        let mut index = VectorIndex::new(dimensions, metric, Settings::default()).unwrap();
+        let mut random = Random::new(count);
+        for chunk in 0..count {
+            index
+                .insert(ChunkId(chunk), &vector(&mut random, dimensions))
+                .unwrap();
+        }
+        index
+    }
+
+    #[test]
+    fn ranks_as_worked_out_by_hand() {
+        let documents = [
+            [0.1, 0.9, 0.2, 0.8, 0.4],
+            [0.8, 0.1, 0.9, 0.2, 0.7],
+            [0.3, 0.7, 0.1, 0.8, 0.2],
+        ];
+        for (metric, order, values) in [
+            (Metric::Cosine, [3, 1, 2], [0.992244, 0.984844, 0.404769]),
+            (Metric::Euclidean, [3, 1, 2], [0.2, 0.223607, 1.462874]),
+            (Metric::Dot, [1, 3, 2], [1.60, 1.41, 0.72]),
+        ] {
+            for method in METHODS {
+                let mut index = VectorIndex::new(5, metric, Settings::default()).unwrap();
+                for (chunk, document) in (1..).zip(&documents) {
+                    index.insert(ChunkId(chunk), document).unwrap();
+                }
+                index.build().unwrap();
+                let options = SearchOptions {
+                    method: Some(method),
+                    ..SearchOptions::default()
+                };
+                let hits = index
+                    .search(&[0.2, 0.8, 0.1, 0.9, 0.3], 3, &options, None)
+                    .unwrap();
+                assert_eq!(
+                    hits.iter().map(|hit| hit.chunk.0).collect::<Vec<_>>(),
+                    order
+                );
+                for (hit, value) in hits.iter().zip(values) {
+                    assert!((hit.value - value).abs() < 1e-5, "{metric:?} {hit:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bad_vectors_are_refused_and_change_nothing() {
+        let mut index = filled(Metric::Cosine, 3, 4);
+        for bad in [
+            vec![1.0; 3],
+            vec![0.0; 4],
+            vec![f32::NAN, 0.0, 0.0, 1.0],
+            vec![1e30; 4],
+        ] {
+            assert!(index.insert(ChunkId(1), &bad).is_err());
+            assert!(
+                index
+                    .search(&bad, 1, &SearchOptions::default(), None)
+                    .is_err()
+            );
+        }
+        assert_eq!(index.len(), 3);
+        assert!(index.contains(ChunkId(1)));
+    }
+
+    #[test]
+    fn a_selection_is_stale_after_a_change() {
+        let mut index = filled(Metric::Cosine, 3, 4);
+        let selection = index.select(&[ChunkId(1)].into_iter().collect());
+        index.remove(ChunkId(2));
+        assert!(matches!(
+            index.search(&[1.0; 4], 1, &SearchOptions::default(), Some(&selection)),
+            Err(VectorError::StaleSelection)
+        ));
+    }
+
+    #[test]
+    fn the_number_of_threads_does_not_change_the_graph() {
+        let build = |threads| {
+            let mut index = filled(Metric::Cosine, 700, 8);
+            index.settings.threads = threads;
+            index.build().unwrap();
+            index.graph.columns().map(|column| column.runs().concat())
+        };
+        assert_eq!(build(1), build(3));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        /// Every method returns what brute force returns, except that approximate
+        /// ones may miss some of it, never giving fewer than there are.
+        #[test]
+        fn every_method_is_as_brute_force(
+            seed in any::<u64>(),
+            metric in prop::sample::select(vec![Metric::Cosine, Metric::Dot, Metric::Euclidean]),
+            steps in prop::collection::vec((0u64..400, 0u8..10), 0..600),
+            builds in prop::collection::vec(0usize..600, 0..4),
+            share in 1u64..12,
+            k in 0usize..20,
+        ) {
+            let mut random = Random::new(seed);
+            let mut index = VectorIndex::new(12, metric, Settings { threads: 1, ..Settings::default() }).unwrap();
+            let mut plain: BTreeMap<ChunkId, Vec<f32>> = BTreeMap::new();
+            for (at, (chunk, action)) in steps.into_iter().enumerate() {
+                let chunk = ChunkId(chunk);
+                if action < 8 {
+                    let vector = vector(&mut random, 12);
+                    index.insert(chunk, &vector).unwrap();
+                    plain.insert(chunk, vector);
+                } else {
+                    prop_assert_eq!(index.remove(chunk), plain.remove(&chunk).is_some());
+                }
+                if builds.contains(&at) {
+                    if at % 2 == 0 { index.extend().unwrap() } else { index.build().unwrap() }
+                }
+            }
+            prop_assert_eq!(index.len(), plain.len());
+            let chosen: ChunkSet = plain.keys().copied().filter(|chunk| chunk.0 % share == 0).collect();
+            let selection = index.select(&chosen);
+            prop_assert_eq!(selection.len(), chosen.len());
+            let query = vector(&mut random, 12);
+            for selection in [None, Some(&selection)] {
+                let mut expect: Vec<(f32, ChunkId)> = plain
+                    .iter()
+                    .filter(|(chunk, _)| selection.is_none() || chosen.contains(**chunk))
+                    .map(|(chunk, vector)| (metric.closeness(metric.value(&query, vector) as f32), *chunk))
+                    .collect();
+                expect.sort_by(|a, b| b.0.total_cmp(&a.0));
+                expect.truncate(k);
+                for method in METHODS.map(Some).into_iter().chain([None]) {
+                    let options = SearchOptions { method, ..SearchOptions::default() };
+                    let hits = index.search(&query, k, &options, selection).unwrap();
+                    prop_assert_eq!(hits.len(), expect.len(), "{:?}", method);
+                    for (hit, (closeness, _)) in hits.iter().zip(&expect) {
+                        prop_assert!(plain.contains_key(&hit.chunk));
+                        let value = metric.value(&query, &plain[&hit.chunk]) as f32;
+                        prop_assert!((hit.value - value).abs() < 1e-4);
+                        if method != Some(Method::Graph) {
+                            prop_assert!((metric.closeness(hit.value) - closeness).abs() < 1e-4);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Looking at every eligible row.
+
+use super::rows::{Bits, Query, Rows};
+use super::simd::prefetch;
+use super::top::Top;
+
+/// The slots a search may return.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Eligible<'a> {
+    /// Every live slot.
+    Live,
+    /// These slots, ascending; the dead among them are passed over.
+    Slots(&'a [u32]),
+}
+
+impl Eligible<'_> {
+    /// Gives every eligible slot in `from..end` to `each`, ascending.
+    pub(super) fn for_each(&self, live: &Bits, from: usize, end: usize, mut each: impl FnMut(u32)) {
+        match self {
+            Self::Live => {
+                let mut slots = from;
+                while slots < end {
+                    let word = live.words.get(slots / 64).copied().unwrap_or(0) >> (slots % 64);
+                    let next = (slots / 64 + 1) * 64;
+                    let mut bits = word;
+                    while bits != 0 {
+                        let slot = slots + bits.trailing_zeros() as usize;
+                        if slot >= end {
+                            return;
+                        }
+                        each(slot as u32);
+                        bits &= bits - 1;
+                    }
+                    slots = next;
+                }
+            }
+            Self::Slots(slots) => {
+                let first = slots.partition_point(|slot| (*slot as usize) < from);
+                for slot in &slots[first..] {
+                    if *slot as usize >= end {
+                        return;
+                    }
+                    if live.contains(*slot) {
+                        each(*slot);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Returns the `limit` nearest eligible slots by their `f32` values, best first:
+/// closeness and slot.
+pub(super) fn exact(
+    rows: &Rows,
+    query: &Query,
+    eligible: Eligible<'_>,
+    limit: usize,
+) -> Vec<(f32, u32)> {
+    let mut top = Top::new(limit);
+    eligible.for_each(&rows.live, 0, rows.slot_count(), |slot| {
+        top.push(rows.metric.closeness(rows.value(query, slot)), slot);
+    });
+    top.into_sorted()
+}
+
+/// Returns the `limit` best eligible slots from `from` on by their codes, best
+/// first: score and slot.
+pub(super) fn coded(
+    rows: &Rows,
+    query: &Query,
+    eligible: Eligible<'_>,
+    from: usize,
+    limit: usize,
+) -> Vec<(f32, u32)> {
+    const BLOCK: usize = 64;
+    let mut top = Top::new(limit);
+    let mut block = Vec::with_capacity(BLOCK);
+    let mut scores = Vec::with_capacity(BLOCK);
+    let mut flush = |block: &mut Vec<u32>| {
+        rows.code_scores(&query.coded, block, &mut scores);
+        for (score, slot) in scores.iter().zip(block.iter()) {
+            top.push(*score, *slot);
+        }
+        block.clear();
+    };
+    eligible.for_each(&rows.live, from, rows.slot_count(), |slot| {
+        block.push(slot);
+        if block.len() == BLOCK {
+            flush(&mut block);
+        }
+    });
+    flush(&mut block);
+    top.into_sorted()
+}
+
+/// Returns the `limit` best of `candidates` (best first, by score) by their `f32`
+/// values: closeness and slot, best first.
+///
+/// For cosine it stops where no further candidate can be among the best: the error of
+/// a product of codes is a sum of many small independent ones of standard deviation
+/// `scale / √12` each, so that one of five deviations does not happen.
+pub(super) fn rescored(
+    rows: &Rows,
+    query: &Query,
+    candidates: &[(f32, u32)],
+    limit: usize,
+) -> Vec<(f32, u32)> {
+    let ahead = |index: usize| {
+        if let Some((_, slot)) = candidates.get(index) {
+            prefetch(rows.values.at(*slot), rows.values.stride() * 4);
+        }
+    };
+    let mut best: Vec<(f32, u32)> = Vec::with_capacity(limit + 1);
+    for index in 0..3 {
+        ahead(index);
+    }
+    for (index, (score, slot)) in candidates.iter().enumerate() {
+        if rows.metric == super::Metric::Cosine && best.len() == limit {
+            let row_scale = rows.scale_bias(*slot)[0];
+            let deviation = ((row_scale.powi(2) + query.coded.scale.powi(2)) / 12.0).sqrt();
+            if score + 5.0 * deviation < best[limit - 1].0 {
+                break;
+            }
+        }
+        ahead(index + 3);
+        let closeness = rows.metric.closeness(rows.value(query, *slot));
+        let found = (closeness, *slot);
+        if best.len() < limit || super::top::best_first(&found, &best[limit - 1]).is_lt() {
+            let place = best.partition_point(|other| super::top::best_first(other, &found).is_le());
+            best.insert(place, found);
+            best.truncate(limit);
+        }
+    }
+    best
+}
