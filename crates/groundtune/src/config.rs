@@ -14,6 +14,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use contract::{Bytes, Group, Permissions, Share};
+use corpus::Chunker;
 use serde::{Deserialize, Deserializer};
 
 pub use error::ConfigError;
@@ -35,6 +36,10 @@ pub struct Config {
     pub documents: Documents,
     /// Who may read which of them. See [`Config::permissions`].
     pub access: Vec<Access>,
+    /// How documents are cut into the chunks that are found and cited.
+    pub chunk: Chunker,
+    /// How a document is cut into chunks. Default: by section.
+    pub chunk: corpus::Chunker,
     /// How words are matched.
     pub keyword: Keyword,
     /// How vectors are compared and indexed.
@@ -82,7 +87,7 @@ pub struct Keyword {
     /// How much a long chunk is marked down for its length. Default: 0.75.
     pub b: Share,
     /// Whose endings are taken off words. Default: `auto`.
-    pub language: String,
+    pub language: search::keyword::LanguageChoice,
 }
 
 /// How vectors are compared and indexed.
@@ -180,12 +185,22 @@ impl Default for Documents {
     }
 }
 
+impl Documents {
+    /// Returns whether the file at `path` (relative to the project, `/` between the
+    /// parts) is wanted: it matches `include`, if that says anything, and not
+    /// `exclude`.
+    pub fn takes(&self, path: &str) -> bool {
+        let matches = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(path));
+        (self.include.is_empty() || matches(&self.include)) && !matches(&self.exclude)
+    }
+}
+
 impl Default for Keyword {
     fn default() -> Self {
         Self {
             k1: 1.2,
             b: Share::clamped(0.75),
-            language: "auto".into(),
+            language: search::keyword::LanguageChoice::Auto,
         }
     }
 }
@@ -380,6 +395,30 @@ mod tests {
     }
 
     #[test]
+    fn the_chunkers_keys_are_known_by_its_method() {
+        let config: Config = "[chunk]\nmethod = \"fixed\"\nwords = 50\n".parse().unwrap();
+        assert_eq!(
+            config.chunk,
+            Chunker::Fixed {
+                words: 50,
+                overlap: 40
+            }
+        );
+        check(
+            "[chunk]\nmethod = \"fixed\"\nword = 50\n",
+            "`groundtune.toml`, line 3: unknown key `word` in `[chunk]`",
+        );
+        check(
+            "[chunk]\nmethod = \"sections\"\n",
+            "`groundtune.toml`, line 2: `method` cannot be `sections`",
+        );
+        check(
+            "[chunk]\nmax_words = 50\n",
+            "`groundtune.toml`, line 1: `method` is missing in `[chunk]`",
+        );
+    }
+
+    #[test]
     fn an_unknown_choice_names_the_choices() {
         let error = "[vector]\nindex = \"hsnw\"\n"
             .parse::<Config>()
@@ -467,6 +506,22 @@ mod tests {
                 vector: 2.0
             }
         );
+    }
+
+    #[test]
+    fn exclude_wins_over_include() {
+        let config: Config = "[documents]\ninclude = [\"**/*.md\"]\nexclude = [\"drafts\"]\n"
+            .parse()
+            .unwrap();
+        for (path, expect) in [
+            ("a.md", true),
+            ("docs/a.md", true),
+            ("docs/a.txt", false),
+            ("drafts/a.md", false),
+        ] {
+            assert_eq!(config.documents.takes(path), expect, "{path}");
+        }
+        assert!(Config::default().documents.takes("anything"));
     }
 
     fn access(rules: &[(&str, &[&str])], path: &str) -> Permissions {

@@ -53,6 +53,27 @@ pub enum ProjectError {
     Config(#[from] ConfigError),
 }
 
+impl ProjectError {
+    /// Returns what to do about it, if that is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotFound { .. } => Some(
+                "make a project here with `groundtune init`, or name one with `--project DIR`"
+                    .into(),
+            ),
+            Self::NotAProject { root } => Some(format!(
+                "make it one with `groundtune --project \"{}\" init`",
+                root.display()
+            )),
+            Self::Exists { .. } => {
+                Some("it is a project already: `groundtune ingest` reads its documents".into())
+            }
+            Self::Config(error) => error.hint(),
+            Self::Io { .. } => None,
+        }
+    }
+}
+
 impl Project {
     /// Makes a project in `root`, and the folder itself if need be: writes a
     /// `groundtune.toml` with every key at its default.
@@ -64,7 +85,7 @@ impl Project {
             source,
         };
         fs_err::create_dir_all(root).map_err(io)?;
-        let path = root.join(config::FILE_NAME);
+        let path = config_path(root);
         // `create_new` and not a look beforehand: two at once cannot both win.
         match fs_err::File::create_new(&path) {
             Ok(mut file) => {
@@ -81,7 +102,7 @@ impl Project {
 
     /// Opens the project in `root` itself.
     pub fn open(root: &Path) -> Result<Self, ProjectError> {
-        let path = root.join(config::FILE_NAME);
+        let path = config_path(root);
         if !path.is_file() {
             return Err(ProjectError::NotAProject {
                 root: root.to_owned(),
@@ -115,7 +136,7 @@ impl Project {
 
     /// Returns its `groundtune.toml`.
     pub fn config_path(&self) -> PathBuf {
-        self.root.join(config::FILE_NAME)
+        config_path(&self.root)
     }
 
     /// Returns the folder that groundtune writes to, `.groundtune`.
@@ -136,6 +157,15 @@ impl Project {
     /// Returns the folder of runs, `.groundtune/runs`.
     pub fn runs_folder(&self) -> PathBuf {
         self.state_folder().join("runs")
+    }
+}
+
+/// Returns the `groundtune.toml` of `root`; without the dot, where it is `.`.
+fn config_path(root: &Path) -> PathBuf {
+    if root == Path::new(".") {
+        PathBuf::from(config::FILE_NAME)
+    } else {
+        root.join(config::FILE_NAME)
     }
 }
 

@@ -78,10 +78,12 @@ impl ConfigError {
             Self::Read { .. } | Self::Invalid { .. } => return None,
         };
         let list = format!("Known here: `{}`", known.join("`, `"));
-        Some(match nearest(found, known) {
-            Some(near) => format!("did you mean `{near}`? {list}"),
-            None => list,
-        })
+        Some(
+            match contract::nearest(found, known.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean `{near}`? {list}"),
+                None => list,
+            },
+        )
     }
 
     /// Says in which line of `text` the parser's `error` arose, and in plain words.
@@ -127,38 +129,6 @@ impl ConfigError {
             message,
         }
     }
-}
-
-/// Returns the one of `known` that `found` was most likely meant to be, if one is
-/// near enough: at most a third of its letters differ, at least one may.
-pub(crate) fn nearest<'a>(found: &str, known: &'a [String]) -> Option<&'a str> {
-    known
-        .iter()
-        .map(|name| (edit_distance(found, name), name))
-        .filter(|(distance, name)| *distance <= (name.chars().count() / 3).max(1))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name.as_str())
-}
-
-/// Returns how many letters must be added, dropped, changed or swapped with their
-/// neighbour to get from `from` to `to` (optimal string alignment).
-fn edit_distance(from: &str, to: &str) -> usize {
-    let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
-    let mut rows = vec![(0..=to.len()).collect::<Vec<usize>>()];
-    for (i, a) in from.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, b) in to.iter().enumerate() {
-            let mut best = (rows[i][j] + usize::from(a != b))
-                .min(rows[i][j + 1] + 1)
-                .min(row[j] + 1);
-            if i > 0 && j > 0 && *a == to[j - 1] && from[i - 1] == *b {
-                best = best.min(rows[i - 1][j - 1] + 1);
-            }
-            row.push(best);
-        }
-        rows.push(row);
-    }
-    rows[from.len()][to.len()]
 }
 
 fn backticked(message: &str) -> Vec<String> {
@@ -258,24 +228,5 @@ fn table_at(text: &str, at: usize, key: &str) -> String {
         String::new()
     } else {
         header.to_owned()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(found: &str, known: &[&str], expect: Option<&str>) {
-        let known: Vec<String> = known.iter().map(|name| (*name).to_owned()).collect();
-        assert_eq!(nearest(found, &known), expect, "{found}");
-    }
-
-    #[test]
-    fn the_nearest_name_is_found_if_it_is_near() {
-        check("treshold", &["top_k", "threshold"], Some("threshold"));
-        check("hsnw", &["exact", "hnsw"], Some("hnsw"));
-        check("topk", &["top_k", "threshold"], Some("top_k"));
-        check("colour", &["top_k", "threshold"], None);
-        check("a", &["b"], Some("b"));
     }
 }

@@ -12,7 +12,11 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// The files of the project: where each lies in it, and its text.
+///
+/// Its `.gitignore` names everything, so that trying it inside a repository leaves
+/// nothing untracked there.
 pub const FILES: &[(&str, &str)] = &[
+    (".gitignore", "*\n"),
     ("groundtune.toml", include_str!("files/groundtune.toml")),
     ("questions.jsonl", include_str!("files/questions.jsonl")),
     (
@@ -143,7 +147,7 @@ mod tests {
 
     #[test]
     fn its_configuration_is_understood() {
-        let config: crate::config::Config = FILES[0].1.parse().unwrap();
+        let config: crate::config::Config = include_str!("files/groundtune.toml").parse().unwrap();
         assert_eq!(config.access.len(), 1);
     }
 
