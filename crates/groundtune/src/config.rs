@@ -15,6 +15,7 @@ use std::str::FromStr;
 
 use contract::{Bytes, Group, Permissions, Share};
 use corpus::Chunker;
+use search::keyword::LanguageChoice;
 use serde::{Deserialize, Deserializer};
 
 pub use error::ConfigError;
@@ -38,8 +39,6 @@ pub struct Config {
     pub access: Vec<Access>,
     /// How documents are cut into the chunks that are found and cited.
     pub chunk: Chunker,
-    /// How a document is cut into chunks. Default: by section.
-    pub chunk: corpus::Chunker,
     /// How words are matched.
     pub keyword: Keyword,
     /// How vectors are compared and indexed.
@@ -86,8 +85,8 @@ pub struct Keyword {
     pub k1: f64,
     /// How much a long chunk is marked down for its length. Default: 0.75.
     pub b: Share,
-    /// Whose endings are taken off words. Default: `auto`.
-    pub language: search::keyword::LanguageChoice,
+    /// Whose endings are taken off words. Default: each document in its own.
+    pub language: LanguageChoice,
 }
 
 /// How vectors are compared and indexed.
@@ -185,22 +184,12 @@ impl Default for Documents {
     }
 }
 
-impl Documents {
-    /// Returns whether the file at `path` (relative to the project, `/` between the
-    /// parts) is wanted: it matches `include`, if that says anything, and not
-    /// `exclude`.
-    pub fn takes(&self, path: &str) -> bool {
-        let matches = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(path));
-        (self.include.is_empty() || matches(&self.include)) && !matches(&self.exclude)
-    }
-}
-
 impl Default for Keyword {
     fn default() -> Self {
         Self {
             k1: 1.2,
             b: Share::clamped(0.75),
-            language: search::keyword::LanguageChoice::Auto,
+            language: LanguageChoice::Auto,
         }
     }
 }

@@ -101,6 +101,9 @@ pub enum SearchError {
     /// A model that helps with finding failed.
     #[error(transparent)]
     Promise(#[from] PromiseError),
+    /// The vector index refuses what it was given.
+    #[error(transparent)]
+    Vector(#[from] crate::vector::VectorError),
 }
 
 impl SearchError {

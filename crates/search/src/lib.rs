@@ -4,20 +4,32 @@
 //! Vectors are plain vectors here: they come from outside, through the `Embed`
 //! promise or with the documents, and nothing in this crate computes one.
 
+mod allowed;
+mod cache;
 mod chunk_set;
 pub mod derived;
 mod diversify;
 mod error;
+mod explain;
+mod extract;
 mod filter;
 mod fuse;
 pub mod keyword;
 mod recipe;
+mod relevance;
+mod searcher;
 pub mod store;
 pub mod vector;
 
 pub use chunk_set::ChunkSet;
 pub use diversify::maximal_marginal_relevance;
 pub use error::SearchError;
+pub use explain::Explanation;
+pub use extract::{Extract, extract};
 pub use filter::{Comparison, Filter, FilterError};
 pub use fuse::{Rank, RankedList, reciprocal_rank, weighted_sum};
 pub use recipe::{Fusion, RetrievalRecipe};
+pub use relevance::relevance;
+pub use searcher::{
+    Found, IndexSettings, OpenReport, SearchReply, SearchRequest, Searcher, Timings,
+};

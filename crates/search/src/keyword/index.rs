@@ -520,6 +520,11 @@ impl KeywordIndex {
         idf(self.df(terms), self.live as u32) * count as f32
     }
 
+    /// Returns the weight of one word of a question in this index.
+    pub(super) fn word_weight(&self, word: &QueryWord) -> f32 {
+        self.weight(&self.terms(&word.terms, word.prefix), 1)
+    }
+
     /// Returns the slots of `allowed` that have all phrases of the query, or nothing
     /// if it has no phrases.
     fn with_phrases(&self, query: &KeywordQuery, allowed: Option<&[bool]>) -> Option<Vec<bool>> {

@@ -12,6 +12,7 @@ mod delta;
 mod function_words;
 mod index;
 mod language;
+mod passage;
 mod query;
 mod rank;
 mod relevance;

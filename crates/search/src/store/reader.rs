@@ -169,6 +169,18 @@ impl Snapshot {
         })
     }
 
+    /// Returns the documents of the source `id`, each with its fingerprint.
+    pub fn fingerprints_of(&self, id: &str) -> Result<Vec<(DocumentId, [u8; 16])>, SearchError> {
+        self.run(|connection| {
+            connection
+                .prepare_cached("SELECT id, fingerprint FROM documents WHERE source = ?1")?
+                .query_map([id], |row| {
+                    Ok((DocumentId::new(row.get::<_, String>(0)?), row.get(1)?))
+                })?
+                .collect()
+        })
+    }
+
     /// Returns the chunks of the document `id` in order; none if it is not stored.
     pub fn chunks_of(&self, id: &DocumentId) -> Result<Vec<StoredChunk>, SearchError> {
         self.run(|connection| {

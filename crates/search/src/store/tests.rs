@@ -1,6 +1,8 @@
 use std::path::Path;
 
-use contract::{Chunk, ChunkId, Document, DocumentId, EmbedderId, Embedding, LineRange, Permissions};
+use contract::{
+    Chunk, ChunkId, Document, DocumentId, EmbedderId, Embedding, LineRange, Permissions,
+};
 
 use super::*;
 use crate::SearchError;

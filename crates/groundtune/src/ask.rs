@@ -1,0 +1,242 @@
+//! Journey 1: a question → evidence → an answer with numbered citations, or "not in
+//! the documents".
+//!
+//! Without a generator the answer is extractive: sentences of the evidence. With or
+//! without one, a question for which no evidence reaches the threshold is not answered.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use contract::{
+    Answer, Citation, DocumentId, Embed, Embedding, Evidence, Reader, Rerank, Share, TextRole,
+};
+use search::{Filter, OpenReport, RetrievalRecipe, SearchReply, SearchRequest, Searcher};
+
+use crate::ingest::given_embedder;
+use crate::{Error, Project};
+
+/// What an answer says when the evidence does not bear on the question.
+pub const NOT_IN_THE_DOCUMENTS: &str = "not in the documents";
+
+/// A project opened to be asked, with the models that help.
+///
+/// Every question sees the last commit of the store: what was ingested a moment ago
+/// is found, and what was removed is not.
+pub struct Session {
+    searcher: Searcher,
+    recipe: RetrievalRecipe,
+    threshold: Share,
+    embedder: Option<Box<dyn Embed>>,
+    reranker: Option<Box<dyn Rerank>>,
+    /// What was found out about the indexes on opening.
+    pub report: OpenReport,
+}
+
+/// What is asked, by whom, and what of the project's recipe is otherwise this time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Question {
+    /// The question.
+    pub text: String,
+    /// Its vector, where the documents brought theirs and no embedder is at hand.
+    pub vector: Option<Vec<f32>>,
+    /// Who asks.
+    pub reader: Reader,
+    /// What its documents must be.
+    pub filter: Option<Filter>,
+    /// How many pieces of evidence; the project's number if nothing is said.
+    pub top_k: Option<usize>,
+    /// The least score that counts. For [`Session::ask`] the project's threshold if
+    /// nothing is said; [`Session::search`] shows everything then.
+    pub threshold: Option<Share>,
+}
+
+/// An answer, and the search it rests on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AskReply {
+    /// The answer.
+    pub answer: Answer,
+    /// What was found for it.
+    pub search: Arc<SearchReply>,
+    /// The threshold it had to reach.
+    pub threshold: Share,
+    /// Embedding the question.
+    pub embedding: Duration,
+    /// Putting the answer together from the evidence.
+    pub answering: Duration,
+}
+
+impl Session {
+    /// Opens the project's store to be asked. Fails if nothing was ingested yet.
+    pub fn open(project: &Project) -> Result<Self, Error> {
+        let folder = project.store_folder();
+        let opened = Searcher::open(&folder, project.index_settings());
+        let (searcher, report) = opened.map_err(|error| match error {
+            search::SearchError::NoStore { .. } => Error::NothingIngested {
+                root: project.root.clone(),
+            },
+            other => other.into(),
+        })?;
+        Ok(Self {
+            searcher,
+            recipe: project.retrieval_recipe(),
+            threshold: project.config.retrieval.threshold,
+            embedder: None,
+            reranker: None,
+            report,
+        })
+    }
+
+    /// Lets `embedder` embed the questions. It must be the one that embedded the chunks.
+    pub fn with_embedder(mut self, embedder: Box<dyn Embed>) -> Self {
+        self.embedder = Some(embedder);
+        self
+    }
+
+    /// Lets `reranker` judge the candidates.
+    pub fn with_reranker(mut self, reranker: Box<dyn Rerank>) -> Self {
+        self.reranker = Some(reranker);
+        self
+    }
+
+    /// Returns what is searched.
+    pub fn searcher(&self) -> &Searcher {
+        &self.searcher
+    }
+
+    /// Finds evidence for `question`.
+    pub fn search(&mut self, question: &Question) -> Result<Arc<SearchReply>, Error> {
+        let vector = self.embed(question)?;
+        self.find(question, vector.as_ref(), question.threshold)
+    }
+
+    /// Answers `question` from the documents, or says that it is not in them.
+    pub fn ask(&mut self, question: &Question) -> Result<AskReply, Error> {
+        let started = Instant::now();
+        let vector = self.embed(question)?;
+        let embedding = started.elapsed();
+        let threshold = question.threshold.unwrap_or(self.threshold);
+        let search = self.find(question, vector.as_ref(), Some(threshold))?;
+
+        let answering = Instant::now();
+        let evidence: Vec<Evidence> = search
+            .found
+            .iter()
+            .map(|found| found.evidence.clone())
+            .collect();
+        let keyword = self.searcher.keyword();
+        let mut extract = search::extract(keyword, &keyword.query(&question.text), &evidence);
+        if extract.text.is_empty() && !evidence.is_empty() {
+            // Found by its vector alone: there is no word to choose a sentence by, so the
+            // best passage speaks for itself.
+            extract.text = format!("{} [1]", evidence[0].text.trim());
+            extract.used = vec![0];
+        }
+        let abstained = extract.used.is_empty();
+        let citations = (1..)
+            .zip(&extract.used)
+            .map(|(number, index)| Citation {
+                number,
+                evidence: evidence[*index].clone(),
+            })
+            .collect();
+        let answer = Answer {
+            text: if abstained {
+                NOT_IN_THE_DOCUMENTS.into()
+            } else {
+                extract.text
+            },
+            abstained,
+            citations,
+            prompt_tokens: None,
+            completion_tokens: None,
+            elapsed: started.elapsed(),
+        };
+        Ok(AskReply {
+            answer,
+            search,
+            threshold,
+            embedding,
+            answering: answering.elapsed(),
+        })
+    }
+
+    fn find(
+        &mut self,
+        question: &Question,
+        vector: Option<&Embedding>,
+        threshold: Option<Share>,
+    ) -> Result<Arc<SearchReply>, Error> {
+        let recipe = RetrievalRecipe {
+            top_k: question.top_k.unwrap_or(self.recipe.top_k),
+            ..self.recipe.clone()
+        };
+        let request = SearchRequest {
+            question: &question.text,
+            vector,
+            reader: &question.reader,
+            filter: question.filter.as_ref(),
+            threshold,
+            recipe: &recipe,
+            reranker: self.reranker.as_deref(),
+        };
+        Ok(self.searcher.search(&request)?)
+    }
+
+    /// Returns the question's vector: the given one, or the embedder's.
+    fn embed(&self, question: &Question) -> Result<Option<Embedding>, Error> {
+        if let Some(numbers) = &question.vector {
+            let embedder = given_embedder(numbers.len());
+            return Ok(Some(Embedding::new(embedder, numbers.clone())?));
+        }
+        let Some(embedder) = &self.embedder else {
+            return Ok(None);
+        };
+        let mut vectors = embedder.embed(&[&question.text], TextRole::Question)?;
+        assert_eq!(vectors.len(), 1, "an embedder gives one vector a text");
+        Ok(vectors.pop())
+    }
+
+    /// Returns the text of the document `id` as `reader` may read it.
+    ///
+    /// A document that the reader may not read is as one that is not there.
+    pub fn document(&self, id: &DocumentId, reader: &Reader) -> Result<DocumentText, Error> {
+        let snapshot = self.searcher.snapshot();
+        let readable = |about: &search::store::StoredDocument| about.permissions.allow(reader);
+        let Some(about) = snapshot.document(id)?.filter(readable) else {
+            let documents = snapshot.documents()?;
+            let known = documents
+                .iter()
+                .filter(|it| readable(it))
+                .map(|it| it.id.as_str());
+            let nearest = contract::nearest(id.as_str(), known).map(str::to_owned);
+            return Err(Error::NoDocument {
+                document: id.clone(),
+                nearest,
+            });
+        };
+        let text = snapshot.text_of(id)?.unwrap_or_default();
+        Ok(DocumentText { about, text })
+    }
+
+    /// Returns the documents that `reader` may read and `filter` leaves.
+    pub fn documents(
+        &self,
+        reader: &Reader,
+        filter: Option<&Filter>,
+    ) -> Result<Vec<search::store::StoredDocument>, Error> {
+        let mut documents = self.searcher.snapshot().documents()?;
+        documents.retain(|it| {
+            it.permissions.allow(reader) && filter.is_none_or(|filter| filter.matches(&it.metadata))
+        });
+        Ok(documents)
+    }
+}
+
+/// A document with its text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DocumentText {
+    /// What is known about it.
+    pub about: search::store::StoredDocument,
+    /// Its text.
+    pub text: String,
+}

@@ -1,0 +1,118 @@
+//! What can go wrong on a journey.
+
+use std::path::PathBuf;
+
+use contract::{DocumentId, EmbeddingError, PromiseError};
+use thiserror::Error;
+
+use crate::project::ProjectError;
+
+/// Why a journey ended early.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// There is no project, or its configuration is not understood.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
+    /// The store could not be opened, written or searched.
+    #[error(transparent)]
+    Search(#[from] search::SearchError),
+    /// Nothing has been ingested yet.
+    #[error("nothing has been ingested into `{}` yet", root.display())]
+    NothingIngested {
+        /// The project.
+        root: PathBuf,
+    },
+    /// A path to ingest is not there.
+    #[error(transparent)]
+    Walk(#[from] corpus::WalkError),
+    /// A document could not be cut into chunks.
+    #[error("`{document}` could not be cut into chunks")]
+    Chunk {
+        /// The document.
+        document: DocumentId,
+        /// Why.
+        #[source]
+        source: corpus::ChunkError,
+    },
+    /// A model that helps failed.
+    #[error(transparent)]
+    Promise(#[from] PromiseError),
+    /// A vector that was given is none.
+    #[error("the question's vector cannot be used")]
+    Vector(#[from] EmbeddingError),
+    /// The store holds vectors of a model that is not here to embed the question.
+    #[error("the question has a vector, but the store holds none to compare it with")]
+    NoVectors,
+    /// A document asked for is not in the store, or not for this reader.
+    #[error("there is no document `{document}`")]
+    NoDocument {
+        /// The document.
+        document: DocumentId,
+        /// One with nearly the same name.
+        nearest: Option<String>,
+    },
+    /// The store's vectors are too few to say anything.
+    #[error("there are {found} vectors; a comparison of indexes needs at least {needed}")]
+    TooFewVectors {
+        /// How many there are.
+        found: usize,
+        /// How many it takes.
+        needed: usize,
+    },
+    /// A file could not be read or written.
+    #[error("`{}` could not be read or written", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// Returns what the user can do about it, if that is known.
+    pub fn hint(&self) -> Option<String> {
+        use search::SearchError as S;
+        Some(match self {
+            Self::Project(error) => return error.hint(),
+            Self::NothingIngested { .. } | Self::Search(S::NoStore { .. }) => {
+                "run `groundtune ingest` first".into()
+            }
+            Self::Search(S::Locked { .. }) => {
+                "wait until it is done, or stop it; questions can be asked meanwhile".into()
+            }
+            Self::Search(S::DiskFull { .. }) => {
+                "make room, then run the same command again: it goes on where it stopped".into()
+            }
+            Self::Search(S::ReadOnly { .. }) => {
+                "make the folder `.groundtune` writable, or copy the project to where you may write"
+                    .into()
+            }
+            Self::Search(S::Damaged { .. }) => {
+                "move `.groundtune/store` away and run `groundtune ingest`: the documents themselves are untouched".into()
+            }
+            Self::Search(S::LaterLayout { .. }) => "use a newer groundtune".into(),
+            Self::Search(S::OtherEmbedder { .. }) => {
+                "run `groundtune ingest --rebuild` to make every vector with the same model".into()
+            }
+            Self::Search(S::Filter(search::FilterError::UnknownKey { nearest, .. })) => {
+                match nearest {
+                    Some(nearest) => format!("did you mean `{nearest}`?"),
+                    None => "`groundtune documents list` shows the keys that documents have".into(),
+                }
+            }
+            Self::Search(S::Filter(search::FilterError::Syntax { .. })) => {
+                "a filter looks like `jurisdiction = \"US\" and date >= 2024-01-01`".into()
+            }
+            Self::NoDocument { nearest, .. } => match nearest {
+                Some(nearest) => format!("did you mean `{nearest}`?"),
+                None => "`groundtune documents list` shows what there is".into(),
+            },
+            Self::TooFewVectors { .. } => {
+                "give vectors with `--vectors FILE.npy`, or ingest documents that bring their `embedding`".into()
+            }
+            _ => return None,
+        })
+    }
+}

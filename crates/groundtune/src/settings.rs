@@ -1,0 +1,89 @@
+//! From what the configuration says to what the parts are given.
+//!
+//! The only place where both words are known: after this, nobody reads the
+//! configuration of an index again.
+
+use search::keyword::KeywordSettings;
+use search::vector::{self, Method};
+use search::{Fusion, IndexSettings, RetrievalRecipe};
+
+use crate::Project;
+use crate::config::{self, Config};
+
+impl Project {
+    /// Returns how the project's indexes are built.
+    pub fn index_settings(&self) -> IndexSettings {
+        let Config {
+            keyword,
+            vector,
+            retrieval,
+            ..
+        } = &self.config;
+        IndexSettings {
+            keyword: KeywordSettings {
+                language: keyword.language,
+                k1: keyword.k1 as f32,
+                b: keyword.b.get() as f32,
+                ..KeywordSettings::default()
+            },
+            vector: vector_settings(vector),
+            metric: match vector.metric {
+                config::Metric::Cosine => vector::Metric::Cosine,
+                config::Metric::Dot => vector::Metric::Dot,
+                config::Metric::Euclidean => vector::Metric::Euclidean,
+                config::Metric::Manhattan => vector::Metric::Manhattan,
+            },
+            method: method(vector.index),
+            remember: retrieval.cache,
+        }
+    }
+
+    /// Returns how the project's questions find evidence.
+    pub fn retrieval_recipe(&self) -> RetrievalRecipe {
+        let retrieval = &self.config.retrieval;
+        RetrievalRecipe {
+            top_k: retrieval.top_k,
+            fusion: match retrieval.fusion {
+                config::Fusion::Rrf {
+                    rrf_k: k,
+                    keyword,
+                    vector,
+                } => Fusion::ReciprocalRank { k, keyword, vector },
+                config::Fusion::Weighted { similarity, rerank } => {
+                    Fusion::Weighted { similarity, rerank }
+                }
+            },
+            diversity: retrieval.mmr,
+            ..RetrievalRecipe::default()
+        }
+    }
+}
+
+fn vector_settings(vector: &config::Vector) -> vector::Settings {
+    vector::Settings {
+        neighbours: vector.m,
+        build_width: vector.ef_construction,
+        search_width: vector.ef,
+        ..vector::Settings::default()
+    }
+}
+
+fn method(index: config::VectorIndex) -> Option<Method> {
+    match index {
+        config::VectorIndex::Auto => None,
+        config::VectorIndex::Exact => Some(Method::Exact),
+        config::VectorIndex::Int8 => Some(Method::Scan),
+        config::VectorIndex::Hnsw => Some(Method::Graph),
+        _ => None,
+    }
+}
+
+impl config::Documents {
+    /// Returns whether the file at `path` (relative to the project, `/` between the
+    /// parts) is wanted: it matches `include`, if that says anything, and not
+    /// `exclude`.
+    pub fn takes(&self, path: &str) -> bool {
+        let matches = |patterns: &[config::Pattern]| patterns.iter().any(|it| it.matches(path));
+        (self.include.is_empty() || matches(&self.include)) && !matches(&self.exclude)
+    }
+}

@@ -1,0 +1,730 @@
+//! The searcher: one question in, evidence out, with why each piece was found.
+//!
+//! The road is: catch up with the store → who may read what, and the filter → keyword
+//! list and vector list over what is left → fuse → rerank → diversify → threshold → k.
+//! Permissions and filter come *before* ranking: a chunk outside them is never
+//! scored, so it can neither be shown nor push another one out.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use contract::{ChunkId, EmbedderId, Embedding, Evidence, Reader, Rerank, Share};
+
+use crate::SearchError;
+use crate::allowed::{Allowed, AllowedSets};
+use crate::cache::{Cache, CacheKey, ReaderKey};
+use crate::derived::DerivedError;
+use crate::diversify::maximal_marginal_relevance;
+use crate::explain::Explanation;
+use crate::filter::Filter;
+use crate::fuse::{Rank, RankedList, reciprocal_rank};
+use crate::keyword::{IndexedText, KeywordIndex, KeywordQuery, KeywordSettings};
+use crate::recipe::{Fusion, RetrievalRecipe};
+use crate::relevance::relevance;
+use crate::store::{Sequence, Snapshot, StoredChunk, Writer};
+use crate::vector::{self, Method, Metric, Plan, SearchOptions, VectorError, VectorIndex};
+
+/// Up to this many vectors are scanned: that takes a millisecond or two, needs no
+/// building, and is exact for all that can be seen.
+const SCANNED: usize = 100_000;
+/// Answers remembered for questions asked again.
+const REMEMBERED: usize = 256;
+
+/// How the indexes are built.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct IndexSettings {
+    /// The keyword index.
+    pub keyword: KeywordSettings,
+    /// The vector index.
+    pub vector: vector::Settings,
+    /// What makes two vectors near.
+    pub metric: Metric,
+    /// How near vectors are looked up; planned for each question if nothing is said.
+    pub method: Option<Method>,
+    /// Whether questions asked again are answered from memory.
+    pub remember: bool,
+}
+
+/// A question to find evidence for.
+#[derive(Clone, Copy)]
+pub struct SearchRequest<'a> {
+    /// The question's text.
+    pub question: &'a str,
+    /// The question's vector, where an embedder made one.
+    pub vector: Option<&'a Embedding>,
+    /// Who asks.
+    pub reader: &'a Reader,
+    /// What its documents must be.
+    pub filter: Option<&'a Filter>,
+    /// The least score evidence must have to count; without it, all of it counts.
+    pub threshold: Option<Share>,
+    /// How evidence is found.
+    pub recipe: &'a RetrievalRecipe,
+    /// Who judges it.
+    pub reranker: Option<&'a dyn Rerank>,
+}
+
+/// A piece of evidence, and why it was found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    /// The evidence.
+    pub evidence: Evidence,
+    /// Why it was found.
+    pub explanation: Explanation,
+}
+
+/// What a search found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SearchReply {
+    /// The evidence, best first; at most the recipe's `top_k`.
+    pub found: Vec<Found>,
+    /// The best of what fell below the threshold, to say how near it was.
+    pub nearest: Option<Found>,
+    /// How many chunks the filter and the permissions left to search.
+    pub searched: usize,
+    /// How the vector list was made, if it was.
+    pub plan: Option<Plan>,
+    /// The commit that was searched.
+    pub sequence: Sequence,
+    /// Where the time went.
+    pub timings: Timings,
+    /// Whether it was remembered from an earlier question.
+    pub remembered: bool,
+}
+
+/// Where a search's time went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timings {
+    /// Catching up with the store.
+    pub catch_up: Duration,
+    /// Deciding what the reader may read and the filter leaves.
+    pub filter: Duration,
+    /// The keyword list.
+    pub keyword: Duration,
+    /// The vector list.
+    pub vector: Duration,
+    /// Fusing, reranking, diversifying, and fetching texts.
+    pub rank: Duration,
+    /// All of it.
+    pub total: Duration,
+}
+
+/// What opening found out about the derived files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenReport {
+    /// Files that could not be used, and why; what they held was built again in memory.
+    pub rebuilt: Vec<String>,
+    /// How many commits the usable ones were behind the store.
+    pub behind: u64,
+    /// Whether the files could be used, and had seen the last commit.
+    pub is_current: bool,
+}
+
+/// Searches one store. Not shared between threads: each opens its own.
+pub struct Searcher {
+    folder: PathBuf,
+    snapshot: Snapshot,
+    settings: IndexSettings,
+    keyword: KeywordIndex,
+    vectors: Option<VectorIndex>,
+    seen: Sequence,
+    allowed: AllowedSets,
+    remembered: Cache<CacheKey, Arc<SearchReply>>,
+}
+
+impl Searcher {
+    /// Opens the store in `folder`, and what is derived from it: as it is if it is up
+    /// to date, caught up if it is behind, built anew if it is missing or damaged.
+    pub fn open(folder: &Path, settings: IndexSettings) -> Result<(Self, OpenReport), SearchError> {
+        let snapshot = Snapshot::open(folder)?;
+        let now = snapshot.begin()?;
+        let mut report = OpenReport::default();
+        let keyword_path = folder.join(KEYWORD_FILE);
+        let vector_path = folder.join(VECTOR_FILE);
+        let mut note = |error: &DerivedError| {
+            if !matches!(error, DerivedError::Missing { .. }) {
+                report.rebuilt.push(error.to_string());
+            }
+        };
+
+        // Both files are written after the same commit; if their sequences differ, or
+        // one has seen commits that the store has not (it was put back from a copy),
+        // what does not fit is built anew.
+        let keyword = KeywordIndex::open(&keyword_path, settings.keyword.clone())
+            .and_then(|index| not_ahead(index.sequence(), now, &keyword_path).map(|()| index))
+            .inspect_err(&mut note)
+            .ok();
+        let embedder = snapshot.embedder()?;
+        let vectors = match &embedder {
+            None => None,
+            Some(embedder) => open_vectors(&vector_path, now, embedder, &settings)
+                .inspect_err(|error| {
+                    if let VectorError::File { source } = error {
+                        note(source);
+                    }
+                })
+                .ok(),
+        };
+        let seen = match (&keyword, &vectors, &embedder) {
+            (Some(keyword), None, None) => keyword.sequence(),
+            (Some(keyword), Some((_, seen)), Some(_)) if keyword.sequence() == *seen => *seen,
+            _ => 0,
+        };
+        report.is_current = seen == now && keyword.is_some();
+        report.behind = if seen == 0 { 0 } else { now - seen };
+        let (keyword, vectors) = if seen == 0 {
+            (None, None)
+        } else {
+            (keyword, vectors)
+        };
+        let vectors = vectors.map(|(index, _)| index);
+        let mut searcher = Self {
+            folder: folder.into(),
+            keyword: keyword.unwrap_or_else(|| KeywordIndex::new(settings.keyword.clone())),
+            vectors,
+            seen,
+            allowed: AllowedSets::new(),
+            remembered: Cache::new(if settings.remember { REMEMBERED } else { 0 }),
+            snapshot,
+            settings,
+        };
+        searcher.catch_up()?;
+        searcher.snapshot.end()?;
+        Ok((searcher, report))
+    }
+
+    /// Finds evidence for a question, in the last commit of the store.
+    pub fn search(&mut self, request: &SearchRequest<'_>) -> Result<Arc<SearchReply>, SearchError> {
+        let result = self.search_snapshot(request);
+        let ended = self.snapshot.end();
+        let reply = result?;
+        ended?;
+        Ok(reply)
+    }
+
+    fn search_snapshot(
+        &mut self,
+        request: &SearchRequest<'_>,
+    ) -> Result<Arc<SearchReply>, SearchError> {
+        let started = Instant::now();
+        self.catch_up()?;
+        let catch_up = started.elapsed();
+
+        let key = self.cache_key(request);
+        if let Some(reply) = self.remembered.get(&key) {
+            let timings = Timings {
+                catch_up,
+                total: started.elapsed(),
+                ..Timings::default()
+            };
+            return Ok(Arc::new(SearchReply {
+                remembered: true,
+                timings,
+                ..(*reply).clone()
+            }));
+        }
+
+        let allowed = self.allowed.of(
+            request.reader,
+            request.filter,
+            &self.snapshot,
+            &self.keyword,
+            self.vectors.as_ref(),
+        )?;
+        let filtered = started.elapsed();
+
+        let query = self.keyword.query(request.question);
+        let wanted = request.recipe.candidates.max(2 * request.recipe.top_k);
+        let by_keyword = self.keyword.search(&query, wanted, allowed.keyword());
+        let keyworded = started.elapsed();
+
+        let (by_vector, plan) = self.vector_list(request, wanted, &allowed)?;
+        let vectored = started.elapsed();
+
+        let lists = Lists {
+            keyword: by_keyword
+                .iter()
+                .map(|hit| (hit.chunk, hit.score.0))
+                .collect(),
+            vector: by_vector,
+        };
+        let (found, nearest) = self.rank(request, &query, &lists)?;
+        assert!(
+            found
+                .iter()
+                .chain(&nearest)
+                .all(|it| allowed.contains(it.evidence.chunk)),
+            "what the filter or the permissions leave out was searched"
+        );
+        let total = started.elapsed();
+        let reply = Arc::new(SearchReply {
+            found,
+            nearest,
+            searched: allowed.len().unwrap_or(self.keyword.len()),
+            plan,
+            sequence: self.seen,
+            timings: Timings {
+                catch_up,
+                filter: filtered - catch_up,
+                keyword: keyworded - filtered,
+                vector: vectored - keyworded,
+                rank: total - vectored,
+                total,
+            },
+            remembered: false,
+        });
+        self.remembered.put(key, Arc::clone(&reply));
+        Ok(reply)
+    }
+
+    /// Writes the derived files as of the last commit seen. Only the store's writer
+    /// may, for two at once would overwrite one another.
+    pub fn save(&mut self, _writer: &Writer) -> Result<(), SearchError> {
+        self.keyword
+            .save(&self.folder.join(KEYWORD_FILE), self.seen)?;
+        match &mut self.vectors {
+            Some(vectors) => vectors.save(&self.folder.join(VECTOR_FILE), self.seen)?,
+            None => remove_if_there(&self.folder.join(VECTOR_FILE))?,
+        }
+        Ok(())
+    }
+
+    /// Returns whether so much has changed since the derived files were written that
+    /// writing them anew pays.
+    pub fn is_worth_saving(&self) -> bool {
+        self.keyword.delta_share() > 0.1
+    }
+
+    /// Builds what makes searching many vectors fast, if there are so many that it pays
+    /// or the settings ask for it. Without it every search still finds the same.
+    pub fn build(&mut self) -> Result<(), SearchError> {
+        if let Some(vectors) = &mut self.vectors
+            && (vectors.len() > SCANNED || self.settings.method == Some(Method::Graph))
+        {
+            vectors.extend()?;
+        }
+        Ok(())
+    }
+
+    /// Returns the memory that the indexes take, in bytes.
+    pub fn memory(&self) -> usize {
+        self.keyword.memory() + self.vectors.as_ref().map_or(0, VectorIndex::memory)
+    }
+
+    /// Returns the store that is searched, as it is at the last commit.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// Returns the keyword index.
+    pub fn keyword(&self) -> &KeywordIndex {
+        &self.keyword
+    }
+
+    /// Returns the vector index, if the store holds vectors.
+    pub fn vectors(&self) -> Option<&VectorIndex> {
+        self.vectors.as_ref()
+    }
+
+    /// Begins to read the store's last commit and brings both indexes to it.
+    fn catch_up(&mut self) -> Result<(), SearchError> {
+        let now = self.snapshot.begin()?;
+        if now == self.seen {
+            return Ok(());
+        }
+        self.allowed.clear();
+        self.remembered.clear();
+        if now < self.seen {
+            // The store was put back from a copy: nothing derived can be trusted.
+            self.keyword = KeywordIndex::new(self.settings.keyword.clone());
+            self.vectors = None;
+            self.seen = 0;
+        }
+        if let Some(embedder) = self.snapshot.embedder()? {
+            if self
+                .vectors
+                .as_ref()
+                .is_none_or(|it| it.dimensions() != embedder.dimensions)
+            {
+                let IndexSettings { metric, vector, .. } = &self.settings;
+                self.vectors = Some(VectorIndex::new(embedder.dimensions, *metric, *vector)?);
+            }
+        } else {
+            self.vectors = None;
+        }
+        for chunk in self.snapshot.removed_since(self.seen)? {
+            self.keyword.remove(chunk);
+            if let Some(vectors) = &mut self.vectors {
+                vectors.remove(chunk);
+            }
+        }
+        let Self {
+            snapshot,
+            keyword,
+            vectors,
+            ..
+        } = self;
+        snapshot.added_since(self.seen, |chunk, vector| {
+            keyword.insert(
+                chunk.id,
+                &IndexedText {
+                    title: chunk.title.as_deref(),
+                    headings: &chunk.headings,
+                    text: &chunk.text,
+                    language: None,
+                },
+            );
+            if let (Some(vectors), Some(vector)) = (vectors.as_mut(), vector) {
+                vectors.insert(chunk.id, &vector)?;
+            }
+            Ok(())
+        })?;
+        self.seen = now;
+        Ok(())
+    }
+
+    fn vector_list(
+        &self,
+        request: &SearchRequest<'_>,
+        wanted: usize,
+        allowed: &Allowed,
+    ) -> Result<(Vec<(ChunkId, f32)>, Option<Plan>), SearchError> {
+        let (Some(vectors), Some(question)) = (&self.vectors, request.vector) else {
+            return Ok((Vec::new(), None));
+        };
+        self.check_embedder(question.embedder())?;
+        let options = SearchOptions {
+            method: self.settings.method,
+            ..SearchOptions::default()
+        };
+        let plan = vectors.plan(wanted, &options, allowed.vector());
+        let hits = vectors.search(question.values(), wanted, &options, allowed.vector())?;
+        Ok((
+            hits.iter().map(|hit| (hit.chunk, hit.value)).collect(),
+            Some(plan),
+        ))
+    }
+
+    fn check_embedder(&self, given: &EmbedderId) -> Result<(), SearchError> {
+        match self.snapshot.embedder()? {
+            Some(stored) if stored != *given => Err(SearchError::OtherEmbedder {
+                stored,
+                given: given.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes one order of the lists, and evidence of its best.
+    fn rank(
+        &self,
+        request: &SearchRequest<'_>,
+        query: &KeywordQuery,
+        lists: &Lists,
+    ) -> Result<(Vec<Found>, Option<Found>), SearchError> {
+        let recipe = request.recipe;
+        let mut candidates = self.candidates(request, query, lists);
+        if let Some(reranker) = request.reranker {
+            candidates.truncate(recipe.candidates.max(recipe.top_k));
+            let chunks = self.fetch(&candidates)?;
+            let texts: Vec<String> = chunks.iter().map(passage).collect();
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            let scores = reranker.rerank(request.question, &texts)?;
+            assert_eq!(
+                scores.len(),
+                candidates.len(),
+                "a reranker gives one score a passage"
+            );
+            for (candidate, score) in candidates.iter_mut().zip(scores) {
+                candidate.rerank = Some(score);
+                candidate.score =
+                    relevance(candidate.coverage, candidate.similarity, candidate.rerank);
+            }
+        }
+        match (&recipe.fusion, request.reranker) {
+            (Fusion::ReciprocalRank { .. }, None) => {}
+            (Fusion::ReciprocalRank { .. }, Some(_)) => {
+                candidates.sort_by(|a, b| {
+                    b.rerank
+                        .partial_cmp(&a.rerank)
+                        .expect("a share is never NaN")
+                });
+            }
+            (Fusion::Weighted { similarity, rerank }, _) => {
+                for candidate in &mut candidates {
+                    let words = relevance(candidate.coverage, candidate.similarity, None).get();
+                    let judged = candidate.rerank.map_or(0.0, Share::get);
+                    candidate.fused = similarity * words + rerank * judged;
+                }
+                candidates.sort_by(|a, b| b.fused.total_cmp(&a.fused));
+            }
+        }
+
+        let passes = |candidate: &Candidate| {
+            request
+                .threshold
+                .is_none_or(|least| candidate.score >= least)
+        };
+        let nearest = candidates
+            .iter()
+            .filter(|candidate| !passes(candidate))
+            .max_by(|a, b| a.score.partial_cmp(&b.score).expect("a share is never NaN"))
+            .cloned();
+        candidates.retain(passes);
+        if let Some(lambda) = recipe.diversity {
+            candidates.truncate(recipe.candidates.max(recipe.top_k));
+            candidates = self.diversify(query, candidates, lambda, recipe.top_k)?;
+        }
+        candidates.truncate(recipe.top_k);
+
+        let found = self.evidence(query, lists, candidates)?;
+        let nearest = match nearest {
+            Some(nearest) => self.evidence(query, lists, vec![nearest])?.pop(),
+            None => None,
+        };
+        Ok((found, nearest))
+    }
+
+    /// Fuses the lists into candidates, best first.
+    fn candidates(
+        &self,
+        request: &SearchRequest<'_>,
+        query: &KeywordQuery,
+        lists: &Lists,
+    ) -> Vec<Candidate> {
+        let (k, keyword, vector) = match request.recipe.fusion {
+            Fusion::ReciprocalRank { k, keyword, vector } => (k, keyword, vector),
+            Fusion::Weighted { .. } => (60.0, 1.0, 1.0),
+        };
+        let chunks = |list: &[(ChunkId, f32)]| -> Vec<ChunkId> {
+            list.iter().map(|(chunk, _)| *chunk).collect()
+        };
+        let (words, vectors) = (chunks(&lists.keyword), chunks(&lists.vector));
+        let fused = reciprocal_rank(
+            &[
+                RankedList {
+                    chunks: &words,
+                    weight: keyword,
+                },
+                RankedList {
+                    chunks: &vectors,
+                    weight: vector,
+                },
+            ],
+            k,
+        );
+        let question = request.vector.filter(|_| !lists.vector.is_empty());
+        let mut candidates = Vec::with_capacity(fused.len());
+        for (place, (chunk, fused)) in fused.into_iter().enumerate() {
+            let coverage = Share::clamped(f64::from(self.keyword.coverage(query, chunk)));
+            let similarity = question
+                .and_then(|question| Some((question, self.vectors.as_ref()?)))
+                .and_then(|(question, vectors)| {
+                    Some(cosine(question.values(), vectors.vector(chunk)?))
+                });
+            candidates.push(Candidate {
+                chunk,
+                fused,
+                place: Rank(place as u32 + 1),
+                coverage,
+                similarity,
+                rerank: None,
+                score: relevance(coverage, similarity, None),
+            });
+        }
+        candidates
+    }
+
+    fn diversify(
+        &self,
+        query: &KeywordQuery,
+        candidates: Vec<Candidate>,
+        lambda: Share,
+        k: usize,
+    ) -> Result<Vec<Candidate>, SearchError> {
+        let words: Vec<HashSet<String>> = self
+            .fetch(&candidates)?
+            .iter()
+            .map(|chunk| self.keyword.terms_of(query, &chunk.text))
+            .collect();
+        let vectors: Vec<Option<&[f32]>> = candidates
+            .iter()
+            .map(|candidate| self.vectors.as_ref()?.vector(candidate.chunk))
+            .collect();
+        let likeness = |a: usize, b: usize| match (vectors[a], vectors[b]) {
+            (Some(a), Some(b)) => cosine(a, b).get(),
+            _ => {
+                let shared = words[a].intersection(&words[b]).count();
+                let all = words[a].len() + words[b].len() - shared;
+                if all == 0 {
+                    0.0
+                } else {
+                    shared as f64 / all as f64
+                }
+            }
+        };
+        // The order so far is the relevance that counts; its scores are not on one
+        // scale, so ranks stand for them.
+        let count = candidates.len().max(1) as f64;
+        let relevance: Vec<f64> = (0..candidates.len())
+            .map(|place| 1.0 - place as f64 / count)
+            .collect();
+        let order = maximal_marginal_relevance(&relevance, likeness, lambda.get(), k);
+        Ok(order
+            .into_iter()
+            .map(|index| candidates[index].clone())
+            .collect())
+    }
+
+    fn fetch(&self, candidates: &[Candidate]) -> Result<Vec<StoredChunk>, SearchError> {
+        candidates
+            .iter()
+            .map(|candidate| self.stored(candidate.chunk))
+            .collect()
+    }
+
+    fn stored(&self, chunk: ChunkId) -> Result<StoredChunk, SearchError> {
+        let stored = self.snapshot.chunk(chunk)?;
+        Ok(stored.expect("an index that has caught up with the store names only chunks in it"))
+    }
+
+    fn evidence(
+        &self,
+        query: &KeywordQuery,
+        lists: &Lists,
+        candidates: Vec<Candidate>,
+    ) -> Result<Vec<Found>, SearchError> {
+        let place = |list: &[(ChunkId, f32)], chunk| {
+            let at = list.iter().position(|(found, _)| *found == chunk)?;
+            Some((list[at].1, Rank(at as u32 + 1)))
+        };
+        let mut found = Vec::with_capacity(candidates.len());
+        for (index, candidate) in candidates.into_iter().enumerate() {
+            let chunk = self.stored(candidate.chunk)?;
+            let rank = Rank(index as u32 + 1);
+            found.push(Found {
+                explanation: Explanation {
+                    terms: self.keyword.explain(query, chunk.id),
+                    keyword: place(&lists.keyword, chunk.id),
+                    vector: place(&lists.vector, chunk.id),
+                    similarity: candidate.similarity,
+                    fused: candidate.fused,
+                    rerank: candidate.rerank,
+                    coverage: candidate.coverage,
+                    moved_from: (candidate.place != rank).then_some(candidate.place),
+                },
+                evidence: Evidence {
+                    chunk: chunk.id,
+                    document: chunk.document,
+                    title: chunk.title,
+                    headings: chunk.headings,
+                    bytes: chunk.bytes,
+                    lines: chunk.lines,
+                    text: chunk.text,
+                    score: candidate.score,
+                },
+            });
+        }
+        Ok(found)
+    }
+
+    fn cache_key(&self, request: &SearchRequest<'_>) -> CacheKey {
+        CacheKey {
+            sequence: self.seen,
+            recipe: format!(
+                "{:?} {:?} {:?} {:?}",
+                request.recipe,
+                request.filter,
+                request.threshold,
+                request.reranker.map(Rerank::name)
+            ),
+            reader: ReaderKey::from(request.reader),
+            question: request.question.into(),
+            vector: request.vector.map(|vector| {
+                vector
+                    .values()
+                    .iter()
+                    .map(|value| value.to_bits())
+                    .collect()
+            }),
+        }
+    }
+}
+
+const KEYWORD_FILE: &str = "keyword.derived";
+const VECTOR_FILE: &str = "vectors.derived";
+
+/// What the indexes found, best first, with scores that do not compare across lists.
+struct Lists {
+    keyword: Vec<(ChunkId, f32)>,
+    vector: Vec<(ChunkId, f32)>,
+}
+
+/// A chunk on its way to be evidence.
+#[derive(Clone, Debug)]
+struct Candidate {
+    chunk: ChunkId,
+    fused: f64,
+    place: Rank,
+    coverage: Share,
+    similarity: Option<Share>,
+    rerank: Option<Share>,
+    score: Share,
+}
+
+/// What a reranker reads: the chunk under its headings.
+fn passage(chunk: &StoredChunk) -> String {
+    match chunk.headings.last() {
+        Some(heading) if !chunk.text.contains(heading.as_str()) => {
+            format!("{heading}\n{}", chunk.text)
+        }
+        _ => chunk.text.clone(),
+    }
+}
+
+/// Returns the cosine of two vectors of unit length, as a share: opposite is 0 too.
+fn cosine(a: &[f32], b: &[f32]) -> Share {
+    Share::clamped(f64::from(vector::simd::Kernels::best().dot(a, b)))
+}
+
+fn open_vectors(
+    path: &Path,
+    now: Sequence,
+    embedder: &EmbedderId,
+    settings: &IndexSettings,
+) -> Result<(VectorIndex, Sequence), VectorError> {
+    let (index, seen) = VectorIndex::open(path, settings.vector)?;
+    not_ahead(seen, now, path)?;
+    if index.dimensions() != embedder.dimensions || index.metric() != settings.metric {
+        let reason = "it holds vectors of another length, or compares them otherwise";
+        return Err(DerivedError::Damaged {
+            path: path.into(),
+            reason,
+        }
+        .into());
+    }
+    Ok((index, seen))
+}
+
+fn not_ahead(seen: Sequence, now: Sequence, path: &Path) -> Result<(), DerivedError> {
+    if seen > now {
+        let reason = "it has seen commits that the store does not have";
+        return Err(DerivedError::Damaged {
+            path: path.into(),
+            reason,
+        });
+    }
+    Ok(())
+}
+
+fn remove_if_there(path: &Path) -> Result<(), SearchError> {
+    match fs_err::remove_file(path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(SearchError::Io {
+            path: path.into(),
+            source,
+        }),
+        _ => Ok(()),
+    }
+}
