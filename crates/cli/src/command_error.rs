@@ -1,0 +1,168 @@
+//! How a command fails: what is said, what to do about it, and the exit code.
+//!
+//! | code | meaning |
+//! |---|---|
+//! | 0 | done; also an answer of `not in the documents`, and a reader of our output that went away |
+//! | 1 | it could not be done: a missing project, an unreadable file, a damaged store |
+//! | 2 | the command line was not understood |
+
+use std::error::Error;
+use std::io;
+use std::process::ExitCode;
+
+use groundtune::config::ConfigError;
+use groundtune::demo::DemoError;
+use groundtune::project::ProjectError;
+use groundtune::{FilterError, SearchError};
+
+use crate::ui::{Style, Ui};
+
+/// A command's failure.
+#[derive(Debug)]
+pub(crate) struct CommandError {
+    kind: Kind,
+    hint: Option<String>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// It could not be done.
+    Failed(Box<dyn Error>),
+    /// The command line asks for what makes no sense.
+    Usage(Box<dyn Error>),
+    /// Whoever read our output stopped reading: the normal end of `… | head`.
+    BrokenPipe,
+    /// Stopped by the user; what is saved has been said.
+    Interrupted,
+}
+
+impl CommandError {
+    /// Returns the failure that `error` is, with no code of its own: 1.
+    pub(crate) fn failed(error: impl Into<Box<dyn Error>>) -> Self {
+        let error = error.into();
+        Self {
+            hint: hint_of(error.as_ref()),
+            kind: Kind::Failed(error),
+        }
+    }
+
+    /// Returns the failure to understand the command line: 2.
+    pub(crate) fn usage(error: impl Into<Box<dyn Error>>) -> Self {
+        let error = error.into();
+        Self {
+            hint: hint_of(error.as_ref()),
+            kind: Kind::Usage(error),
+        }
+    }
+
+    /// Returns the end that Ctrl-C asked for.
+    pub(crate) fn interrupted() -> Self {
+        Self {
+            kind: Kind::Interrupted,
+            hint: None,
+        }
+    }
+
+    /// Prints it, with its causes and the hint, and returns the exit code.
+    pub(crate) fn report(&self, ui: &Ui) -> ExitCode {
+        let (error, code) = match &self.kind {
+            Kind::BrokenPipe => return ExitCode::SUCCESS,
+            // What a shell reports for a program that Ctrl-C ended.
+            Kind::Interrupted => return ExitCode::from(130),
+            Kind::Failed(error) => (error, 1),
+            Kind::Usage(error) => (error, 2),
+        };
+        ui.note(format_args!(
+            "{} {error}",
+            ui.paint_error(Style::Error, "error:")
+        ));
+        let mut said = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            // Some errors repeat their source's words in their own.
+            if !said.ends_with(&text) {
+                ui.note(format_args!("  {}", text.replace('\n', "\n  ")));
+            }
+            said = text;
+            cause = error.source();
+        }
+        if let Some(hint) = &self.hint {
+            ui.note(format_args!(
+                "\n{} {hint}",
+                ui.paint_error(Style::Hint, "hint:")
+            ));
+        }
+        ExitCode::from(code)
+    }
+}
+
+impl From<io::Error> for CommandError {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Self {
+                kind: Kind::BrokenPipe,
+                hint: None,
+            }
+        } else {
+            Self::failed(error)
+        }
+    }
+}
+
+impl From<groundtune::Error> for CommandError {
+    fn from(error: groundtune::Error) -> Self {
+        Self::failed(error)
+    }
+}
+
+impl From<ProjectError> for CommandError {
+    fn from(error: ProjectError) -> Self {
+        Self::failed(error)
+    }
+}
+
+impl From<DemoError> for CommandError {
+    fn from(error: DemoError) -> Self {
+        Self::failed(error)
+    }
+}
+
+impl From<serde_json::Error> for CommandError {
+    fn from(error: serde_json::Error) -> Self {
+        // Writing JSON fails only where writing does.
+        Self::from(io::Error::from(error))
+    }
+}
+
+/// Returns what to do about the first of `error` and its causes that is known.
+fn hint_of(error: &(dyn Error + 'static)) -> Option<String> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(hint) = hint_of_one(error) {
+            return Some(hint);
+        }
+        next = error.source();
+    }
+    None
+}
+
+fn hint_of_one(error: &(dyn Error + 'static)) -> Option<String> {
+    if let Some(error) = error.downcast_ref::<groundtune::Error>() {
+        return error.hint();
+    }
+    if let Some(error) = error.downcast_ref::<FilterError>() {
+        // The library knows the words for it.
+        return groundtune::Error::from(SearchError::from(error.clone())).hint();
+    }
+    if let Some(error) = error.downcast_ref::<ConfigError>() {
+        return error.hint();
+    }
+    if let Some(error) = error.downcast_ref::<ProjectError>() {
+        return error.hint();
+    }
+    if let Some(DemoError::Changed { .. }) = error.downcast_ref::<DemoError>() {
+        return Some("name another folder: `groundtune demo DIR`".into());
+    }
+    None
+}

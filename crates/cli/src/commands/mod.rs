@@ -1,0 +1,59 @@
+//! The commands, one file each.
+
+mod ask;
+mod demo;
+mod doctor;
+mod documents;
+mod ingest;
+mod init;
+mod question;
+mod search;
+mod status;
+
+use std::env;
+use std::path::Path;
+
+use clap::Subcommand;
+use groundtune::project::Project;
+
+use crate::command_error::CommandError;
+use crate::ui::Ui;
+
+/// What is to be done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Demo(demo::Arguments),
+    Init(init::Arguments),
+    Ingest(ingest::Arguments),
+    Ask(ask::Arguments),
+    Search(search::Arguments),
+    Status(status::Arguments),
+    Documents(documents::Arguments),
+    Doctor(doctor::Arguments),
+}
+
+/// Does it.
+pub(crate) fn run(
+    command: Command,
+    project: Option<&Path>,
+    ui: &mut Ui,
+) -> Result<(), CommandError> {
+    match command {
+        Command::Demo(arguments) => demo::run(&arguments, ui),
+        Command::Init(arguments) => init::run(&arguments, project, ui),
+        Command::Ingest(arguments) => ingest::run(arguments, project, ui),
+        Command::Ask(arguments) => ask::run(&arguments, project, ui),
+        Command::Search(arguments) => search::run(&arguments, project, ui),
+        Command::Status(arguments) => status::run(&arguments, project, ui),
+        Command::Documents(arguments) => documents::run(arguments, project, ui),
+        Command::Doctor(arguments) => doctor::run(&arguments, project, ui),
+    }
+}
+
+/// Opens the project the user means: the one named, or the nearest upwards.
+fn open_project(named: Option<&Path>) -> Result<Project, CommandError> {
+    Ok(match named {
+        Some(folder) => Project::open(folder)?,
+        None => Project::find(&env::current_dir()?)?,
+    })
+}

@@ -1,0 +1,141 @@
+//! A folder of one's own and the real program, run in it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// A folder that is gone when the test ends.
+pub(crate) struct Folder {
+    // Dropped last: removes the folder.
+    _guard: TempDir,
+    path: PathBuf,
+}
+
+impl Folder {
+    /// An empty folder.
+    pub(crate) fn empty() -> Self {
+        let guard = tempfile::Builder::new()
+            .prefix("groundtune-it-")
+            .tempdir()
+            .expect("the system's temporary folder can be written");
+        let path = guard
+            .path()
+            .canonicalize()
+            .expect("a folder that was just made is there");
+        Self {
+            _guard: guard,
+            path,
+        }
+    }
+
+    /// A folder with a `groundtune.toml` and `files`.
+    pub(crate) fn project(config: &str, files: &[(&str, &str)]) -> Self {
+        let folder = Self::empty();
+        folder.write("groundtune.toml", config);
+        for (name, text) in files {
+            folder.write(name, text);
+        }
+        folder
+    }
+
+    /// Writes a file, and the folders above it.
+    pub(crate) fn write(&self, name: impl AsRef<Path>, text: &str) {
+        let path = self.path.join(name);
+        let parent = path.parent().expect("it lies in the folder");
+        std::fs::create_dir_all(parent).expect("a folder can be made");
+        std::fs::write(path, text).expect("a file can be written");
+    }
+
+    /// Deletes a file.
+    pub(crate) fn remove(&self, name: &str) {
+        std::fs::remove_file(self.path.join(name)).expect("the file is there");
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The program, to be run here.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_groundtune"));
+        command
+            .args(arguments)
+            .current_dir(&self.path)
+            .env_remove("NO_COLOR")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the program here.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments)
+            .output()
+            .expect("the program was built for this test")
+    }
+
+    /// Runs it and returns the whole screen: stdout, then stderr, then the code if it
+    /// is not 0.
+    pub(crate) fn screen(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let mut screen = self.masked(&output.stdout);
+        if !output.stderr.is_empty() {
+            screen.push_str("-- stderr --\n");
+            screen.push_str(&self.masked(&output.stderr));
+        }
+        match output.status.code() {
+            Some(0) => {}
+            Some(code) => screen.push_str(&format!("-- exit {code} --\n")),
+            None => screen.push_str("-- ended by a signal --\n"),
+        }
+        screen
+    }
+
+    /// Runs it, checks that it succeeded, and returns its stdout as JSON.
+    pub(crate) fn json(&self, arguments: &[&str]) -> serde_json::Value {
+        let output = self.run(arguments);
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        serde_json::from_slice(&output.stdout).expect("stdout is one JSON value")
+    }
+
+    /// Runs it, checks that it succeeded, and returns each line of stdout as JSON.
+    pub(crate) fn json_lines(&self, arguments: &[&str]) -> Vec<serde_json::Value> {
+        let output = self.run(arguments);
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout)
+            .expect("JSON is UTF-8")
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("each line is a JSON value"))
+            .collect()
+    }
+
+    fn masked(&self, bytes: &[u8]) -> String {
+        String::from_utf8_lossy(bytes)
+            .replace(&*self.path.to_string_lossy(), "[FOLDER]")
+            .replace(env!("CARGO_BIN_EXE_groundtune"), "[GROUNDTUNE]")
+    }
+}
+
+/// Compares a whole screen, times aside.
+macro_rules! assert_screen {
+    ($screen:expr, @$expect:literal) => {
+        insta::with_settings!({
+            filters => vec![
+                (r"\d+ min \d+ s|\d+(\.\d+)? m?s\b", "[TIME]"),
+                (r"groundtune \d+\.\d+\.\d+", "groundtune [VERSION]"),
+            ],
+        }, {
+            insta::assert_snapshot!($screen, @$expect);
+        });
+    };
+}
+pub(crate) use assert_screen;
