@@ -14,6 +14,7 @@ mod file;
 mod graph;
 mod index;
 mod metric;
+pub mod npy;
 mod plan;
 mod random;
 mod rows;
