@@ -59,6 +59,9 @@ pub enum Error {
         /// How many it takes.
         needed: usize,
     },
+    /// A file of an evaluation set is not as it should be.
+    #[error(transparent)]
+    Trec(#[from] eval::trec::TrecError),
     /// A file could not be read or written.
     #[error("`{}` could not be read or written", path.display())]
     Io {

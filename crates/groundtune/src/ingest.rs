@@ -66,6 +66,8 @@ pub enum IngestEvent<'a> {
         sequence: Sequence,
         /// Documents it added or changed.
         documents: &'a [DocumentId],
+        /// Documents it removed.
+        removed: &'a [DocumentId],
     },
     /// A file gave no document.
     Skipped(&'a Skipped),
@@ -95,7 +97,9 @@ pub struct IngestSummary {
     pub gone: usize,
     /// Documents added or changed.
     pub documents: usize,
-    /// Their chunks.
+    /// Documents removed: their files are gone, or hold them no more.
+    pub removed: usize,
+    /// The chunks of those added or changed.
     pub chunks: usize,
     /// Their text.
     pub bytes: Bytes,
@@ -147,24 +151,28 @@ pub fn ingest(
 
     if !plan.gone.is_empty() && !stopped {
         summary.gone = plan.gone.len();
+        let mut removed = Vec::new();
+        for source in &plan.gone {
+            let documents = snapshot.fingerprints_of(source)?;
+            removed.extend(documents.into_iter().map(|(document, _)| document));
+        }
         let changes: Vec<Change> = plan
             .gone
             .into_iter()
             .map(|id| Change::RemoveSource { id })
             .collect();
-        summary.sequence = writer.commit(&changes)?;
-        stopped |= events(IngestEvent::Committed {
-            sequence: summary.sequence,
+        let sequence = writer.commit(&changes)?;
+        let event = IngestEvent::Committed {
+            sequence,
             documents: &[],
-        })
-        .is_break();
+            removed: &removed,
+        };
+        stopped |= events(event).is_break();
+        summary.removed += removed.len();
     }
 
-    let kitchen = Kitchen {
-        project,
-        embedder,
-        given: snapshot.embedder()?,
-    };
+    let kitchen = Kitchen { project, embedder };
+    let mut embedder_of_all = snapshot.embedder()?;
     for batch in batches(plan.changed) {
         if stopped {
             break;
@@ -176,8 +184,10 @@ pub fn ingest(
             .collect();
         let mut changes = Vec::with_capacity(prepared.len());
         let mut documents = Vec::new();
+        let mut removed: HashSet<DocumentId> = fingerprints.into_keys().collect();
         for prepared in prepared {
-            let prepared = prepared?;
+            let mut prepared = prepared?;
+            prepared.keep_vectors_of_one(&mut embedder_of_all);
             summary.files += 1;
             for warning in prepared.warnings {
                 stopped |= events(IngestEvent::Warned(&warning)).is_break();
@@ -190,15 +200,28 @@ pub fn ingest(
             summary.chunks += prepared.chunks;
             summary.bytes.0 += prepared.bytes;
             documents.extend(prepared.new);
+            match &prepared.change {
+                Some(Change::Put { documents, .. }) => {
+                    documents.iter().for_each(|new| {
+                        removed.remove(&new.document.id);
+                    });
+                }
+                // It could not be read, so what it held stays.
+                _ => removed.retain(|id| !is_of(id, &prepared.file)),
+            }
             changes.extend(prepared.change);
         }
-        summary.sequence = writer.commit(&changes)?;
+        let mut removed: Vec<DocumentId> = removed.into_iter().collect();
+        removed.sort_unstable();
+        let sequence = writer.commit(&changes)?;
         summary.documents += documents.len();
-        stopped |= events(IngestEvent::Committed {
-            sequence: summary.sequence,
+        summary.removed += removed.len();
+        let event = IngestEvent::Committed {
+            sequence,
             documents: &documents,
-        })
-        .is_break();
+            removed: &removed,
+        };
+        stopped |= events(event).is_break();
         let read = IngestEvent::Read {
             files: summary.files,
             bytes: summary.bytes,
@@ -419,6 +442,7 @@ fn known_fingerprints(snapshot: &Snapshot, batch: &[FileToRead]) -> Result<Finge
 
 /// A file made ready to be committed.
 struct Prepared {
+    file: String,
     change: Option<Change>,
     /// The documents that are new or changed.
     new: Vec<DocumentId>,
@@ -428,12 +452,35 @@ struct Prepared {
     warnings: Vec<String>,
 }
 
+impl Prepared {
+    /// Drops vectors that came with documents and are of another length than those of
+    /// the store, or than the first that came: one index compares all of them. With an
+    /// embedder at work there are none, and its own are refused by the store.
+    fn keep_vectors_of_one(&mut self, embedder_of_all: &mut Option<EmbedderId>) {
+        let Some(Change::Put { documents, .. }) = &mut self.change else {
+            return;
+        };
+        for new in documents {
+            let Some(given) = new.vectors.first().map(Embedding::embedder) else {
+                continue;
+            };
+            let stored = embedder_of_all.get_or_insert_with(|| given.clone());
+            if stored != given && given.name == GIVEN {
+                self.warnings.push(format!(
+                    "`{}`: its vector has {} numbers, the store holds vectors of {stored}; \
+                     it is found by its words only",
+                    new.document.id, given.dimensions
+                ));
+                new.vectors.clear();
+            }
+        }
+    }
+}
+
 /// What every file is prepared with.
 struct Kitchen<'a> {
     project: &'a Project,
     embedder: Option<&'a dyn Embed>,
-    /// Whose vectors the store holds.
-    given: Option<EmbedderId>,
 }
 
 impl Kitchen<'_> {
@@ -444,6 +491,7 @@ impl Kitchen<'_> {
             max_bytes: self.project.config.documents.max_file_size.0,
         };
         let mut prepared = Prepared {
+            file: id.clone(),
             change: None,
             new: Vec::new(),
             chunks: 0,
@@ -526,7 +574,7 @@ impl Kitchen<'_> {
         let (chunks, vectors) = match (&self.embedder, document.embedding.take()) {
             (None, Some(numbers)) => {
                 let chunk = whole(&document);
-                let vectors = self.given_vector(&document, numbers, &mut prepared.warnings);
+                let vectors = Self::given_vector(&document, numbers, &mut prepared.warnings);
                 (vec![chunk], vectors)
             }
             (embedder, _) => {
@@ -582,26 +630,14 @@ impl Kitchen<'_> {
         Ok(vectors)
     }
 
-    /// Signs a vector that came with its document; one that does not fit the others is
-    /// left out with a warning, and the document is found by its words.
+    /// Signs a vector that came with its document; one that is none is left out with a
+    /// warning, and the document is found by its words.
     fn given_vector(
-        &self,
         document: &Document,
         numbers: Vec<f32>,
         warnings: &mut Vec<String>,
     ) -> Vec<Embedding> {
         let embedder = given_embedder(numbers.len());
-        if let Some(stored) = &self.given
-            && *stored != embedder
-        {
-            warnings.push(format!(
-                "`{}`: its vector has {} numbers, the store holds vectors of {stored}; \
-                 it is found by its words only",
-                document.id,
-                numbers.len()
-            ));
-            return Vec::new();
-        }
         match Embedding::new(embedder, numbers) {
             Ok(vector) => vec![vector],
             Err(error) => {
@@ -630,12 +666,22 @@ impl Kitchen<'_> {
     }
 }
 
-/// Returns the name under which vectors that come with their documents are kept.
+/// The name under which vectors that come with their documents are kept.
+const GIVEN: &str = "given with the documents";
+
+/// Returns who made vectors of `dimensions` numbers that come with their documents.
 pub(crate) fn given_embedder(dimensions: usize) -> EmbedderId {
     EmbedderId {
         name: "given with the documents".into(),
         dimensions,
     }
+}
+
+/// Returns whether the document `id` is `file` or a record in it.
+fn is_of(id: &DocumentId, file: &str) -> bool {
+    id.as_str()
+        .strip_prefix(file)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('#'))
 }
 
 /// Returns all of a document as one chunk.

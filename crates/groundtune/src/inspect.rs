@@ -1,5 +1,6 @@
 //! Looking at a project: what its store holds, and whether all is well with it.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use contract::{Bytes, DocumentId, Permissions};
@@ -44,11 +45,7 @@ pub fn status(project: &Project) -> Result<Status, Error> {
     let sequence = snapshot.begin()?;
     let documents = snapshot.documents()?;
     let mut without_document = Vec::new();
-    let with: std::collections::HashSet<&str> = documents
-        .iter()
-        .map(|it| it.id.as_str())
-        .map(|id| id.split_once('#').map_or(id, |(file, _)| file))
-        .collect();
+    let with: HashSet<&str> = documents.iter().map(|it| it.source.as_str()).collect();
     for source in snapshot.sources()? {
         if !with.contains(source.id.as_str()) {
             let reason = source.notes.last().cloned().unwrap_or_default();

@@ -13,6 +13,7 @@ mod error;
 pub mod ingest;
 pub mod inspect;
 pub mod project;
+pub mod retrieval;
 mod settings;
 
 pub use ask::{AskReply, DocumentText, NOT_IN_THE_DOCUMENTS, Question, Session};

@@ -390,7 +390,7 @@ impl Searcher {
         request: &SearchRequest<'_>,
         wanted: usize,
         allowed: &Allowed,
-    ) -> Result<(Vec<(ChunkId, f32)>, Option<Plan>), SearchError> {
+    ) -> Result<(Scored, Option<Plan>), SearchError> {
         let (Some(vectors), Some(question)) = (&self.vectors, request.vector) else {
             return Ok((Vec::new(), None));
         };
@@ -475,7 +475,7 @@ impl Searcher {
         candidates.retain(passes);
         if let Some(lambda) = recipe.diversity {
             candidates.truncate(recipe.candidates.max(recipe.top_k));
-            candidates = self.diversify(query, candidates, lambda, recipe.top_k)?;
+            candidates = self.diversify(query, &candidates, lambda, recipe.top_k)?;
         }
         candidates.truncate(recipe.top_k);
 
@@ -540,12 +540,12 @@ impl Searcher {
     fn diversify(
         &self,
         query: &KeywordQuery,
-        candidates: Vec<Candidate>,
+        candidates: &[Candidate],
         lambda: Share,
         k: usize,
     ) -> Result<Vec<Candidate>, SearchError> {
         let words: Vec<HashSet<String>> = self
-            .fetch(&candidates)?
+            .fetch(candidates)?
             .iter()
             .map(|chunk| self.keyword.terms_of(query, &chunk.text))
             .collect();
@@ -658,9 +658,12 @@ const VECTOR_FILE: &str = "vectors.derived";
 
 /// What the indexes found, best first, with scores that do not compare across lists.
 struct Lists {
-    keyword: Vec<(ChunkId, f32)>,
-    vector: Vec<(ChunkId, f32)>,
+    keyword: Scored,
+    vector: Scored,
 }
+
+/// Chunks with their scores in one list, best first.
+type Scored = Vec<(ChunkId, f32)>;
 
 /// A chunk on its way to be evidence.
 #[derive(Clone, Debug)]

@@ -140,12 +140,14 @@ impl<'a> Screen<'a> {
             IngestEvent::Committed {
                 sequence,
                 documents,
+                removed,
             } => {
                 if self.json {
                     self.line(&json!({
                         "event": "committed",
                         "sequence": sequence,
                         "documents": documents,
+                        "removed": removed,
                     }));
                 }
             }

@@ -44,6 +44,8 @@ pub struct StoredChunk {
 pub struct StoredDocument {
     /// Its id.
     pub id: DocumentId,
+    /// The source that holds it.
+    pub source: String,
     /// Its title.
     pub title: Option<String>,
     /// The short name of its format.
@@ -62,7 +64,8 @@ pub struct StoredDocument {
 
 const CHUNK_COLUMNS: &str = "c.id, d.id, d.title, c.headings, c.start_byte, c.end_byte,
      c.start_line, c.end_line, c.text";
-const DOCUMENT_COLUMNS: &str = "id, title, format, metadata, permissions, bytes, chunks, sequence";
+const DOCUMENT_COLUMNS: &str =
+    "id, source, title, format, metadata, permissions, bytes, chunks, sequence";
 
 impl Snapshot {
     /// Opens the store in `folder` for reading. Fails if there is none.
@@ -428,12 +431,13 @@ fn chunk(row: &Row<'_>) -> rusqlite::Result<StoredChunk> {
 fn document(row: &Row<'_>) -> rusqlite::Result<StoredDocument> {
     Ok(StoredDocument {
         id: DocumentId::new(row.get::<_, String>(0)?),
-        title: row.get(1)?,
-        format: row.get(2)?,
-        metadata: from_json(3, row.get_ref(3)?.as_str()?)?,
-        permissions: from_json(4, row.get_ref(4)?.as_str()?)?,
-        bytes: row.get(5)?,
-        chunks: row.get(6)?,
-        sequence: row.get(7)?,
+        source: row.get(1)?,
+        title: row.get(2)?,
+        format: row.get(3)?,
+        metadata: from_json(4, row.get_ref(4)?.as_str()?)?,
+        permissions: from_json(5, row.get_ref(5)?.as_str()?)?,
+        bytes: row.get(6)?,
+        chunks: row.get(7)?,
+        sequence: row.get(8)?,
     })
 }

@@ -1,0 +1,97 @@
+//! Vectors through the `Embed` promise, and vectors that come with the documents.
+
+use contract::EmbedderId;
+use groundtune::{Error, IngestRequest, Question, SearchError};
+
+use crate::fake::{Folder, WordEmbedder, ask, found};
+
+const RETURNS: &str = "# Returns\n\nYou may return goods within 30 days.\n";
+const SHIPPING: &str = "# Shipping\n\nShipping is free over $50.\n";
+
+#[test]
+fn a_vector_finds_what_no_word_does() {
+    let folder = Folder::new(&[("returns.md", RETURNS), ("shipping.md", SHIPPING)]);
+    let embedder = WordEmbedder::new("words");
+    folder.ingest_with(&IngestRequest::default(), Some(&embedder));
+    let mut session = folder.session();
+    assert_eq!(found(&mut session, &ask("refund")), [""; 0]);
+    let mut session = session.with_embedder(Box::new(embedder));
+    assert_eq!(found(&mut session, &ask("refund"))[0], "returns.md");
+    let reply = session.search(&ask("refund")).unwrap();
+    let explanation = &reply.found[0].explanation;
+    assert!(
+        explanation.keyword.is_none() && explanation.vector.is_some(),
+        "{explanation:?}"
+    );
+}
+
+#[test]
+fn another_embedder_is_refused_until_everything_is_taken_anew() {
+    let folder = Folder::new(&[("returns.md", RETURNS)]);
+    let (first, second) = (WordEmbedder::new("first"), WordEmbedder::new("second"));
+    folder.ingest_with(&IngestRequest::default(), Some(&first));
+    folder.write("shipping.md", SHIPPING);
+    let refused = groundtune::ingest(
+        &folder.project,
+        &IngestRequest::default(),
+        Some(&second),
+        &mut |_| std::ops::ControlFlow::Continue(()),
+    );
+    let error = refused.unwrap_err();
+    assert!(
+        matches!(error, Error::Search(SearchError::OtherEmbedder { .. })),
+        "{error:?}"
+    );
+    assert!(error.hint().unwrap().contains("--rebuild"));
+    let mut session = folder
+        .session()
+        .with_embedder(Box::new(WordEmbedder::new("second")));
+    let error = session.search(&ask("refund")).unwrap_err();
+    assert!(
+        matches!(error, Error::Search(SearchError::OtherEmbedder { .. })),
+        "{error:?}"
+    );
+
+    let rebuild = IngestRequest {
+        rebuild: true,
+        ..IngestRequest::default()
+    };
+    folder.ingest_with(&rebuild, Some(&second));
+    let mut session = folder.session().with_embedder(Box::new(second));
+    assert_eq!(found(&mut session, &ask("refund"))[0], "returns.md");
+}
+
+#[test]
+fn vectors_that_come_with_the_documents_are_searched() {
+    let records = concat!(
+        "{\"id\": \"east\", \"text\": \"The sun rises.\", \"embedding\": [1, 0]}\n",
+        "{\"id\": \"north\", \"text\": \"The moss grows.\", \"embedding\": [0, 2]}\n",
+        "{\"id\": \"odd\", \"text\": \"Three numbers.\", \"embedding\": [0, 2, 1]}\n",
+    );
+    let folder = Folder::new(&[("facts.jsonl", records)]);
+    let summary = folder.ingest();
+    assert_eq!(summary.documents, 3);
+    assert_eq!(summary.warnings.len(), 1, "{:?}", summary.warnings);
+    let mut session = folder.session();
+    let embedder = session.searcher().snapshot().embedder().unwrap().unwrap();
+    assert_eq!(
+        embedder,
+        EmbedderId {
+            name: "given with the documents".into(),
+            dimensions: 2
+        }
+    );
+    let question = Question {
+        vector: Some(vec![0.1, 3.0]),
+        ..ask("")
+    };
+    assert_eq!(
+        found(&mut session, &question),
+        ["facts.jsonl#north", "facts.jsonl#east"]
+    );
+    let question = Question {
+        vector: Some(vec![1.0, 2.0, 3.0]),
+        ..ask("")
+    };
+    assert!(session.search(&question).is_err());
+}
