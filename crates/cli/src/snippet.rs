@@ -57,6 +57,7 @@ fn words_of(text: &str) -> Vec<String> {
     let body: String = text
         .lines()
         .skip_while(|line| line.trim().is_empty() || line.trim_start().starts_with('#'))
+        .map(|line| line.trim_start_matches('#'))
         .collect::<Vec<_>>()
         .join("\n");
     let text = if body.trim().is_empty() { text } else { &body };

@@ -62,7 +62,7 @@ impl ProjectError {
                     .into(),
             ),
             Self::NotAProject { root } => Some(format!(
-                "make it one with `groundtune --project \"{}\" init`",
+                "make it one with `groundtune init \"{}\"`",
                 root.display()
             )),
             Self::Exists { .. } => {

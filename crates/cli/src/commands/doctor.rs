@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use crate::command_error::CommandError;
 use crate::ui::{Style, Ui, count, one_line};
 
-/// Checks that all is well: every page of the store, the indexes, the files, the access rules.
+/// Checks the store, the indexes, the files and the access rules.
 ///
-/// Ends with 1 if something does not work. Changes nothing.
+/// Reads every page of the store. Ends with 1 if something does not work. Changes nothing.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// Prints one JSON object, as `docs/json.md` describes it.

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::io::{self, Write as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -102,6 +103,8 @@ struct Screen<'a> {
     files: usize,
     warnings: usize,
     rounds: usize,
+    /// What was said about files that gave no document.
+    skipped: HashSet<String>,
     interrupted: bool,
     /// The first write that failed; nothing is written after it.
     failure: Option<io::Error>,
@@ -116,6 +119,7 @@ impl<'a> Screen<'a> {
             files: 0,
             warnings: 0,
             rounds: 0,
+            skipped: HashSet::new(),
             interrupted: false,
             failure: None,
         }
@@ -142,7 +146,9 @@ impl<'a> Screen<'a> {
                 documents,
                 removed,
             } => {
-                if self.json {
+                // A file that was read again and says the same changes nothing.
+                let says_something = !documents.is_empty() || !removed.is_empty();
+                if self.json && says_something {
                     self.line(&json!({
                         "event": "committed",
                         "sequence": sequence,
@@ -152,7 +158,10 @@ impl<'a> Screen<'a> {
                 }
             }
             IngestEvent::Skipped(skipped) => {
-                if self.json {
+                let known = format!("{}\n{}", skipped.path, skipped.reason);
+                if !self.skipped.insert(known) {
+                    // Said in an earlier round of watching.
+                } else if self.json {
                     self.line(&json!({
                         "event": "skipped",
                         "path": skipped.path,
@@ -191,7 +200,7 @@ impl<'a> Screen<'a> {
     /// Shows the end of a round of watching.
     fn round(&mut self, summary: &IngestSummary) -> ControlFlow<()> {
         self.rounds += 1;
-        let quiet = summary.files == 0 && summary.gone == 0 && summary.skipped.is_empty();
+        let quiet = summary.documents == 0 && summary.removed == 0;
         if self.rounds == 1 || !quiet || summary.interrupted {
             let _ = self.summary(summary);
         }
@@ -215,6 +224,7 @@ impl<'a> Screen<'a> {
                 "skipped": summary.skipped.len(),
                 "warnings": summary.warnings.len(),
                 "documents": summary.documents,
+                "removed": summary.removed,
                 "chunks": summary.chunks,
                 "bytes": summary.bytes,
                 "total_documents": summary.total_documents,
@@ -264,45 +274,31 @@ pub(crate) fn print_summary(ui: &mut Ui, summary: &IngestSummary) -> io::Result<
         count(summary.total_chunks as usize, "chunk"),
         count(summary.total_documents as usize, "document"),
     );
+    let time = ui.paint(Style::Faint, &format!("({})", elapsed(summary.elapsed)));
+    let taken = count(summary.documents, "document");
+    let removed = count(summary.removed, "document");
     if summary.interrupted {
-        let saved = count(summary.documents, "document");
         ui.note(format_args!(
-            "Stopped: {saved} of this run {} saved; run it again for the rest.",
-            if summary.documents == 1 { "is" } else { "are" }
+            "Stopped. Saved so far: {taken} taken, {removed} removed; run it again for the rest."
         ));
-    } else if summary.files == 0 && summary.gone == 0 {
-        if summary.unchanged == 0 {
-            ui.note(format_args!("There are no documents to read."));
-            ui.hint(format_args!(
-                "put files beside `groundtune.toml`, or name their folder in its `paths`; \
-                 hidden files and what `.gitignore` names are left out"
-            ));
-            return Ok(());
-        }
-        let files = count(summary.unchanged, "file");
-        writeln!(ui.out(), "Nothing changed in {files}: {total}.")?;
+    } else if summary.files + summary.unchanged == 0 && summary.total_documents == 0 {
+        ui.note(format_args!("There are no documents to read."));
+        ui.hint(format_args!(
+            "put files beside `groundtune.toml`, or name their folder in its `paths`; \
+             hidden files and what `.gitignore` names are left out"
+        ));
     } else {
-        let mut done = Vec::new();
-        if summary.files > 0 {
-            done.push(format!("read {}", count(summary.files, "file")));
-        }
-        if summary.gone > 0 {
-            done.push(format!("forgot {}", count(summary.gone, "file")));
-        }
-        if summary.unchanged > 0 {
-            done.push(format!("{} unchanged", summary.unchanged));
-        }
-        let mut done = done.join(", ");
-        // The sentence begins with a capital letter.
-        if let Some(first) = done.get_mut(..1) {
-            first.make_ascii_uppercase();
-        }
-        let time = ui.paint(Style::Faint, &format!("({})", elapsed(summary.elapsed)));
+        let done = match (summary.documents, summary.removed) {
+            (0, 0) => "Nothing changed".to_owned(),
+            (_, 0) => format!("Took {taken}"),
+            (0, _) => format!("Removed {removed}"),
+            _ => format!("Took {taken}, removed {}", summary.removed),
+        };
         writeln!(ui.out(), "{done}: {total} {time}")?;
     }
     if !summary.skipped.is_empty() {
         let files = count(summary.skipped.len(), "file");
-        ui.note(format_args!("{files} could not be read; see above."));
+        ui.note(format_args!("{files} gave no document; see above."));
     }
     ui.finish()
 }

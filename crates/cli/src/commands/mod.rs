@@ -4,6 +4,7 @@ mod ask;
 mod demo;
 mod doctor;
 mod documents;
+mod eval;
 mod ingest;
 mod init;
 mod question;
@@ -30,6 +31,7 @@ pub(crate) enum Command {
     Status(status::Arguments),
     Documents(documents::Arguments),
     Doctor(doctor::Arguments),
+    Eval(eval::Arguments),
 }
 
 /// Does it.
@@ -47,6 +49,7 @@ pub(crate) fn run(
         Command::Status(arguments) => status::run(&arguments, project, ui),
         Command::Documents(arguments) => documents::run(arguments, project, ui),
         Command::Doctor(arguments) => doctor::run(&arguments, project, ui),
+        Command::Eval(arguments) => eval::run(arguments, project, ui),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::ui::{Style, Ui, columns, count, one_line};
 /// Without `-v`, no more files without a document than this are named.
 const FILES_SHOWN: usize = 10;
 
-/// Says what the project holds: documents, chunks, size, and files that could not be read.
+/// Says what the project holds, and which files gave no document.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// Prints one JSON object, as `docs/json.md` describes it.

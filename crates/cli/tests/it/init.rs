@@ -6,7 +6,7 @@ use crate::support::{Folder, assert_screen};
 fn a_project_is_made_here_or_where_one_says() {
     let folder = Folder::empty();
     assert_screen!(folder.screen(&["init"]), @r#"
-    Made `./groundtune.toml`.
+    Made `groundtune.toml`.
 
     Next, put documents beside it, then:
       groundtune ingest
@@ -28,7 +28,7 @@ fn an_existing_project_is_left_as_it_is() {
     let folder = Folder::project("[retrieval]\ntop_k = 2\n", &[]);
     assert_screen!(folder.screen(&["init"]), @r#"
     -- stderr --
-    error: `./groundtune.toml` exists already and is left as it is
+    error: `groundtune.toml` exists already and is left as it is
 
     hint: it is a project already: `groundtune ingest` reads its documents
     -- exit 1 --

@@ -1,0 +1,167 @@
+use std::env;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use groundtune::project::{Project, ProjectError};
+use groundtune::retrieval::{RetrievalReport, measure_run, measure_set};
+use groundtune::{Config, Error};
+use serde_json::{Map, Value, json};
+
+use crate::command_error::CommandError;
+use crate::ui::{Style, Ui, count, elapsed};
+
+/// Measures how good something is, by definitions that others use too.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Measures how well the right passages are found, as `trec_eval` does.
+    ///
+    /// Of a BEIR set (`corpus.jsonl`, `queries.jsonl`, `qrels/test.tsv`) every passage is
+    /// indexed as the project says, or as a new project would, and every question asked.
+    /// With `--run` and `--qrels` a ranking made elsewhere is measured instead.
+    Retrieval {
+        /// The folder of a BEIR set.
+        #[arg(
+            value_name = "DIR",
+            required_unless_present_all = ["ranking", "qrels"],
+            conflicts_with_all = ["ranking", "qrels"]
+        )]
+        folder: Option<PathBuf>,
+        /// A ranking made elsewhere, in TREC's six columns.
+        #[arg(long = "run", id = "ranking", value_name = "FILE", requires = "qrels")]
+        ranking: Option<PathBuf>,
+        /// What is relevant: TREC's four columns, or BEIR's three in a `.tsv` file.
+        #[arg(long, value_name = "FILE", requires = "ranking")]
+        qrels: Option<PathBuf>,
+        /// Prints one JSON object, as `docs/json.md` describes it.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub(crate) fn run(
+    arguments: Arguments,
+    project: Option<&Path>,
+    ui: &mut Ui,
+) -> Result<(), CommandError> {
+    let What::Retrieval {
+        folder,
+        ranking,
+        qrels,
+        json,
+    } = arguments.what;
+    let report = match (folder, ranking, qrels) {
+        (None, Some(ranking), Some(qrels)) => measure_run(&ranking, &qrels)?,
+        (folder, ..) => {
+            let folder = folder.unwrap_or_else(|| PathBuf::from("."));
+            let scratch = Scratch::new()?;
+            measure_set(&project_or_defaults(project)?, &folder, &scratch.0)?
+        }
+    };
+    if json {
+        ui.json(&report_json(&report))?;
+    } else {
+        print(ui, &report)?;
+    }
+    Ok(())
+}
+
+/// Opens the project the user means, or, where there is none, one with every setting
+/// at its default: a set can be measured without a project.
+fn project_or_defaults(named: Option<&Path>) -> Result<Project, CommandError> {
+    if let Some(folder) = named {
+        return Ok(Project::open(folder)?);
+    }
+    let here = env::current_dir()?;
+    match Project::find(&here) {
+        Err(ProjectError::NotFound { .. }) => Ok(Project {
+            root: here,
+            config: Config::default(),
+        }),
+        found => Ok(found.map_err(Error::from)?),
+    }
+}
+
+/// A folder of our own in the system's temporary one; gone when dropped.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> io::Result<Self> {
+        for attempt in 0.. {
+            let name = format!("groundtune-eval-{}-{attempt}", std::process::id());
+            let folder = env::temp_dir().join(name);
+            match std::fs::create_dir(&folder) {
+                Ok(()) => return Ok(Self(folder)),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 100 => {}
+                Err(error) => return Err(error),
+            }
+        }
+        unreachable!("the last attempt returns")
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Left behind at worst, in a folder that the system empties.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn print(ui: &mut Ui, report: &RetrievalReport) -> io::Result<()> {
+    let ranking = &report.ranking;
+    for (measure, mean) in &ranking.mean {
+        let name = ui.paint(Style::Strong, &format!("{:<12}", measure.to_string()));
+        writeln!(ui.out(), "{name} {mean:.4}")?;
+    }
+    writeln!(ui.out())?;
+    let missing = ranking.judged - ranking.questions.len();
+    writeln!(
+        ui.out(),
+        "the mean over {}{}",
+        count(ranking.judged, "judged question"),
+        match missing {
+            0 => String::new(),
+            some => format!("; {some} without a result count 0"),
+        }
+    )?;
+    if let Some(search) = &report.search {
+        writeln!(
+            ui.out(),
+            "{} indexed in {}; a question takes {}, 95 of 100 take less than {}",
+            count(search.passages, "passage"),
+            elapsed(search.indexing),
+            elapsed(search.p50),
+            elapsed(search.p95),
+        )?;
+    }
+    Ok(())
+}
+
+fn report_json(report: &RetrievalReport) -> Value {
+    let ranking = &report.ranking;
+    let mean: Map<String, Value> = ranking
+        .mean
+        .iter()
+        .map(|(measure, mean)| (measure.to_string(), json!(mean)))
+        .collect();
+    json!({
+        "mean": mean,
+        "mean_of_found": ranking.mean_of_found,
+        "judged": ranking.judged,
+        "found": ranking.questions.len(),
+        "questions": ranking.questions,
+        "search": report.search.map(|search| json!({
+            "passages": search.passages,
+            "questions": search.questions,
+            "indexing_ms": search.indexing.as_secs_f64() * 1e3,
+            "p50_ms": search.p50.as_secs_f64() * 1e3,
+            "p95_ms": search.p95.as_secs_f64() * 1e3,
+        })),
+    })
+}
