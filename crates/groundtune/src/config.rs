@@ -97,14 +97,14 @@ pub struct Vector {
     pub metric: Metric,
     /// How near ones are looked up. Default: auto.
     pub index: VectorIndex,
-    /// Links of each node of the HNSW graph; 2 or more. Default: 16.
-    #[serde(deserialize_with = "at_least::<2, _>")]
+    /// Links of each node of the HNSW graph; from 2 to 256. Default: 16.
+    #[serde(deserialize_with = "within::<2, 256, _>")]
     pub m: usize,
-    /// Candidates kept while the graph is built; 1 or more. Default: 128.
-    #[serde(deserialize_with = "at_least::<1, _>")]
+    /// Candidates kept while the graph is built; from 1 to 65,536. Default: 128.
+    #[serde(deserialize_with = "within::<1, 65_536, _>")]
     pub ef_construction: usize,
-    /// Candidates kept while the graph is searched; 1 or more. Default: 100.
-    #[serde(deserialize_with = "at_least::<1, _>")]
+    /// Candidates kept while the graph is searched; from 1 to 65,536. Default: 100.
+    #[serde(deserialize_with = "within::<1, 65_536, _>")]
     pub ef: usize,
 }
 
@@ -148,8 +148,8 @@ pub enum VectorIndex {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Retrieval {
-    /// The most chunks that answer a question; 1 or more. Default: 5.
-    #[serde(deserialize_with = "at_least::<1, _>")]
+    /// The most chunks that answer a question; from 1 to 10,000. Default: 5.
+    #[serde(deserialize_with = "within::<1, 10_000, _>")]
     pub top_k: usize,
     /// Evidence that scores less is not evidence. Default: 0.7.
     pub threshold: Share,
@@ -278,16 +278,18 @@ pub fn narrow(first: Permissions, second: Permissions) -> Permissions {
     }
 }
 
-fn at_least<'de, const LEAST: u64, D: Deserializer<'de>>(
+/// A whole number from `LEAST` to `MOST`.
+fn within<'de, const LEAST: usize, const MOST: usize, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<usize, D::Error> {
-    let value = u64::deserialize(deserializer)?;
-    if value < LEAST {
-        return Err(serde::de::Error::custom(format_args!(
-            "{value} is too small: it must be at least {LEAST}"
-        )));
+    let value = usize::deserialize(deserializer)?;
+    if (LEAST..=MOST).contains(&value) {
+        Ok(value)
+    } else {
+        Err(serde::de::Error::custom(format_args!(
+            "{value} is out of range: it must be from {LEAST} to {MOST}"
+        )))
     }
-    usize::try_from(value).map_err(serde::de::Error::custom)
 }
 
 fn not_negative<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
@@ -452,7 +454,7 @@ mod tests {
     fn a_number_out_of_range_says_the_range() {
         check(
             "[retrieval]\ntop_k = 0\n",
-            "`groundtune.toml`, line 2: `top_k`: 0 is too small: it must be at least 1",
+            "`groundtune.toml`, line 2: `top_k`: 0 is out of range: it must be from 1 to 10000",
         );
         check(
             "[retrieval]\nthreshold = 7.0\n",

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use contract::{DocumentId, EmbeddingError, PromiseError};
+use search::derived::DerivedError;
 use thiserror::Error;
 
 use crate::project::ProjectError;
@@ -85,7 +86,7 @@ impl Error {
             Self::Search(S::Locked { .. }) => {
                 "wait until it is done, or stop it; questions can be asked meanwhile".into()
             }
-            Self::Search(S::DiskFull { .. }) => {
+            Self::Search(S::DiskFull { .. } | S::DatabaseIo { .. }) => {
                 "make room, then run the same command again: it goes on where it stopped".into()
             }
             Self::Search(S::ReadOnly { .. }) => {
@@ -94,6 +95,11 @@ impl Error {
             }
             Self::Search(S::Damaged { .. }) => {
                 "move `.groundtune/store` away and run `groundtune ingest`: the documents themselves are untouched".into()
+            }
+            Self::Search(S::Derived(DerivedError::Io { .. })) => {
+                "the documents are stored and can be asked; make room or make the folder writable, \
+                 and run `groundtune ingest` again to write the index"
+                    .into()
             }
             Self::Search(S::LaterLayout { .. }) => "use a newer groundtune".into(),
             Self::Search(S::OtherEmbedder { .. }) => {

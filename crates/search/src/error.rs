@@ -45,6 +45,15 @@ pub enum SearchError {
         #[source]
         source: rusqlite::Error,
     },
+    /// The system could not read or write the database; the last commit stands.
+    #[error("the system could not read or write `{path}`; the last commit stands", path = path.display())]
+    DatabaseIo {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite says.
+        #[source]
+        source: rusqlite::Error,
+    },
     /// The store may not be written.
     #[error("the store `{path}` is read-only", path = path.display())]
     ReadOnly {
@@ -117,6 +126,7 @@ impl SearchError {
         };
         match code.map(|failure| failure.code) {
             Some(ErrorCode::DiskFull) => Self::DiskFull { path, source },
+            Some(ErrorCode::SystemIoFailure) => Self::DatabaseIo { path, source },
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Self::ReadOnly { path },
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 Self::Damaged { path, source }

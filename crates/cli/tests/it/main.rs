@@ -5,5 +5,7 @@ mod demo;
 mod ingest;
 mod init;
 mod kill;
+mod project;
+mod sick;
 mod support;
 mod usage;

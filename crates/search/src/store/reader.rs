@@ -80,7 +80,12 @@ impl Snapshot {
             });
         }
         let connection = connect(&path).map_err(|source| SearchError::database(&path, source))?;
-        check_layout(&connection, &path)?;
+        if !check_layout(&connection, &path)? {
+            // Its first writer was stopped before it could make the tables.
+            return Err(SearchError::NoStore {
+                path: folder.into(),
+            });
+        }
         Ok(Self { connection, path })
     }
 
