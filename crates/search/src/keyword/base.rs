@@ -12,6 +12,12 @@
 //!   terms lose a chunk?), phrases findable and a merge a plain pass, and cost
 //!   memory only when they are read, for the file is mapped.
 
+#![expect(
+    unsafe_code,
+    reason = "the sections are found once, when the file is opened, and kept beside it"
+)]
+
+use std::fmt;
 use std::path::Path;
 
 use super::Language;
@@ -31,12 +37,20 @@ pub(super) const TERM: u32 = HEADING - 1;
 pub(super) const MOST_TERMS: usize = TERM as usize;
 
 /// A base that was opened and checked, or the empty one.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Base {
+    /// Points into `file`; given out only for as long as the base is borrowed.
+    view: View<'static>,
     file: Option<Derived>,
+    /// The first eight bytes of every `SAMPLE`th term.
+    samples: Vec<u64>,
     lengths: Vec<u32>,
     total: u64,
 }
+
+/// Of so many terms one is sampled, so that a search in the dictionary, of which
+/// every step would miss the cache, has only the last few steps left.
+const SAMPLE: usize = 32;
 
 /// The sections of a base.
 #[derive(Clone, Copy, Default)]
@@ -71,14 +85,14 @@ pub(super) struct Postings<'a> {
     pub(super) more: &'a [u32],
 }
 
-impl Postings<'_> {
+impl<'a> Postings<'a> {
     /// Returns how many slots there are.
     pub(super) fn len(&self) -> usize {
         self.once.len() + self.twice.len() + self.more.len() / 2
     }
 
     /// Returns the slots, in no order.
-    pub(super) fn slots(&self) -> impl Iterator<Item = u32> + '_ {
+    pub(super) fn slots(&self) -> impl Iterator<Item = u32> + use<'a> {
         let more = self.more.iter().step_by(2);
         self.once.iter().chain(self.twice).chain(more).copied()
     }
@@ -100,26 +114,6 @@ impl<'a> View<'a> {
         &self.term_text[self.term_starts[term] as usize..self.term_starts[term + 1] as usize]
     }
 
-    /// Returns the first term that is not before `text`.
-    pub(super) fn first_term_from(&self, text: &[u8]) -> usize {
-        let (mut low, mut high) = (0, self.terms());
-        while low < high {
-            let middle = usize::midpoint(low, high);
-            if self.term(middle) < text {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        low
-    }
-
-    /// Returns the term that is written `text`.
-    pub(super) fn find_term(&self, text: &[u8]) -> Option<u32> {
-        let term = self.first_term_from(text);
-        (term < self.terms() && self.term(term) == text).then_some(term as u32)
-    }
-
     /// Returns the postings of a term.
     pub(super) fn postings(&self, term: usize) -> Postings<'a> {
         let starts = &self.posting_starts[3 * term..3 * term + 4];
@@ -138,6 +132,14 @@ impl<'a> View<'a> {
     }
 }
 
+impl fmt::Debug for Base {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Base")
+            .field("file", &self.file)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Base {
     /// Opens the base at `path`, made with settings of this `fingerprint`.
     pub(super) fn open(path: &Path, fingerprint: u64, heading: u32) -> Result<Self, DerivedError> {
@@ -150,20 +152,46 @@ impl Base {
         let lengths = (0..view.slots())
             .map(|slot| length(view.content(slot), heading))
             .collect::<Vec<_>>();
-        let total = lengths.iter().map(|length| u64::from(*length)).sum();
+        let sampled = (0..view.terms()).step_by(SAMPLE);
         Ok(Self {
+            total: lengths.iter().map(|length| u64::from(*length)).sum(),
             lengths,
-            total,
+            samples: sampled.map(|term| first_bytes(view.term(term))).collect(),
+            // SAFETY: the view points into the map that `file` owns, which stays
+            // where it is when `file` moves and lives as long as the base does; and
+            // `view()` lends the view for no longer than the base is borrowed.
+            view: unsafe { std::mem::transmute::<View<'_>, View<'static>>(view) },
             file: Some(file),
         })
     }
 
     /// Returns the sections.
     pub(super) fn view(&self) -> View<'_> {
-        match &self.file {
-            Some(file) => view(file).expect("the sections were read when the file was opened"),
-            None => View::default(),
+        self.view
+    }
+
+    /// Returns the first term that is not before `text`.
+    pub(super) fn first_term_from(&self, text: &[u8]) -> usize {
+        let key = first_bytes(text);
+        let before = self.samples.partition_point(|sample| *sample < key);
+        let upto = before + self.samples[before..].partition_point(|sample| *sample == key);
+        let mut low = before.saturating_sub(1) * SAMPLE;
+        let mut high = (upto * SAMPLE).min(self.view.terms());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            if self.view.term(middle) < text {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
         }
+        low
+    }
+
+    /// Returns the term that is written `text`.
+    pub(super) fn find_term(&self, text: &[u8]) -> Option<u32> {
+        let term = self.first_term_from(text);
+        (term < self.view.terms() && self.view.term(term) == text).then_some(term as u32)
     }
 
     /// Returns the last commit the base has seen.
@@ -185,6 +213,14 @@ impl Base {
     pub(super) fn file_len(&self) -> usize {
         self.file.as_ref().map_or(0, Derived::len)
     }
+}
+
+/// Returns the first eight bytes of a term, in whose order the terms are.
+fn first_bytes(term: &[u8]) -> u64 {
+    let mut bytes = [0; 8];
+    let some = term.len().min(8);
+    bytes[..some].copy_from_slice(&term[..some]);
+    u64::from_be_bytes(bytes)
 }
 
 /// Returns the length of a chunk in words; a heading word counts `heading` times.

@@ -6,7 +6,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::base::{self, View};
+use super::base::{self, Base};
 use super::language::{self, Language};
 use super::words::Word;
 
@@ -77,12 +77,12 @@ impl Delta {
     /// Starts the next chunk.
     pub(super) fn start<'a>(
         &'a mut self,
-        base: View<'a>,
+        base: &'a Base,
         df: &'a mut Vec<u32>,
         language: Language,
         heading: u32,
     ) -> Filling<'a> {
-        let slot = (base.slots() + self.slots()) as u32;
+        let slot = (base.view().slots() + self.slots()) as u32;
         Filling {
             delta: self,
             base,
@@ -113,7 +113,7 @@ impl Delta {
 /// A chunk that is being added to the delta.
 pub(super) struct Filling<'a> {
     delta: &'a mut Delta,
-    base: View<'a>,
+    base: &'a Base,
     df: &'a mut Vec<u32>,
     language: Language,
     heading: u32,
@@ -175,7 +175,7 @@ impl Filling<'_> {
         let term = match known.or_else(|| delta.find_term(&text)) {
             Some(term) => term,
             None => {
-                let term = self.base.terms() + delta.terms.len();
+                let term = self.base.view().terms() + delta.terms.len();
                 if term >= base::MOST_TERMS {
                     return None;
                 }

@@ -10,18 +10,23 @@ mod base;
 mod bm25;
 mod delta;
 mod function_words;
+mod highlight;
 mod index;
 mod language;
 mod passage;
 mod query;
 mod rank;
 mod relevance;
+mod search;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod words;
 
 pub use bm25::{Bm25, idf};
-pub use index::{IndexedText, KeywordHit, KeywordIndex, KeywordSettings, Selection, TermScore};
+pub use index::{IndexedText, KeywordIndex};
 pub use language::{Language, LanguageChoice, term};
 pub use query::KeywordQuery;
+pub use search::{KeywordHit, Selection, TermScore};
+pub use settings::KeywordSettings;
 pub use words::{Word, WordKind, for_each_word};

@@ -1,10 +1,13 @@
-//! Ranking: scores added up term by term, and the best of them kept.
+//! Ranking: scores added up term by term on a board of all slots, and the best of
+//! them found.
 
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
 
 use super::base::Postings;
 use super::bm25;
+
+/// How many slots are looked at together.
+const BLOCK: usize = 64;
 
 /// What one occurrence, two, or any number of them earn in each slot, for the
 /// present average length. Slots of removed chunks earn nothing.
@@ -27,21 +30,14 @@ impl Weights {
             .map(|length| length.map_or(f32::INFINITY, |l| bm25::norm(k1, b, l, average)))
             .collect::<Vec<_>>();
         let of = |tf: f32| {
-            norms
-                .iter()
-                .map(|norm| bm25::saturation(tf, *norm))
-                .collect()
+            let earned = norms.iter().map(|norm| bm25::saturation(tf, *norm));
+            earned.collect()
         };
         Self {
             once: of(1.0),
             twice: of(2.0),
             norms,
         }
-    }
-
-    /// Returns how many slots there are.
-    pub(super) fn slots(&self) -> usize {
-        self.norms.len()
     }
 
     /// Returns what `tf` occurrences earn in a slot, 0 to 1.
@@ -59,88 +55,111 @@ impl Weights {
         12 * self.norms.len()
     }
 
-    /// Adds `idf` times what the slots of `postings` earn to `scores`.
-    pub(super) fn add(&self, postings: &Postings<'_>, idf: f32, scores: &mut [f32]) {
+    /// Adds `idf` times what the slots of `postings` earn to `board`.
+    pub(super) fn add(&self, postings: &Postings<'_>, idf: f32, board: &mut [f32]) {
         for slot in postings.once {
-            scores[*slot as usize] += idf * self.once[*slot as usize];
+            board[*slot as usize] += idf * self.once[*slot as usize];
         }
         for slot in postings.twice {
-            scores[*slot as usize] += idf * self.twice[*slot as usize];
+            board[*slot as usize] += idf * self.twice[*slot as usize];
         }
         for pair in postings.more.chunks_exact(2) {
             let slot = pair[0] as usize;
-            scores[slot] += idf * bm25::saturation(pair[1] as f32, self.norms[slot]);
+            board[slot] += idf * bm25::saturation(pair[1] as f32, self.norms[slot]);
         }
     }
 
     /// Does as [`Weights::add`] for postings of slot and count.
-    pub(super) fn add_pairs(&self, postings: &[(u32, u32)], idf: f32, scores: &mut [f32]) {
+    pub(super) fn add_pairs(&self, postings: &[(u32, u32)], idf: f32, board: &mut [f32]) {
         for (slot, tf) in postings {
-            scores[*slot as usize] += idf * self.earned(*slot as usize, *tf);
+            board[*slot as usize] += idf * self.earned(*slot as usize, *tf);
         }
     }
 }
 
-/// The `k` best, kept while all are seen: higher scores first, and of equal scores
-/// the smaller chunk.
-pub(super) struct Best {
+/// Returns the chunks and scores of the `k` best slots on the board that score more
+/// than 0 and are `allowed`, the best first; of equal scores the smaller chunk first.
+/// The scores of others may be gone afterwards.
+///
+/// The k-th best of the blocks' highest scores is a bound that the k-th best slot
+/// reaches, for they are scores of different slots; so only the few blocks that
+/// reach it are looked into.
+pub(super) fn best(
+    board: &mut [f32],
     k: usize,
-    heap: BinaryHeap<Kept>,
-}
-
-/// A slot's score; the worst is the greatest, so that it is on top of the heap.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) struct Kept {
-    pub(super) score: f32,
-    pub(super) chunk: u64,
-}
-
-impl Best {
-    pub(super) fn new(k: usize) -> Self {
-        Self {
-            k,
-            heap: BinaryHeap::with_capacity(k.min(1 << 16) + 1),
+    allowed: Option<&[bool]>,
+    chunk: impl Fn(usize) -> u64,
+) -> Vec<(u64, f32)> {
+    if let Some(allowed) = allowed {
+        for (score, allowed) in board.iter_mut().zip(allowed) {
+            *score = if *allowed { *score } else { 0.0 };
         }
     }
-
-    /// Returns the score below which nothing is kept any more.
-    #[inline]
-    pub(super) fn threshold(&self) -> f32 {
-        if self.heap.len() < self.k {
-            f32::MIN_POSITIVE
-        } else {
-            self.heap.peek().map_or(f32::INFINITY, |worst| worst.score)
+    let highest = board.chunks(BLOCK).map(highest).collect::<Vec<_>>();
+    let mut bound = f32::MIN_POSITIVE;
+    if k < highest.len() {
+        let mut sorted = highest.clone();
+        let (_, kth, _) = sorted.select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a));
+        bound = bound.max(*kth);
+    }
+    let mut found = Vec::new();
+    for (block, _) in highest.iter().enumerate().filter(|(_, top)| **top >= bound) {
+        let start = block * BLOCK;
+        let end = board.len().min(start + BLOCK);
+        for (slot, score) in (start..end).zip(&board[start..end]) {
+            if *score >= bound {
+                found.push((chunk(slot), *score));
+            }
         }
     }
+    if k < found.len() {
+        found.select_nth_unstable_by(k - 1, order);
+        found.truncate(k);
+    }
+    found.sort_unstable_by(order);
+    found
+}
 
-    pub(super) fn offer(&mut self, score: f32, chunk: u64) {
-        let one = Kept { score, chunk };
-        if self.heap.len() < self.k {
-            self.heap.push(one);
-        } else if let Some(mut worst) = self.heap.peek_mut()
-            && one < *worst
-        {
-            *worst = one;
+fn order(a: &(u64, f32), b: &(u64, f32)) -> Ordering {
+    b.1.total_cmp(&a.1).then(a.0.cmp(&b.0))
+}
+
+fn highest(block: &[f32]) -> f32 {
+    let mut lanes = [0f32; 16];
+    for scores in block.chunks(16) {
+        for (lane, score) in lanes.iter_mut().zip(scores) {
+            *lane = if *score > *lane { *score } else { *lane };
         }
     }
-
-    /// Returns what was kept, the best first.
-    pub(super) fn into_sorted(self) -> Vec<Kept> {
-        self.heap.into_sorted_vec()
-    }
+    lanes.iter().fold(0.0, |a, b| if *b > a { *b } else { a })
 }
 
-impl Eq for Kept {}
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
 
-impl Ord for Kept {
-    fn cmp(&self, other: &Self) -> Ordering {
-        let by_score = other.score.total_cmp(&self.score);
-        by_score.then(self.chunk.cmp(&other.chunk))
-    }
-}
+    use super::*;
 
-impl PartialOrd for Kept {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
+    proptest! {
+        #[test]
+        fn the_best_are_the_first_of_all_sorted(
+            scores in prop::collection::vec(0u8..6, 0..400),
+            allowed in prop::collection::vec(any::<bool>(), 400),
+            limited in any::<bool>(),
+            k in 1usize..30,
+        ) {
+            let mut board = scores.iter().map(|score| f32::from(*score)).collect::<Vec<_>>();
+            let allowed = limited.then(|| &allowed[..board.len()]);
+            let mut all = board
+                .iter()
+                .enumerate()
+                .filter(|(slot, score)| **score > 0.0 && allowed.is_none_or(|a| a[*slot]))
+                .map(|(slot, score)| (1000 - slot as u64, *score))
+                .collect::<Vec<_>>();
+            all.sort_by(order);
+            all.truncate(k);
+            let found = best(&mut board, k, allowed, |slot| 1000 - slot as u64);
+            prop_assert_eq!(found, all);
+        }
     }
 }

@@ -62,7 +62,7 @@ fn plain_scores(chunks: &BTreeMap<u64, String>, question: &str) -> HashMap<u64, 
         for (id, words) in &texts {
             let tf = words.iter().filter(|other| **other == word).count() as f64;
             if tf > 0.0 {
-                let norm = 1.2 * (0.25 + 0.75 * words.len() as f64 / average);
+                let norm = 1.5 * (0.25 + 0.75 * words.len() as f64 / average);
                 *scores.entry(*id).or_insert(0.0) += idf * tf / (tf + norm);
             }
         }

@@ -1,0 +1,303 @@
+//! Asking the index: hits, phrases, and why a chunk scored as it did.
+
+use std::collections::HashSet;
+use std::sync::PoisonError;
+
+use contract::ChunkId;
+use serde::Serialize;
+
+use super::KeywordIndex;
+use super::base::{self, GAP, JOINED, Postings, TERM};
+use super::bm25::{Bm25, idf};
+use super::query::{KeywordQuery, QueryWord};
+use super::rank::{Weights, best};
+use crate::ChunkSet;
+
+/// A chunk that was found.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct KeywordHit {
+    /// The chunk.
+    pub chunk: ChunkId,
+    /// Its score for the question.
+    pub score: Bm25,
+}
+
+/// What one word of a question adds to a chunk's score, and why.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TermScore {
+    /// The word as asked, lower-cased.
+    pub word: String,
+    /// The term it was found under in this chunk, or the first it would be.
+    pub term: String,
+    /// In how many chunks the word is.
+    pub df: u32,
+    /// The word's weight, times how often it was asked.
+    pub idf: f32,
+    /// How often the chunk has it; heading words count as the settings say.
+    pub tf: u32,
+    /// The chunk's length in words.
+    pub length: u32,
+    /// The average length of all chunks in words.
+    pub average_length: f64,
+    /// What it adds: `idf · tf ⁄ (tf + k1 · (1 − b + b · length ⁄ average_length))`.
+    pub score: Bm25,
+}
+
+/// The chunks a search is limited to, prepared for one index.
+#[derive(Clone, Debug)]
+pub struct Selection {
+    chunks: ChunkSet,
+    slots: Vec<bool>,
+    generation: u64,
+}
+
+impl KeywordIndex {
+    /// Prepares `chunks` as a limit for searches of this index. It may be used again
+    /// and again; after a change of the index it is only slower.
+    pub fn select(&self, chunks: &ChunkSet) -> Selection {
+        Selection {
+            slots: self.selected(chunks),
+            chunks: chunks.clone(),
+            generation: self.generation,
+        }
+    }
+
+    fn selected(&self, chunks: &ChunkSet) -> Vec<bool> {
+        (0..self.dead.len())
+            .map(|slot| chunks.contains(self.chunk(slot)))
+            .collect()
+    }
+
+    /// Returns the `k` chunks that score highest for `query`, the best first; of
+    /// equal scores the smaller chunk first. With `within`, only chunks of it are
+    /// found; the scores are the same, for they are always taken over all chunks.
+    pub fn search(
+        &self,
+        query: &KeywordQuery,
+        k: usize,
+        within: Option<&Selection>,
+    ) -> Vec<KeywordHit> {
+        if k == 0 || self.live == 0 {
+            return Vec::new();
+        }
+        let stale = within
+            .filter(|selection| selection.generation != self.generation)
+            .map(|selection| self.selected(&selection.chunks));
+        let allowed = stale
+            .as_deref()
+            .or(within.map(|selection| selection.slots.as_slice()));
+        let with_phrases = self.with_phrases(query, allowed);
+        let allowed = with_phrases.as_deref().or(allowed);
+
+        let mut board = self.board();
+        self.add_scores(query, &mut board);
+        let found = best(&mut board, k, allowed, |slot| self.chunk(slot).0);
+        self.give_back(board);
+        let hit = |(chunk, score)| KeywordHit {
+            chunk: ChunkId(chunk),
+            score: Bm25(score),
+        };
+        found.into_iter().map(hit).collect()
+    }
+
+    /// Adds what every slot scores for the query to the empty `board`.
+    fn add_scores(&self, query: &KeywordQuery, board: &mut [f32]) {
+        let weights = self.weights();
+        let view = self.base.view();
+        for word in query.words.iter().filter(|word| word.content) {
+            let terms = self.terms(&word.terms, word.prefix);
+            let idf = self.weight(&terms, word.count);
+            for term in terms {
+                if (term as usize) < view.terms() {
+                    weights.add(&view.postings(term as usize), idf, board);
+                }
+                weights.add_pairs(self.delta.postings(term), idf, board);
+            }
+        }
+    }
+
+    /// Returns a board on which every slot scores 0.
+    fn board(&self) -> Vec<f32> {
+        let mut boards = self.boards.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut board = boards.pop().unwrap_or_default();
+        drop(boards);
+        board.resize(self.dead.len(), 0.0);
+        board
+    }
+
+    fn give_back(&self, mut board: Vec<f32>) {
+        board.fill(0.0);
+        let mut boards = self.boards.lock().unwrap_or_else(PoisonError::into_inner);
+        boards.push(board);
+    }
+
+    fn weights(&self) -> &Weights {
+        self.weights.get_or_init(|| {
+            let length = |slot: usize| (!self.dead[slot]).then(|| self.length(slot));
+            let lengths = (0..self.dead.len()).map(length);
+            let (k1, b) = (self.settings.k1, self.settings.b);
+            Weights::new(lengths, self.average_length(), k1, b)
+        })
+    }
+
+    /// Returns the numbers of those of `texts` that are terms of the index, or the
+    /// terms that begin with them.
+    fn terms(&self, texts: &[String], prefix: bool) -> Vec<u32> {
+        let view = self.base.view();
+        let mut terms = Vec::new();
+        for text in texts {
+            if prefix {
+                let begins = |term: &usize| view.term(*term).starts_with(text.as_bytes());
+                let saved = self.base.first_term_from(text.as_bytes())..view.terms();
+                terms.extend(saved.take_while(begins).map(|term| term as u32));
+                let new = self.delta.terms().iter().enumerate();
+                terms.extend(
+                    new.filter(|(_, term)| term.starts_with(text.as_str()))
+                        .map(|(index, _)| (view.terms() + index) as u32),
+                );
+            } else {
+                let saved = self.base.find_term(text.as_bytes());
+                terms.extend(saved.or_else(|| self.delta.find_term(text)));
+            }
+        }
+        terms
+    }
+
+    /// Returns in how many chunks a word is that goes under these terms. Terms of
+    /// different languages hardly ever stand in one chunk, so they are added up.
+    fn df(&self, terms: &[u32]) -> u32 {
+        let sum = terms
+            .iter()
+            .map(|term| u64::from(self.df[*term as usize]))
+            .sum::<u64>();
+        sum.min(self.live as u64) as u32
+    }
+
+    fn weight(&self, terms: &[u32], count: u32) -> f32 {
+        idf(self.df(terms), self.live as u32) * count as f32
+    }
+
+    /// Returns the weight of one word of a question in this index.
+    pub(super) fn word_weight(&self, word: &QueryWord) -> f32 {
+        self.weight(&self.terms(&word.terms, word.prefix), 1)
+    }
+
+    /// Returns the slots of `allowed` that have all phrases of the query, or nothing
+    /// if it has no phrases.
+    fn with_phrases(&self, query: &KeywordQuery, allowed: Option<&[bool]>) -> Option<Vec<bool>> {
+        if query.phrases.is_empty() {
+            return None;
+        }
+        let mut slots = allowed.map_or_else(|| vec![true; self.dead.len()], <[bool]>::to_vec);
+        for phrase in &query.phrases {
+            let words = phrase
+                .iter()
+                .map(|word| self.terms(&word.terms, word.prefix))
+                .collect::<Vec<_>>();
+            let rarest = words.iter().min_by_key(|terms| self.df(terms));
+            let mut having = vec![false; slots.len()];
+            for term in rarest.into_iter().flatten() {
+                for slot in self.slots_with(*term) {
+                    let slot = slot as usize;
+                    if slots[slot] && !self.dead[slot] && !having[slot] {
+                        having[slot] = has_phrase(self.content(slot), &words);
+                    }
+                }
+            }
+            slots = having;
+        }
+        Some(slots)
+    }
+
+    fn slots_with(&self, term: u32) -> impl Iterator<Item = u32> {
+        let view = self.base.view();
+        let postings = if (term as usize) < view.terms() {
+            view.postings(term as usize)
+        } else {
+            Postings::default()
+        };
+        let new = self.delta.postings(term).iter().map(|(slot, _)| *slot);
+        postings.slots().chain(new)
+    }
+
+    /// Returns what each word of the query that is searched for adds to the score
+    /// of `chunk`; nothing if the chunk is not in the index.
+    pub fn explain(&self, query: &KeywordQuery, chunk: ChunkId) -> Vec<TermScore> {
+        let Some(slot) = self.slot(chunk) else {
+            return Vec::new();
+        };
+        let words = query.words.iter().filter(|word| word.content);
+        words.map(|word| self.explain_word(word, slot)).collect()
+    }
+
+    fn explain_word(&self, word: &QueryWord, slot: usize) -> TermScore {
+        let weights = self.weights();
+        let terms = self.terms(&word.terms, word.prefix);
+        let idf = self.weight(&terms, word.count);
+        let heading = self.settings.heading_weight;
+        let (mut found, mut all, mut score) = (None, 0, 0.0);
+        for term in &terms {
+            let content = self.content(slot).iter();
+            let tf = content
+                .filter(|word| **word != GAP && **word & TERM == *term)
+                .map(|word| base::weight(*word, heading))
+                .sum::<u32>();
+            if tf > 0 {
+                found.get_or_insert(*term);
+            }
+            all += tf;
+            score += idf * weights.earned(slot, tf);
+        }
+        TermScore {
+            word: word.text.clone(),
+            term: found.map_or_else(|| word.terms[0].clone(), |term| self.term_text(term)),
+            df: self.df(&terms),
+            idf,
+            tf: all,
+            length: self.length(slot),
+            average_length: self.average_length(),
+            score: Bm25(score),
+        }
+    }
+
+    /// Returns in which of `words` terms the chunk's contents have at least one, and
+    /// their weights; both in the order of the words.
+    pub(super) fn found_words<'q>(
+        &self,
+        words: impl Iterator<Item = &'q QueryWord>,
+        chunk: ChunkId,
+    ) -> Option<Vec<(&'q QueryWord, bool, f32)>> {
+        let slot = self.slot(chunk)?;
+        let content = self.content(slot).iter();
+        let present = content
+            .filter(|word| **word != GAP)
+            .map(|word| word & TERM)
+            .collect::<HashSet<_>>();
+        let of = |word: &'q QueryWord| {
+            let terms = self.terms(&word.terms, word.prefix);
+            let found = terms.iter().any(|term| present.contains(term));
+            (word, found, self.weight(&terms, 1))
+        };
+        Some(words.map(of).collect())
+    }
+}
+
+/// Returns whether `content` has the words of a phrase, each under one of its
+/// terms, one after another.
+fn has_phrase(content: &[u32], words: &[Vec<u32>]) -> bool {
+    let placed = |word: &&u32| **word == GAP || **word & JOINED == 0;
+    let mut rest = content.iter().filter(placed);
+    loop {
+        let matches = |word: &u32, terms: &Vec<u32>| *word != GAP && terms.contains(&(word & TERM));
+        let mut here = rest.clone();
+        if words
+            .iter()
+            .all(|terms| here.next().is_some_and(|word| matches(word, terms)))
+        {
+            return true;
+        }
+        if rest.next().is_none() {
+            return false;
+        }
+    }
+}
