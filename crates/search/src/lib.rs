@@ -15,6 +15,7 @@ mod extract;
 mod filter;
 mod fuse;
 pub mod keyword;
+mod rank;
 mod recipe;
 mod relevance;
 mod searcher;

@@ -5,25 +5,22 @@
 //! Permissions and filter come *before* ranking: a chunk outside them is never
 //! scored, so it can neither be shown nor push another one out.
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use contract::{ChunkId, EmbedderId, Embedding, Evidence, Reader, Rerank, Share};
+use contract::{EmbedderId, Embedding, Evidence, Reader, Rerank, Share};
 
 use crate::SearchError;
 use crate::allowed::{Allowed, AllowedSets};
 use crate::cache::{Cache, CacheKey, ReaderKey};
 use crate::derived::DerivedError;
-use crate::diversify::maximal_marginal_relevance;
 use crate::explain::Explanation;
 use crate::filter::Filter;
-use crate::fuse::{Rank, RankedList, reciprocal_rank};
-use crate::keyword::{IndexedText, KeywordIndex, KeywordQuery, KeywordSettings};
-use crate::recipe::{Fusion, RetrievalRecipe};
-use crate::relevance::relevance;
-use crate::store::{Sequence, Snapshot, StoredChunk, Writer};
+use crate::keyword::{IndexedText, KeywordIndex, KeywordSettings};
+use crate::rank::{Lists, Ranking, Scored};
+use crate::recipe::RetrievalRecipe;
+use crate::store::{Sequence, Snapshot, Writer};
 use crate::vector::{self, Method, Metric, Plan, SearchOptions, VectorError, VectorIndex};
 
 /// Up to this many vectors are scanned: that takes a millisecond or two, needs no
@@ -250,7 +247,15 @@ impl Searcher {
                 .collect(),
             vector: by_vector,
         };
-        let (found, nearest) = self.rank(request, &query, &lists)?;
+        let ranking = Ranking {
+            request,
+            query: &query,
+            lists: &lists,
+            keyword: &self.keyword,
+            vectors: self.vectors.as_ref(),
+            snapshot: &self.snapshot,
+        };
+        let (found, nearest) = ranking.evidence()?;
         assert!(
             found
                 .iter()
@@ -417,219 +422,6 @@ impl Searcher {
         }
     }
 
-    /// Makes one order of the lists, and evidence of its best.
-    fn rank(
-        &self,
-        request: &SearchRequest<'_>,
-        query: &KeywordQuery,
-        lists: &Lists,
-    ) -> Result<(Vec<Found>, Option<Found>), SearchError> {
-        let recipe = request.recipe;
-        let mut candidates = self.candidates(request, query, lists);
-        if let Some(reranker) = request.reranker {
-            candidates.truncate(recipe.candidates.max(recipe.top_k));
-            let chunks = self.fetch(&candidates)?;
-            let texts: Vec<String> = chunks.iter().map(passage).collect();
-            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-            let scores = reranker.rerank(request.question, &texts)?;
-            assert_eq!(
-                scores.len(),
-                candidates.len(),
-                "a reranker gives one score a passage"
-            );
-            for (candidate, score) in candidates.iter_mut().zip(scores) {
-                candidate.rerank = Some(score);
-                candidate.score =
-                    relevance(candidate.coverage, candidate.similarity, candidate.rerank);
-            }
-        }
-        match (&recipe.fusion, request.reranker) {
-            (Fusion::ReciprocalRank { .. }, None) => {}
-            (Fusion::ReciprocalRank { .. }, Some(_)) => {
-                candidates.sort_by(|a, b| {
-                    b.rerank
-                        .partial_cmp(&a.rerank)
-                        .expect("a share is never NaN")
-                });
-            }
-            (Fusion::Weighted { similarity, rerank }, _) => {
-                for candidate in &mut candidates {
-                    let words = relevance(candidate.coverage, candidate.similarity, None).get();
-                    let judged = candidate.rerank.map_or(0.0, Share::get);
-                    candidate.fused = similarity * words + rerank * judged;
-                }
-                candidates.sort_by(|a, b| b.fused.total_cmp(&a.fused));
-            }
-        }
-
-        let passes = |candidate: &Candidate| {
-            request
-                .threshold
-                .is_none_or(|least| candidate.score >= least)
-        };
-        let nearest = candidates
-            .iter()
-            .filter(|candidate| !passes(candidate))
-            .max_by(|a, b| a.score.partial_cmp(&b.score).expect("a share is never NaN"))
-            .cloned();
-        candidates.retain(passes);
-        if let Some(lambda) = recipe.diversity {
-            candidates.truncate(recipe.candidates.max(recipe.top_k));
-            candidates = self.diversify(query, &candidates, lambda, recipe.top_k)?;
-        }
-        candidates.truncate(recipe.top_k);
-
-        let found = self.evidence(query, lists, candidates)?;
-        let nearest = match nearest {
-            Some(nearest) => self.evidence(query, lists, vec![nearest])?.pop(),
-            None => None,
-        };
-        Ok((found, nearest))
-    }
-
-    /// Fuses the lists into candidates, best first.
-    fn candidates(
-        &self,
-        request: &SearchRequest<'_>,
-        query: &KeywordQuery,
-        lists: &Lists,
-    ) -> Vec<Candidate> {
-        let (k, keyword, vector) = match request.recipe.fusion {
-            Fusion::ReciprocalRank { k, keyword, vector } => (k, keyword, vector),
-            Fusion::Weighted { .. } => (60.0, 1.0, 1.0),
-        };
-        let chunks = |list: &[(ChunkId, f32)]| -> Vec<ChunkId> {
-            list.iter().map(|(chunk, _)| *chunk).collect()
-        };
-        let (words, vectors) = (chunks(&lists.keyword), chunks(&lists.vector));
-        let fused = reciprocal_rank(
-            &[
-                RankedList {
-                    chunks: &words,
-                    weight: keyword,
-                },
-                RankedList {
-                    chunks: &vectors,
-                    weight: vector,
-                },
-            ],
-            k,
-        );
-        let question = request.vector.filter(|_| !lists.vector.is_empty());
-        let mut candidates = Vec::with_capacity(fused.len());
-        for (place, (chunk, fused)) in fused.into_iter().enumerate() {
-            let coverage = Share::clamped(f64::from(self.keyword.coverage(query, chunk)));
-            let similarity = question
-                .and_then(|question| Some((question, self.vectors.as_ref()?)))
-                .and_then(|(question, vectors)| {
-                    Some(cosine(question.values(), vectors.vector(chunk)?))
-                });
-            candidates.push(Candidate {
-                chunk,
-                fused,
-                place: Rank(place as u32 + 1),
-                coverage,
-                similarity,
-                rerank: None,
-                score: relevance(coverage, similarity, None),
-            });
-        }
-        candidates
-    }
-
-    fn diversify(
-        &self,
-        query: &KeywordQuery,
-        candidates: &[Candidate],
-        lambda: Share,
-        k: usize,
-    ) -> Result<Vec<Candidate>, SearchError> {
-        let words: Vec<HashSet<String>> = self
-            .fetch(candidates)?
-            .iter()
-            .map(|chunk| self.keyword.terms_of(query, &chunk.text))
-            .collect();
-        let vectors: Vec<Option<&[f32]>> = candidates
-            .iter()
-            .map(|candidate| self.vectors.as_ref()?.vector(candidate.chunk))
-            .collect();
-        let likeness = |a: usize, b: usize| match (vectors[a], vectors[b]) {
-            (Some(a), Some(b)) => cosine(a, b).get(),
-            _ => {
-                let shared = words[a].intersection(&words[b]).count();
-                let all = words[a].len() + words[b].len() - shared;
-                if all == 0 {
-                    0.0
-                } else {
-                    shared as f64 / all as f64
-                }
-            }
-        };
-        // The order so far is the relevance that counts; its scores are not on one
-        // scale, so ranks stand for them.
-        let count = candidates.len().max(1) as f64;
-        let relevance: Vec<f64> = (0..candidates.len())
-            .map(|place| 1.0 - place as f64 / count)
-            .collect();
-        let order = maximal_marginal_relevance(&relevance, likeness, lambda.get(), k);
-        Ok(order
-            .into_iter()
-            .map(|index| candidates[index].clone())
-            .collect())
-    }
-
-    fn fetch(&self, candidates: &[Candidate]) -> Result<Vec<StoredChunk>, SearchError> {
-        candidates
-            .iter()
-            .map(|candidate| self.stored(candidate.chunk))
-            .collect()
-    }
-
-    fn stored(&self, chunk: ChunkId) -> Result<StoredChunk, SearchError> {
-        let stored = self.snapshot.chunk(chunk)?;
-        Ok(stored.expect("an index that has caught up with the store names only chunks in it"))
-    }
-
-    fn evidence(
-        &self,
-        query: &KeywordQuery,
-        lists: &Lists,
-        candidates: Vec<Candidate>,
-    ) -> Result<Vec<Found>, SearchError> {
-        let place = |list: &[(ChunkId, f32)], chunk| {
-            let at = list.iter().position(|(found, _)| *found == chunk)?;
-            Some((list[at].1, Rank(at as u32 + 1)))
-        };
-        let mut found = Vec::with_capacity(candidates.len());
-        for (index, candidate) in candidates.into_iter().enumerate() {
-            let chunk = self.stored(candidate.chunk)?;
-            let rank = Rank(index as u32 + 1);
-            found.push(Found {
-                explanation: Explanation {
-                    terms: self.keyword.explain(query, chunk.id),
-                    keyword: place(&lists.keyword, chunk.id),
-                    vector: place(&lists.vector, chunk.id),
-                    similarity: candidate.similarity,
-                    fused: candidate.fused,
-                    rerank: candidate.rerank,
-                    coverage: candidate.coverage,
-                    moved_from: (candidate.place != rank).then_some(candidate.place),
-                },
-                evidence: Evidence {
-                    chunk: chunk.id,
-                    document: chunk.document,
-                    title: chunk.title,
-                    headings: chunk.headings,
-                    bytes: chunk.bytes,
-                    lines: chunk.lines,
-                    text: chunk.text,
-                    score: candidate.score,
-                },
-            });
-        }
-        Ok(found)
-    }
-
     fn cache_key(&self, request: &SearchRequest<'_>) -> CacheKey {
         CacheKey {
             sequence: self.seen,
@@ -655,42 +447,6 @@ impl Searcher {
 
 const KEYWORD_FILE: &str = "keyword.derived";
 const VECTOR_FILE: &str = "vectors.derived";
-
-/// What the indexes found, best first, with scores that do not compare across lists.
-struct Lists {
-    keyword: Scored,
-    vector: Scored,
-}
-
-/// Chunks with their scores in one list, best first.
-type Scored = Vec<(ChunkId, f32)>;
-
-/// A chunk on its way to be evidence.
-#[derive(Clone, Debug)]
-struct Candidate {
-    chunk: ChunkId,
-    fused: f64,
-    place: Rank,
-    coverage: Share,
-    similarity: Option<Share>,
-    rerank: Option<Share>,
-    score: Share,
-}
-
-/// What a reranker reads: the chunk under its headings.
-fn passage(chunk: &StoredChunk) -> String {
-    match chunk.headings.last() {
-        Some(heading) if !chunk.text.contains(heading.as_str()) => {
-            format!("{heading}\n{}", chunk.text)
-        }
-        _ => chunk.text.clone(),
-    }
-}
-
-/// Returns the cosine of two vectors of unit length, as a share: opposite is 0 too.
-fn cosine(a: &[f32], b: &[f32]) -> Share {
-    Share::clamped(f64::from(vector::simd::Kernels::best().dot(a, b)))
-}
 
 fn open_vectors(
     path: &Path,
