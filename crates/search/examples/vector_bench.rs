@@ -3,8 +3,8 @@
 //! `cargo run --release -p groundtune-search --example vector_bench -- DATA [part]…`
 //!
 //! `DATA` holds `minilm_50k.f16.npy` and `queries_1k.f16.npy` and, for the filters, the
-//! one-byte attributes `attr_*.u8.npy`. Parts: `exact`, `scan`, `graph`, `filter`; all
-//! of them if none is named. Everything runs on one thread.
+//! one-byte attributes `attr_*.u8.npy`. Parts: `exact`, `scan`, `binary`, `graph`,
+//! `filter`; all of them if none is named. Everything runs on one thread.
 
 #![expect(
     clippy::print_stdout,
@@ -62,6 +62,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         };
         measure("scan", &index, &queries, &truth, &options, None)?;
     }
+    if wanted("binary") {
+        for rescore in [Some(100), Some(1000), None] {
+            let options = SearchOptions {
+                method: Some(Method::Binary),
+                rescore,
+                ..SearchOptions::default()
+            };
+            let name = format!("binary {rescore:?}");
+            measure(&name, &index, &queries, &truth, &options, None)?;
+        }
+    }
     if wanted("graph") || wanted("filter") {
         let start = Instant::now();
         index.build()?;
@@ -102,7 +113,12 @@ fn main() -> Result<(), Box<dyn Error>> {
                 r#"{{"filter":"{name}","plan":"{}"}}"#,
                 index.plan(K, &options, Some(&selection))
             );
-            for method in [None, Some(Method::Scan), Some(Method::Graph)] {
+            for method in [
+                None,
+                Some(Method::Scan),
+                Some(Method::Binary),
+                Some(Method::Graph),
+            ] {
                 let options = SearchOptions { method, ..options };
                 let name = format!(
                     "filter {name} {}",

@@ -9,11 +9,14 @@ use std::sync::Arc;
 
 use super::column::{Column, Plain};
 use super::graph::Graph;
-use super::rows::{Bits, MOST_DIMENSIONS, MOST_SLOTS, Rows, strides};
+use super::ivf::Ivf;
+use super::pq::Pq;
+use super::rows::{Bits, MOST_DIMENSIONS, MOST_SLOTS, Rows, Strides};
 use super::{Metric, Settings, VectorError, VectorIndex};
 use crate::derived::{self, Derived, DerivedError, Kind};
 
-/// Vectors. Version 1: header, values, codes, scales, chunks, live bits, graph.
+/// Vectors. Version 1: header, values, codes, scales, chunks, live bits, graph (3),
+/// sketches (2), inverted file (3), product quantisation (2).
 const KIND: Kind = Kind {
     id: u32::from_le_bytes(*b"vect"),
     version: 1,
@@ -34,6 +37,14 @@ impl VectorIndex {
             rows.slot_count() as u64,
         ];
         header.extend(self.graph.header());
+        let (centres, starts, grouped) = match &self.ivf {
+            Some(ivf) => ivf.parts(),
+            None => (Vec::new(), &[][..], &[][..]),
+        };
+        header.push(self.ivf.as_ref().map_or(0, |ivf| ivf.covered() as u64));
+        let no_codes = Column::new(0);
+        let (books, pieces) = self.pq.as_ref().map_or((&[][..], &no_codes), Pq::parts);
+        header.push(pieces.len() as u64);
         let mut live = rows.live.words.clone();
         live.resize(rows.slot_count().div_ceil(64), 0);
         let [lists, towers, upper] = self.graph.columns();
@@ -51,6 +62,13 @@ impl VectorIndex {
                 &column_bytes(lists),
                 &column_bytes(towers),
                 &column_bytes(upper),
+                &column_bytes(&rows.sketches),
+                &column_bytes(&rows.factors),
+                bytes_of(&centres),
+                bytes_of(starts),
+                bytes_of(grouped),
+                bytes_of(books),
+                &column_bytes(pieces),
             ],
         )?;
         Ok(())
@@ -81,9 +99,12 @@ fn read(file: &Arc<Derived>, settings: Settings) -> Result<VectorIndex, DerivedE
     if *order != BYTE_ORDER {
         return Err(file.damaged("it was written by a machine of another byte order"));
     }
+    let [graph @ .., grouped, pieces] = graph else {
+        return Err(file.damaged("its header is too short"));
+    };
     let graph: [u64; 5] = graph
         .try_into()
-        .map_err(|_| file.damaged("its header is too short"))?;
+        .map_err(|_| file.damaged("its header is of another length"))?;
     let (dimensions, slots) = (*dimensions as usize, *slots as usize);
     if !(1..=MOST_DIMENSIONS).contains(&dimensions) || slots > MOST_SLOTS {
         return Err(file.damaged("its header is out of range"));
@@ -91,12 +112,14 @@ fn read(file: &Arc<Derived>, settings: Settings) -> Result<VectorIndex, DerivedE
     let metric = Metric::from_code((metric >> 32) as u32, f32::from_bits(*metric as u32))
         .ok_or_else(|| file.damaged("its metric is unknown"))?;
 
-    let (value_stride, code_stride) = strides(dimensions, metric);
+    let strides = Strides::of(dimensions, metric);
     let mut rows = Rows {
-        values: Column::open(file, 1, value_stride, slots)?,
-        codes: Column::open(file, 2, code_stride, slots)?,
+        values: Column::open(file, 1, strides.values, slots)?,
+        codes: Column::open(file, 2, strides.codes, slots)?,
         scales: Column::open(file, 3, 2, slots)?,
         chunks: Column::open(file, 4, 1, slots)?,
+        sketches: Column::open(file, 9, strides.sketches, slots)?,
+        factors: Column::open(file, 10, strides.factors, slots)?,
         ..Rows::new(dimensions, metric)
     };
     let live = Column::<u64>::open(file, 5, 1, slots.div_ceil(64))?;
@@ -125,7 +148,39 @@ fn read(file: &Arc<Derived>, settings: Settings) -> Result<VectorIndex, DerivedE
     if graph.covered() > slots {
         return Err(file.damaged("the graph covers slots that are not there"));
     }
-    Ok(VectorIndex::of(settings, rows, graph))
+    let mut index = VectorIndex::of(settings, rows, graph);
+
+    let starts: Vec<u32> = numbers(file, 12)?;
+    if !starts.is_empty() {
+        let covered = *grouped as usize;
+        let ivf = Ivf::of_parts(
+            dimensions,
+            &numbers::<f32>(file, 11)?,
+            &starts,
+            &numbers::<u32>(file, 13)?,
+            covered,
+        );
+        index.ivf = Some(
+            ivf.filter(|_| covered <= slots && metric.is_product())
+                .ok_or_else(|| file.damaged("the inverted file does not hold together"))?,
+        );
+    }
+    let books: Vec<f32> = numbers(file, 14)?;
+    if !books.is_empty() {
+        let codes = Column::open(file, 15, Pq::pieces(dimensions), *pieces as usize)?;
+        let pq = Pq::of_parts(dimensions, &books, codes);
+        index.pq = Some(
+            pq.filter(|pq| pq.covered() <= slots && metric.is_product())
+                .ok_or_else(|| file.damaged("the quantised codes do not hold together"))?,
+        );
+    }
+    Ok(index)
+}
+
+/// Returns the numbers of a section as a copy.
+fn numbers<T: Plain>(file: &Arc<Derived>, section: usize) -> Result<Vec<T>, DerivedError> {
+    let count = file.section(section)?.len() / size_of::<T>();
+    Ok(Column::open(file, section, 1, count)?.runs().concat())
 }
 
 fn bytes_of<T: Plain>(numbers: &[T]) -> &[u8] {
@@ -143,23 +198,26 @@ fn column_bytes<T: Plain>(column: &Column<T>) -> Cow<'_, [u8]> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use contract::ChunkId;
     use proptest::prelude::*;
 
     use super::*;
     use crate::vector::random::Random;
-    use crate::vector::{Method, SearchOptions};
+    use crate::vector::{Method, SearchOptions, Structure};
 
     fn vector(random: &mut Random) -> Vec<f32> {
-        (0..20).map(|_| random.unit() - 0.5).collect()
+        (0..70).map(|_| random.unit() - 0.5).collect()
     }
 
-    fn index() -> VectorIndex {
+    fn index(structure: Structure) -> VectorIndex {
         let settings = Settings {
+            structure,
             threads: 1,
             ..Settings::default()
         };
-        let mut index = VectorIndex::new(20, Metric::Cosine, settings).unwrap();
+        let mut index = VectorIndex::new(70, Metric::Cosine, settings).unwrap();
         let mut random = Random::new(1);
         for chunk in 0..300 {
             index.insert(ChunkId(chunk), &vector(&mut random)).unwrap();
@@ -184,14 +242,20 @@ mod tests {
 
     #[test]
     fn an_opened_index_is_the_saved_one_and_can_change() {
+        for structure in [Structure::Graph, Structure::Ivf, Structure::Pq] {
+            check_reopened(structure);
+        }
+    }
+
+    fn check_reopened(structure: Structure) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("vectors");
-        let mut first = index();
+        let mut first = index(structure);
         first.save(&path, 7).unwrap();
         let (mut second, sequence) = VectorIndex::open(&path, first.settings).unwrap();
         assert_eq!(sequence, 7);
         for step in 0..3 {
-            for method in [Method::Exact, Method::Scan, Method::Graph] {
+            for method in Method::ALL {
                 assert_eq!(hits(&first, method), hits(&second, method), "step {step}");
             }
             let random = Random::new(step);
@@ -222,19 +286,23 @@ mod tests {
         ));
     }
 
+    static INDEXES: LazyLock<[VectorIndex; 3]> =
+        LazyLock::new(|| [Structure::Graph, Structure::Ivf, Structure::Pq].map(index));
+
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(200))]
+        #![proptest_config(ProptestConfig::with_cases(300))]
 
         /// Sections changed and summed anew: either refused, or searched without harm.
         #[test]
-        fn a_crafted_file_does_no_harm(section in 0usize..9, at in any::<usize>(), word in prop_oneof![
+        fn a_crafted_file_does_no_harm(structure in 0usize..3, section in 0usize..16, at in any::<usize>(), word in prop_oneof![
             Just(u32::MAX), Just(0u32), Just(300), Just(400), any::<u32>(),
         ], cut in prop::option::of(0usize..100)) {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("vectors");
-            index().save(&path, 7).unwrap();
+            let index = &INDEXES[structure];
+            index.save(&path, 7).unwrap();
             let file = Derived::open(&path, KIND).unwrap();
-            let mut sections: Vec<Vec<u8>> = (0..9).map(|i| file.section(i).unwrap().to_vec()).collect();
+            let mut sections: Vec<Vec<u8>> = (0..16).map(|i| file.section(i).unwrap().to_vec()).collect();
             let bytes = &mut sections[section];
             if bytes.len() >= 4 {
                 let at = at % (bytes.len() / 4) * 4;
@@ -246,11 +314,11 @@ mod tests {
             let sections: Vec<&[u8]> = sections.iter().map(Vec::as_slice).collect();
             derived::write(&path, KIND, 7, &sections).unwrap();
             if let Ok((mut index, _)) = VectorIndex::open(&path, Settings { threads: 1, ..Settings::default() })
-                && index.dimensions() == 20
+                && index.dimensions() == 70
             {
-                for method in [Method::Exact, Method::Scan, Method::Graph] {
+                for method in Method::ALL {
                     let options = SearchOptions { method: Some(method), ..SearchOptions::default() };
-                    let _ = index.search(&[0.5; 20], 10, &options, None);
+                    let _ = index.search(&[0.5; 70], 10, &options, None);
                 }
                 index.remove(ChunkId(9));
                 index.extend().unwrap();

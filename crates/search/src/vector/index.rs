@@ -3,11 +3,18 @@
 use contract::ChunkId;
 
 use super::graph::{Graph, ScratchPool};
+use super::ivf::{Enough, Ivf};
 use super::plan::scan_is_cheaper;
+use super::pq::Pq;
 use super::rows::{Bits, MOST_DIMENSIONS, MOST_SLOTS, Query, Rows};
 use super::scan::{self, Eligible};
-use super::{Method, Metric, Plan, Reason, SearchOptions, Settings, VectorError};
+use super::top::{Top, best_first};
+use super::{Method, Metric, Plan, Reason, SearchOptions, Settings, Structure, VectorError};
 use crate::ChunkSet;
+
+/// From how many vectors on a scan starts with sketches: below, preparing the query
+/// for them costs more than it saves.
+const FEW_FOR_SKETCHES: usize = 3000;
 
 /// Vectors of chunks, found by nearness.
 ///
@@ -18,6 +25,8 @@ pub struct VectorIndex {
     pub(super) settings: Settings,
     pub(super) rows: Rows,
     pub(super) graph: Graph,
+    pub(super) ivf: Option<Ivf>,
+    pub(super) pq: Option<Pq>,
     /// Dead slots in memory that nothing refers to.
     free: Vec<u32>,
     /// Raised by every change, so that a stale selection is seen.
@@ -89,6 +98,8 @@ impl VectorIndex {
             settings,
             rows,
             graph,
+            ivf: None,
+            pq: None,
             free: Vec::new(),
             changes: 0,
             scratches: ScratchPool::default(),
@@ -153,22 +164,43 @@ impl VectorIndex {
         };
         self.changes += 1;
         let place = slot as usize;
-        if place >= self.graph.covered() && place >= self.rows.values.file_rows() {
+        if place >= self.referred() && place >= self.rows.values.file_rows() {
             self.free.push(slot);
         }
         true
     }
 
-    /// Returns how many vectors no structure covers yet.
+    /// Returns how many vectors what was built does not cover yet: a search scans
+    /// them besides, so that after many inserts [`VectorIndex::extend`] pays.
     pub fn pending(&self) -> usize {
+        let covered = match self.settings.structure {
+            Structure::Graph => self.covered(Method::Graph),
+            Structure::Ivf => self.covered(Method::Ivf),
+            Structure::Pq => self.covered(Method::Pq),
+        };
         let mut pending = 0;
-        Eligible::Live.for_each(
-            &self.rows.live,
-            self.graph.covered(),
-            self.rows.slot_count(),
-            |_| pending += 1,
-        );
+        Eligible::Live.for_each(&self.rows.live, covered, self.rows.slot_count(), |_| {
+            pending += 1;
+        });
         pending
+    }
+
+    /// Returns how many slots the structure behind `method` covers.
+    fn covered(&self, method: Method) -> usize {
+        match method {
+            Method::Exact | Method::Scan | Method::Binary => self.rows.slot_count(),
+            Method::Graph => self.graph.covered(),
+            Method::Ivf => self.ivf.as_ref().map_or(0, Ivf::covered),
+            Method::Pq => self.pq.as_ref().map_or(0, Pq::covered),
+        }
+    }
+
+    /// Returns the slot below which a structure may refer to slots.
+    fn referred(&self) -> usize {
+        [Method::Graph, Method::Ivf, Method::Pq]
+            .map(|method| self.covered(method))
+            .into_iter()
+            .fold(0, usize::max)
     }
 
     /// Returns how many slots are held by vectors that are no more. `build` gives
@@ -177,8 +209,9 @@ impl VectorIndex {
         self.rows.slot_count() - self.rows.len() - self.free.len()
     }
 
-    /// Builds the graph over all vectors anew, giving back what removed ones held.
-    /// Does nothing but that for metrics that are searched by exact scan only.
+    /// Builds the structure that the settings name over all vectors anew, in place of
+    /// what was built before, and gives back what removed vectors held.
+    /// Builds nothing for metrics that are searched by exact scan only.
     pub fn build(&mut self) -> Result<(), VectorError> {
         let mut order = Vec::with_capacity(self.len());
         Eligible::Live.for_each(&self.rows.live, 0, self.rows.slot_count(), |slot| {
@@ -190,31 +223,57 @@ impl VectorIndex {
             self.free.clear();
         }
         self.graph = Graph::new(self.settings.neighbours);
+        self.ivf = None;
+        self.pq = None;
         self.extend()
     }
 
-    /// Adds to the graph the vectors that it does not cover yet. Builds anew if more
-    /// than a quarter of the slots are dead.
+    /// Builds as [`VectorIndex::build`] does, but `structure`, and from now on.
+    pub fn build_as(&mut self, structure: Structure) -> Result<(), VectorError> {
+        self.settings.structure = structure;
+        self.build()
+    }
+
+    /// Adds the vectors that are pending to what was built. Builds anew if more than
+    /// a quarter of the slots are dead.
     pub fn extend(&mut self) -> Result<(), VectorError> {
-        if !self.metric().is_product() {
+        if !self.metric().is_product() || self.is_empty() {
             return Ok(());
         }
         if self.dead() * 4 > self.rows.slot_count() {
             return self.build();
         }
         self.changes += 1;
-        // What was free is now covered, though not linked.
+        // What was free is now covered, though nothing leads to it.
         self.free.clear();
         let Self {
             settings,
             rows,
             graph,
+            ivf,
+            pq,
             ..
         } = self;
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(settings.threads)
             .build()?;
-        pool.install(|| graph.extend(rows, settings.build_width, settings.seed));
+        pool.install(|| match settings.structure {
+            Structure::Graph => graph.extend(rows, settings.build_width, settings.seed),
+            Structure::Ivf => match ivf {
+                Some(ivf) => ivf.extend(rows),
+                None => {
+                    let lists = match settings.lists {
+                        0 => rows.len().isqrt(),
+                        lists => lists,
+                    };
+                    *ivf = Some(Ivf::build(rows, lists, settings.seed));
+                }
+            },
+            Structure::Pq => match pq {
+                Some(pq) => pq.extend(rows),
+                None => *pq = Some(Pq::build(rows, settings.seed)),
+            },
+        });
         Ok(())
     }
 
@@ -250,23 +309,33 @@ impl VectorIndex {
     /// Returns how a search for `k` vectors would be done.
     pub fn plan(&self, k: usize, options: &SearchOptions, selection: Option<&Selection>) -> Plan {
         let eligible = selection.map_or(self.len(), Selection::len);
-        let covered = self.graph.covered();
         let ef = options.ef.unwrap_or(self.settings.search_width).max(k);
+        let built = match self.settings.structure {
+            Structure::Graph => Method::Graph,
+            Structure::Ivf => Method::Ivf,
+            Structure::Pq => Method::Pq,
+        };
+        let covered = self.covered(built);
+        let scan = if eligible >= FEW_FOR_SKETCHES && self.rows.sketcher.is_some() {
+            Method::Binary
+        } else {
+            Method::Scan
+        };
         let (method, reason) = if let Some(method) = options.method {
             (method, Reason::Asked)
         } else if !self.metric().is_product() {
             (Method::Exact, Reason::MetricNeedsExact)
         } else if covered == 0 {
-            (Method::Scan, Reason::NothingBuilt)
+            (scan, Reason::NothingBuilt)
         } else if scan_is_cheaper(eligible, covered, ef) {
-            (Method::Scan, Reason::FewEligible)
+            (scan, Reason::FewEligible)
         } else {
-            (Method::Graph, Reason::ManyEligible)
+            (built, Reason::ManyEligible)
         };
         Plan {
             method,
             eligible,
-            pending: self.rows.slot_count() - covered,
+            pending: self.rows.slot_count() - self.covered(method),
             reason,
         }
     }
@@ -309,19 +378,35 @@ impl VectorIndex {
                 let candidates = scan::coded(&self.rows, &query, eligible, 0, rescore);
                 scan::rescored(&self.rows, &query, &candidates, k)
             }
-            Method::Graph => {
-                let ef = options.ef.unwrap_or(self.settings.search_width).max(k);
-                let mut candidates = self.walk(&query, ef, selection);
+            Method::Binary => {
+                let limit = options.rescore.unwrap_or(usize::MAX).max(k);
+                scan::sketched(&self.rows, &query, eligible, k, limit)
+            }
+            Method::Graph | Method::Ivf | Method::Pq => {
+                let rescore = match plan.method {
+                    Method::Pq => options.rescore.unwrap_or((40 * k).max(400)).max(k),
+                    _ => rescore,
+                };
+                let mut candidates = match plan.method {
+                    Method::Graph => self.walk(&query, k, options, selection),
+                    Method::Ivf => self.probe(&query, rescore, options, selection),
+                    _ => self.look_up(&query, rescore, eligible),
+                };
                 candidates.truncate(rescore);
-                let pending =
-                    scan::coded(&self.rows, &query, eligible, self.graph.covered(), rescore);
+                let pending = scan::coded(
+                    &self.rows,
+                    &query,
+                    eligible,
+                    self.covered(plan.method),
+                    rescore,
+                );
                 if !pending.is_empty() {
                     candidates.extend(pending);
-                    candidates.sort_unstable_by(super::top::best_first);
+                    candidates.sort_unstable_by(best_first);
                     candidates.truncate(rescore);
                 }
                 if candidates.len() < k {
-                    // The walk was cut off from some: a scan is not.
+                    // The structure does not lead to all of them: a scan does.
                     candidates = scan::coded(&self.rows, &query, eligible, 0, rescore);
                 }
                 scan::rescored(&self.rows, &query, &candidates, k)
@@ -344,9 +429,16 @@ impl VectorIndex {
         Ok(hits)
     }
 
-    /// Returns up to `ef` eligible slots that the graph finds, best first.
-    fn walk(&self, query: &Query, ef: usize, selection: Option<&Selection>) -> Vec<(f32, u32)> {
+    /// Returns the eligible slots that a walk through the graph finds, best first.
+    fn walk(
+        &self,
+        query: &Query,
+        k: usize,
+        options: &SearchOptions,
+        selection: Option<&Selection>,
+    ) -> Vec<(f32, u32)> {
         let Self { rows, graph, .. } = self;
+        let ef = options.ef.unwrap_or(self.settings.search_width).max(k);
         let everything = rows.len() == rows.slot_count();
         self.scratches.with(|scratch| match selection {
             Some(selection) if selection.len() < rows.len() => {
@@ -357,16 +449,77 @@ impl VectorIndex {
         })
     }
 
+    /// Returns the `limit` best eligible slots in the groups nearest to the query.
+    fn probe(
+        &self,
+        query: &Query,
+        limit: usize,
+        options: &SearchOptions,
+        selection: Option<&Selection>,
+    ) -> Vec<(f32, u32)> {
+        let Some(ivf) = &self.ivf else {
+            return Vec::new();
+        };
+        let allowed = selection.map_or(&self.rows.live, |selection| &selection.bits);
+        let probes = match options.probes.unwrap_or(self.settings.probes) {
+            0 => (ivf.lists() / 8).max(8),
+            probes => probes,
+        };
+        let mut top = Top::new(limit);
+        let (mut slots, mut scores) = (Vec::new(), Vec::new());
+        let mut found = 0;
+        ivf.visit(&self.rows, query, probes, |group| {
+            slots.clear();
+            slots.extend(group.iter().copied().filter(|slot| allowed.contains(*slot)));
+            self.rows.code_scores(&query.coded, &slots, &mut scores);
+            for (score, slot) in scores.iter().zip(&slots) {
+                top.push(*score, *slot);
+            }
+            found += slots.len();
+            // Under a filter more groups are needed for as many candidates.
+            if found >= limit {
+                Enough::Yes
+            } else {
+                Enough::No
+            }
+        });
+        top.into_sorted()
+    }
+
+    /// Returns the `limit` best eligible slots by product-quantised codes, scored by
+    /// int8 codes.
+    fn look_up(&self, query: &Query, limit: usize, eligible: Eligible<'_>) -> Vec<(f32, u32)> {
+        let Some(pq) = &self.pq else {
+            return Vec::new();
+        };
+        let products = pq.products(query);
+        let mut top = Top::new(limit);
+        eligible.for_each(&self.rows.live, 0, pq.covered(), |slot| {
+            let score = pq.product(&products, slot) + self.rows.scale_bias(slot)[1];
+            top.push(score, slot);
+        });
+        let slots: Vec<u32> = top.into_sorted().iter().map(|found| found.1).collect();
+        let mut scores = Vec::new();
+        self.rows.code_scores(&query.coded, &slots, &mut scores);
+        let mut found: Vec<_> = scores.into_iter().zip(slots).collect();
+        found.sort_unstable_by(best_first);
+        found
+    }
+
     /// Returns how many bytes of memory the index takes, besides its mapped file.
     pub fn memory(&self) -> usize {
         let rows = &self.rows;
         rows.values.memory()
             + rows.codes.memory()
             + rows.scales.memory()
+            + rows.sketches.memory()
+            + rows.factors.memory()
             + rows.chunks.memory()
             + rows.live.words.len() * 8
             + rows.slots.capacity() * 17
             + self.graph.memory()
+            + self.ivf.as_ref().map_or(0, Ivf::memory)
+            + self.pq.as_ref().map_or(0, Pq::memory)
     }
 }
 
@@ -379,7 +532,7 @@ mod tests {
     use super::*;
     use crate::vector::random::Random;
 
-    const METHODS: [Method; 3] = [Method::Exact, Method::Scan, Method::Graph];
+    const METHODS: [Method; Method::ALL.len()] = Method::ALL;
 
     fn vector(random: &mut Random, dimensions: usize) -> Vec<f32> {
         (0..dimensions).map(|_| random.unit() * 2.0 - 0.9).collect()
@@ -483,18 +636,20 @@ mod tests {
         fn every_method_is_as_brute_force(
             seed in any::<u64>(),
             metric in prop::sample::select(vec![Metric::Cosine, Metric::Dot, Metric::Euclidean]),
+            dimensions in prop::sample::select(vec![12usize, 80]),
             steps in prop::collection::vec((0u64..400, 0u8..10), 0..600),
             builds in prop::collection::vec(0usize..600, 0..4),
+            structure in prop::sample::select(vec![Structure::Graph, Structure::Ivf, Structure::Pq]),
             share in 1u64..12,
             k in 0usize..20,
         ) {
             let mut random = Random::new(seed);
-            let mut index = VectorIndex::new(12, metric, Settings { threads: 1, ..Settings::default() }).unwrap();
+            let mut index = VectorIndex::new(dimensions, metric, Settings { threads: 1, structure, ..Settings::default() }).unwrap();
             let mut plain: BTreeMap<ChunkId, Vec<f32>> = BTreeMap::new();
             for (at, (chunk, action)) in steps.into_iter().enumerate() {
                 let chunk = ChunkId(chunk);
                 if action < 8 {
-                    let vector = vector(&mut random, 12);
+                    let vector = vector(&mut random, dimensions);
                     index.insert(chunk, &vector).unwrap();
                     plain.insert(chunk, vector);
                 } else {
@@ -508,7 +663,7 @@ mod tests {
             let chosen: ChunkSet = plain.keys().copied().filter(|chunk| chunk.0 % share == 0).collect();
             let selection = index.select(&chosen);
             prop_assert_eq!(selection.len(), chosen.len());
-            let query = vector(&mut random, 12);
+            let query = vector(&mut random, dimensions);
             for selection in [None, Some(&selection)] {
                 let mut expect: Vec<(f32, ChunkId)> = plain
                     .iter()
@@ -525,7 +680,7 @@ mod tests {
                         prop_assert!(plain.contains_key(&hit.chunk));
                         let value = metric.value(&query, &plain[&hit.chunk]) as f32;
                         prop_assert!((hit.value - value).abs() < 1e-4);
-                        if method != Some(Method::Graph) {
+                        if matches!(method, Some(Method::Exact | Method::Scan)) {
                             prop_assert!((metric.closeness(hit.value) - closeness).abs() < 1e-4);
                         }
                     }

@@ -11,7 +11,9 @@ use contract::ChunkId;
 
 use super::codes::{CodedQuery, bias, code_stride, quantise};
 use super::column::Column;
+use super::simd::PLANES;
 use super::simd::{Kernels, prefetch};
+use super::sketch::{FACTORS, SketchQuery, Sketcher, has_sketches};
 use super::{Metric, VectorError};
 
 /// The most dimensions a vector may have: more, and sums of codes overflow.
@@ -32,6 +34,12 @@ pub(super) struct Rows {
     pub(super) codes: Column<u8>,
     /// Scale and bias of each code.
     pub(super) scales: Column<f32>,
+    /// Sketches; rows of nothing where there are none.
+    pub(super) sketches: Column<u64>,
+    /// The factors of each sketch.
+    pub(super) factors: Column<f32>,
+    /// What makes the sketches, where there are any.
+    pub(super) sketcher: Option<Sketcher>,
     /// The chunk of each slot.
     pub(super) chunks: Column<u64>,
     /// One bit for each slot that is not deleted.
@@ -128,17 +136,30 @@ pub(super) struct Query {
 impl Rows {
     /// Returns no rows.
     pub(super) fn new(dimensions: usize, metric: Metric) -> Self {
-        let (value_stride, code_stride) = strides(dimensions, metric);
+        let strides = Strides::of(dimensions, metric);
         Self {
             dimensions,
             metric,
             kernels: Kernels::best(),
-            values: Column::new(value_stride),
-            codes: Column::new(code_stride),
+            values: Column::new(strides.values),
+            codes: Column::new(strides.codes),
             scales: Column::new(2),
+            sketches: Column::new(strides.sketches),
+            factors: Column::new(strides.factors),
+            sketcher: (strides.sketches > 0).then(|| Sketcher::new(dimensions)),
             chunks: Column::new(1),
             live: Bits::default(),
             slots: HashMap::default(),
+        }
+    }
+
+    /// Returns no rows, to which no sketches will be made.
+    pub(super) fn unsketched(dimensions: usize, metric: Metric) -> Self {
+        Self {
+            sketches: Column::new(0),
+            factors: Column::new(0),
+            sketcher: None,
+            ..Self::new(dimensions, metric)
         }
     }
 
@@ -205,6 +226,8 @@ impl Rows {
         self.values.push(values);
         self.codes.push(&[]);
         self.scales.push(&[]);
+        self.sketches.push(&[]);
+        self.factors.push(&[]);
         self.chunks.push(&[chunk.0]);
         self.encode(slot, values);
         self.adopt(chunk, slot);
@@ -235,6 +258,13 @@ impl Rows {
         });
         let bias = bias(self.metric, values, self.kernels);
         self.scales.row_mut(slot).copy_from_slice(&[scale, bias]);
+        if let Some(sketcher) = &self.sketcher {
+            sketcher.sketch(
+                values,
+                self.sketches.row_mut(slot),
+                self.factors.row_mut(slot),
+            );
+        }
     }
 
     /// Deletes `chunk`'s vector; returns its slot if there was one.
@@ -286,6 +316,48 @@ impl Rows {
         }
     }
 
+    /// Gives each of `slots` with its estimated score by its sketch, and the
+    /// deviation of the estimate's error, to `each`. Panics if there are no sketches.
+    #[expect(unsafe_code, reason = "rows are given to the kernel by address")]
+    pub(super) fn sketch_scores(
+        &self,
+        query: &SketchQuery,
+        slots: &[u32],
+        mut each: impl FnMut(u32, f32, f32),
+    ) {
+        const BLOCK: usize = 32;
+        assert_eq!(
+            query.planes.len(),
+            PLANES * self.sketches.stride(),
+            "the query is prepared for these sketches"
+        );
+        let mut addresses = [std::ptr::null(); BLOCK];
+        let mut counts = [0; BLOCK];
+        for block in slots.chunks(BLOCK) {
+            for (address, slot) in addresses.iter_mut().zip(block) {
+                *address = self.sketches.at(*slot);
+            }
+            // SAFETY: `at` has checked every slot, and a row is as long as a plane.
+            unsafe {
+                self.kernels.plane_counts_many(
+                    &query.planes,
+                    &addresses[..block.len()],
+                    &mut counts[..block.len()],
+                );
+            }
+            let euclidean = self.metric == Metric::Euclidean;
+            for (slot, count) in block.iter().zip(counts) {
+                let (product, deviation) = query.estimate(count, self.factors.row(*slot));
+                let bias = if euclidean {
+                    self.scale_bias(*slot)[1]
+                } else {
+                    0.0
+                };
+                each(*slot, product + bias, deviation);
+            }
+        }
+    }
+
     /// Returns the value of the metric for `query` and `slot`, from the `f32` rows.
     pub(super) fn value(&self, query: &Query, slot: u32) -> f32 {
         let row = self.values.row(slot);
@@ -305,6 +377,8 @@ impl Rows {
             values: self.values.gathered(order),
             codes: self.codes.gathered(order),
             scales: self.scales.gathered(order),
+            sketches: self.sketches.gathered(order),
+            factors: self.factors.gathered(order),
             chunks: self.chunks.gathered(order),
             ..Self::new(self.dimensions, self.metric)
         };
@@ -316,12 +390,25 @@ impl Rows {
     }
 }
 
-/// Returns the numbers in a row of values, and the bytes in a row of codes.
-pub(super) fn strides(dimensions: usize, metric: Metric) -> (usize, usize) {
-    let codes = if metric.is_product() {
-        code_stride(dimensions)
-    } else {
-        0
-    };
-    (dimensions.next_multiple_of(16), codes)
+/// How many numbers a row has in each column that depends on dimensions and metric.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Strides {
+    pub(super) values: usize,
+    pub(super) codes: usize,
+    pub(super) sketches: usize,
+    pub(super) factors: usize,
+}
+
+impl Strides {
+    /// Returns those of vectors of `dimensions` numbers under `metric`.
+    pub(super) fn of(dimensions: usize, metric: Metric) -> Self {
+        let sketched = has_sketches(dimensions, metric);
+        let only = |condition, stride| if condition { stride } else { 0 };
+        Self {
+            values: dimensions.next_multiple_of(16),
+            codes: only(metric.is_product(), code_stride(dimensions)),
+            sketches: only(sketched, Sketcher::words(dimensions)),
+            factors: only(sketched, FACTORS),
+        }
+    }
 }

@@ -94,6 +94,67 @@ pub(super) fn coded(
     top.into_sorted()
 }
 
+/// How many deviations of its error an estimate is given the benefit of.
+const DEVIATIONS: f32 = 3.0;
+
+/// Returns the `limit` nearest eligible slots, found by their sketches: closeness
+/// and slot, best first. At most `most` of them are looked at again.
+pub(super) fn sketched(
+    rows: &Rows,
+    query: &Query,
+    eligible: Eligible<'_>,
+    limit: usize,
+    most: usize,
+) -> Vec<(f32, u32)> {
+    const BLOCK: usize = 64;
+    let first = (4 * limit).max(32);
+    let Some(sketcher) = &rows.sketcher else {
+        let candidates = coded(rows, query, eligible, 0, first.min(most));
+        return rescored(rows, query, &candidates, limit);
+    };
+    let sketch_query = sketcher.query(&query.values);
+    let mut top = Top::new(limit);
+    let mut hopes: Vec<(f32, u32)> = Vec::with_capacity(rows.slot_count());
+    let mut block = Vec::with_capacity(BLOCK);
+    let mut flush = |block: &mut Vec<u32>| {
+        rows.sketch_scores(&sketch_query, block, |slot, score, deviation| {
+            top.push(score, slot);
+            hopes.push((score + DEVIATIONS * deviation, slot));
+        });
+        block.clear();
+    };
+    eligible.for_each(&rows.live, 0, rows.slot_count(), |slot| {
+        block.push(slot);
+        if block.len() == BLOCK {
+            flush(&mut block);
+        }
+    });
+    flush(&mut block);
+
+    // The best by estimate give a floor that the k-th best is at least at; whoever
+    // cannot reach it by its estimate and error is out.
+    let mut slots: Vec<u32> = top.into_sorted().iter().map(|found| found.1).collect();
+    let mut scores = Vec::new();
+    rows.code_scores(&query.coded, &slots, &mut scores);
+    let floor = match scores.len() == limit {
+        true => scores.iter().copied().fold(f32::INFINITY, f32::min),
+        false => f32::NEG_INFINITY,
+    };
+    hopes.retain(|hope| hope.0 >= floor);
+    if hopes.len() > most {
+        hopes.select_nth_unstable_by(most - 1, super::top::best_first);
+        hopes.truncate(most);
+    }
+    slots.clear();
+    slots.extend(hopes.iter().map(|hope| hope.1));
+    rows.code_scores(&query.coded, &slots, &mut scores);
+    let mut best = Top::new(first);
+    for (score, slot) in scores.iter().zip(&slots) {
+        best.push(*score, *slot);
+    }
+    rescored(rows, query, &best.into_sorted(), limit)
+}
+
 /// Returns the `limit` best of `candidates` (best first, by score) by their `f32`
 /// values: closeness and slot, best first.
 ///

@@ -6,11 +6,26 @@ use serde::{Deserialize, Serialize};
 
 use super::VectorError;
 
+/// What is built over the vectors, to search faster than by looking at each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Structure {
+    /// A graph of near neighbours: the fastest at high recall.
+    #[default]
+    Graph,
+    /// An inverted file: quick to build, and larger changes cost it little.
+    Ivf,
+    /// Product quantisation: the fewest bytes to look at for each vector.
+    Pq,
+}
+
 /// How structures are built. Two indexes of the same rows and settings are equal,
 /// whatever the number of threads.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "snake_case")]
 pub struct Settings {
+    /// What [`build`](super::VectorIndex::build) builds.
+    pub structure: Structure,
     /// Neighbours of a slot in the graph (M): as many at its upper levels, twice as
     /// many at the lowest. From 2 to 256.
     pub neighbours: usize,
@@ -18,6 +33,11 @@ pub struct Settings {
     pub build_width: usize,
     /// Candidates that a search in the graph keeps (`ef`), unless it says otherwise.
     pub search_width: usize,
+    /// Groups of the inverted file; 0 for the square root of the number of vectors.
+    pub lists: usize,
+    /// Groups that a search in the inverted file looks at, unless it says
+    /// otherwise; 0 for an eighth of them, and at least 8.
+    pub probes: usize,
     /// Where every random choice starts.
     pub seed: u64,
     /// Threads that build; 0 for one on each core.
@@ -27,9 +47,12 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            structure: Structure::Graph,
             neighbours: 16,
             build_width: 128,
             search_width: 100,
+            lists: 0,
+            probes: 0,
             seed: 0,
             threads: 0,
         }
@@ -69,6 +92,12 @@ impl Settings {
             (1..=1 << 16).contains(&self.search_width),
         )?;
         range(
+            "lists",
+            "at most 1048576",
+            self.lists,
+            self.lists <= 1 << 20,
+        )?;
+        range(
             "threads",
             "at most 1024",
             self.threads,
@@ -85,8 +114,29 @@ pub enum Method {
     Exact,
     /// Compare the query with every vector's int8 code, and the best again in `f32`.
     Scan,
+    /// Estimate from every vector's sketch of one bit a number, compare those that
+    /// might be among the best by their int8 codes, and the best of these in `f32`.
+    /// A scan by codes where there are no sketches: below 64 dimensions.
+    Binary,
     /// Walk the graph by int8 codes, and compare the best again in `f32`.
     Graph,
+    /// Look at the nearest groups of the inverted file by int8 codes, and at the
+    /// best again in `f32`.
+    Ivf,
+    /// Look at every vector's product-quantised code, and at the best again in `f32`.
+    Pq,
+}
+
+impl Method {
+    /// Every method.
+    pub const ALL: [Self; 6] = [
+        Self::Exact,
+        Self::Scan,
+        Self::Binary,
+        Self::Graph,
+        Self::Ivf,
+        Self::Pq,
+    ];
 }
 
 impl fmt::Display for Method {
@@ -94,7 +144,10 @@ impl fmt::Display for Method {
         f.write_str(match self {
             Self::Exact => "exact",
             Self::Scan => "scan",
+            Self::Binary => "binary",
             Self::Graph => "graph",
+            Self::Ivf => "ivf",
+            Self::Pq => "pq",
         })
     }
 }
@@ -106,7 +159,10 @@ pub struct SearchOptions {
     pub ef: Option<usize>,
     /// The method; the plan's if none.
     pub method: Option<Method>,
-    /// At most how many candidates are compared again in `f32`; at least k are.
-    /// Four times k, and at least 32, if none.
+    /// Groups that a search in the inverted file looks at; the index's setting if none.
+    pub probes: Option<usize>,
+    /// At most how many candidates are compared again; at least k are. If none, four
+    /// times k and at least 32, and for product quantisation, whose estimates
+    /// are coarse, 40 times k and at least 400.
     pub rescore: Option<usize>,
 }

@@ -29,6 +29,7 @@ type PairI8 = unsafe fn(*const i8, *const u8, usize) -> i32;
 type ManyI8 = unsafe fn(*const i8, *const *const u8, usize, usize, *mut i32);
 type PairBits = unsafe fn(*const u64, *const u64, usize) -> u32;
 type RunBits = unsafe fn(*const u64, *const u64, usize, usize, *mut u32);
+type ManyBits = unsafe fn(*const u64, *const *const u64, usize, usize, *mut u32);
 
 /// A set of inner loops for one kind of processor.
 #[derive(Debug)]
@@ -42,6 +43,7 @@ pub struct Kernels {
     dot_codes_many: ManyI8,
     hamming: PairBits,
     hamming_run: RunBits,
+    plane_counts_many: ManyBits,
 }
 
 static PLAIN: Kernels = Kernels {
@@ -53,6 +55,7 @@ static PLAIN: Kernels = Kernels {
     dot_codes_many: plain::dot_codes_many,
     hamming: plain::hamming,
     hamming_run: plain::hamming_run,
+    plane_counts_many: plain::plane_counts_many,
 };
 
 #[cfg(target_arch = "x86_64")]
@@ -65,6 +68,7 @@ static AVX2: Kernels = Kernels {
     dot_codes_many: x86::avx2::dot_codes_many,
     hamming: x86::avx2::hamming,
     hamming_run: x86::avx2::hamming_run,
+    plane_counts_many: x86::avx2::plane_counts_many,
 };
 
 #[cfg(target_arch = "x86_64")]
@@ -77,6 +81,7 @@ static AVX512: Kernels = Kernels {
     dot_codes_many: x86::avx512::dot_codes_many,
     hamming: x86::avx512::hamming,
     hamming_run: x86::avx512::hamming_run,
+    plane_counts_many: x86::avx512::plane_counts_many,
 };
 
 #[cfg(target_arch = "aarch64")]
@@ -89,6 +94,7 @@ static NEON: Kernels = Kernels {
     dot_codes_many: neon::dot_codes_many,
     hamming: neon::hamming,
     hamming_run: neon::hamming_run,
+    plane_counts_many: neon::plane_counts_many,
 };
 
 impl Kernels {
@@ -197,6 +203,37 @@ impl Kernels {
         }
     }
 
+    /// Sets `counts[i]` to `Σⱼ 2ʲ popcount(planeⱼ & rowᵢ)` for the rows at `rows` and
+    /// the [`PLANES`] planes, each as long as a row, that lie one after another in
+    /// `planes`. Panics if `counts` is shorter than `rows`, or `planes` is not as
+    /// many times some length.
+    ///
+    /// # Safety
+    /// Every pointer in `rows` must be good for `planes.len() / PLANES` words.
+    #[inline]
+    pub unsafe fn plane_counts_many(
+        &self,
+        planes: &[u64],
+        rows: &[*const u64],
+        counts: &mut [u32],
+    ) {
+        assert!(
+            counts.len() >= rows.len(),
+            "there is a place for every count"
+        );
+        assert_eq!(planes.len() % PLANES, 0, "the planes are of one length");
+        // SAFETY: the caller promises the rows; the rest as in `dot`.
+        unsafe {
+            (self.plane_counts_many)(
+                planes.as_ptr(),
+                rows.as_ptr(),
+                rows.len(),
+                planes.len() / PLANES,
+                counts.as_mut_ptr(),
+            );
+        }
+    }
+
     /// Returns in how many bits `a` and `b` differ. Panics if the lengths differ.
     #[inline]
     pub fn hamming(&self, a: &[u64], b: &[u64]) -> u32 {
@@ -227,6 +264,9 @@ impl Kernels {
         }
     }
 }
+
+/// How many planes a query has for [`Kernels::plane_counts_many`].
+pub const PLANES: usize = 4;
 
 /// Asks the processor to bring the cache lines of `bytes` bytes at `at` near.
 #[inline(always)]
@@ -333,6 +373,32 @@ mod tests {
                 unsafe { version.dot_codes_many(&query, &pointers, &mut sums) };
                 for (row, sum) in rows.iter().zip(&sums) {
                     prop_assert_eq!(*sum, PLAIN.dot_codes(&query, row));
+                }
+            }
+        }
+
+        #[test]
+        fn planes_are_counted_alike(words in 1usize..80, count in 0usize..30, seed in any::<u64>()) {
+            let mut random = crate::vector::random::Random::new(seed);
+            let all_ones = seed % 5 == 0;
+            let mut word = || if all_ones { u64::MAX } else { random.next() };
+            let planes: Vec<u64> = (0..PLANES * words).map(|_| word()).collect();
+            let rows: Vec<u64> = (0..words * count).map(|_| word()).collect();
+            let pointers: Vec<*const u64> = rows.chunks(words).map(|row| row.as_ptr()).collect();
+            for version in Kernels::available() {
+                let mut counts = vec![0; count];
+                // SAFETY: every row is as long as a plane.
+                unsafe { version.plane_counts_many(&planes, &pointers, &mut counts) };
+                for (row, found) in rows.chunks(words).zip(&counts) {
+                    let expect: u32 = planes
+                        .chunks(words)
+                        .zip(0..)
+                        .map(|(plane, shift)| {
+                            let both = plane.iter().zip(row).map(|(a, b)| (a & b).count_ones());
+                            both.sum::<u32>() << shift
+                        })
+                        .sum();
+                    prop_assert_eq!(*found, expect);
                 }
             }
         }

@@ -123,3 +123,42 @@ pub(super) unsafe fn hamming_run(
         unsafe { *counts.add(index) = hamming(query, rows.add(index * len), len) };
     }
 }
+
+#[target_feature(enable = "neon")]
+pub(super) unsafe fn plane_counts_many(
+    planes: *const u64,
+    rows: *const *const u64,
+    count: usize,
+    words: usize,
+    counts: *mut u32,
+) {
+    for index in 0..count {
+        let mut total = 0;
+        for plane in 0..super::PLANES {
+            let mut sum = vdupq_n_u64(0);
+            let mut at = 0;
+            while at + 2 <= words {
+                // SAFETY: the caller promises planes and rows of `words` words.
+                let (a, b) = unsafe {
+                    (
+                        vld1q_u64(planes.add(plane * words + at)),
+                        vld1q_u64((*rows.add(index)).add(at)),
+                    )
+                };
+                let ones = vcntq_u8(vreinterpretq_u8_u64(vandq_u64(a, b)));
+                sum = vpadalq_u32(sum, vpaddlq_u16(vpaddlq_u8(ones)));
+                at += 2;
+            }
+            total += (vaddvq_u64(sum) as u32) << plane;
+            if at < words {
+                // SAFETY: `at < words`.
+                total += unsafe {
+                    (*planes.add(plane * words + at) & *(*rows.add(index)).add(at)).count_ones()
+                        << plane
+                };
+            }
+        }
+        // SAFETY: the caller promises `count` counts.
+        unsafe { *counts.add(index) = total };
+    }
+}

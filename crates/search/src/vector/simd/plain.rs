@@ -82,3 +82,26 @@ pub(super) unsafe fn hamming_run(
         unsafe { *counts.add(index) = hamming(query, rows.add(index * len), len) };
     }
 }
+
+pub(super) unsafe fn plane_counts_many(
+    planes: *const u64,
+    rows: *const *const u64,
+    count: usize,
+    words: usize,
+    counts: *mut u32,
+) {
+    for index in 0..count {
+        let mut total = 0;
+        for plane in 0..super::PLANES {
+            for word in 0..words {
+                // SAFETY: the caller promises planes and rows of `words` words.
+                total += unsafe {
+                    (*planes.add(plane * words + word) & *(*rows.add(index)).add(word)).count_ones()
+                        << plane
+                };
+            }
+        }
+        // SAFETY: the caller promises `count` counts.
+        unsafe { *counts.add(index) = total };
+    }
+}

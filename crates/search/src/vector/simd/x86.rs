@@ -163,6 +163,31 @@ pub(super) mod avx2 {
             unsafe { *counts.add(index) = hamming(query, rows.add(index * len), len) };
         }
     }
+
+    #[target_feature(enable = "avx2,popcnt")]
+    pub(in super::super) unsafe fn plane_counts_many(
+        planes: *const u64,
+        rows: *const *const u64,
+        count: usize,
+        words: usize,
+        counts: *mut u32,
+    ) {
+        for index in 0..count {
+            let mut total = 0;
+            for plane in 0..super::super::PLANES {
+                for word in 0..words {
+                    // SAFETY: the caller promises planes and rows of `words` words.
+                    total += unsafe {
+                        (*planes.add(plane * words + word) & *(*rows.add(index)).add(word))
+                            .count_ones()
+                            << plane
+                    };
+                }
+            }
+            // SAFETY: the caller promises `count` counts.
+            unsafe { *counts.add(index) = total };
+        }
+    }
 }
 
 /// AVX-512 with VNNI and VPOPCNTDQ: Intel since Ice Lake, AMD since Zen 4.
@@ -346,6 +371,79 @@ pub(super) mod avx512 {
         for index in 0..count {
             // SAFETY: the caller promises `count` rows of `len` words, and as many counts.
             unsafe { *counts.add(index) = hamming(query, rows.add(index * len), len) };
+        }
+    }
+
+    /// Rows of up to 8 words are one load each, and four of them share the final
+    /// sum: their counts, each below 2¹⁶, lie beside each other in 64 bits.
+    #[target_feature(enable = "avx512f,avx512vpopcntdq")]
+    pub(in super::super) unsafe fn plane_counts_many(
+        planes: *const u64,
+        rows: *const *const u64,
+        count: usize,
+        words: usize,
+        counts: *mut u32,
+    ) {
+        let mut index = 0;
+        if words <= 8 {
+            let mask = low_bits(words) as __mmask8;
+            // SAFETY: only the words under the mask are read, `words` of each plane.
+            let plane: [__m512i; 4] = std::array::from_fn(|plane| unsafe {
+                _mm512_maskz_loadu_epi64(mask, planes.add(plane * words).cast())
+            });
+            let row_counts = |row: *const u64| {
+                // SAFETY: only the words under the mask are read.
+                let row = unsafe { _mm512_maskz_loadu_epi64(mask, row.cast()) };
+                let ones = |plane| _mm512_popcnt_epi64(_mm512_and_si512(plane, row));
+                let low = _mm512_add_epi64(ones(plane[0]), _mm512_slli_epi64::<1>(ones(plane[1])));
+                let high = _mm512_add_epi64(ones(plane[2]), _mm512_slli_epi64::<1>(ones(plane[3])));
+                _mm512_add_epi64(low, _mm512_slli_epi64::<2>(high))
+            };
+            while index + 4 <= count {
+                // SAFETY: the caller promises `count` rows.
+                let row: [*const u64; 4] =
+                    unsafe { rows.add(index).cast::<[*const u64; 4]>().read() };
+                let low = _mm512_or_si512(
+                    row_counts(row[0]),
+                    _mm512_slli_epi64::<16>(row_counts(row[1])),
+                );
+                let high = _mm512_or_si512(
+                    row_counts(row[2]),
+                    _mm512_slli_epi64::<16>(row_counts(row[3])),
+                );
+                let four = _mm512_or_si512(low, _mm512_slli_epi64::<32>(high));
+                let sums = _mm512_reduce_add_epi64(four) as u64;
+                for place in 0..4 {
+                    // SAFETY: the caller promises `count` counts.
+                    unsafe { *counts.add(index + place) = (sums >> (16 * place)) as u32 & 0xffff };
+                }
+                index += 4;
+            }
+        }
+        while index < count {
+            let mut sum = _mm512_setzero_si512();
+            let mut at = 0;
+            while at < words {
+                let mask = low_bits(words - at) as __mmask8;
+                // SAFETY: only the words under the mask are read.
+                let row =
+                    unsafe { _mm512_maskz_loadu_epi64(mask, (*rows.add(index)).add(at).cast()) };
+                for plane in 0..super::super::PLANES {
+                    // SAFETY: only the words under the mask are read.
+                    let plane_bits = unsafe {
+                        _mm512_maskz_loadu_epi64(mask, planes.add(plane * words + at).cast())
+                    };
+                    let ones = _mm512_popcnt_epi64(_mm512_and_si512(plane_bits, row));
+                    sum = _mm512_add_epi64(
+                        sum,
+                        _mm512_sll_epi64(ones, _mm_cvtsi32_si128(plane as i32)),
+                    );
+                }
+                at += 8;
+            }
+            // SAFETY: the caller promises `count` counts.
+            unsafe { *counts.add(index) = _mm512_reduce_add_epi64(sum) as u32 };
+            index += 1;
         }
     }
 }
