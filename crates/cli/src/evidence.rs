@@ -7,7 +7,7 @@ use groundtune::{Explanation, Found, SearchReply};
 use serde_json::{Value, json};
 
 use crate::snippet::snippet;
-use crate::ui::{Style, Ui, elapsed, one_line};
+use crate::ui::{Style, Ui, count, elapsed, one_line};
 
 /// Snippets stand this far in.
 const INDENT: usize = 3;
@@ -84,11 +84,11 @@ fn explanation_lines(explanation: &Explanation) -> Vec<String> {
             lines.push(format!("keyword  {score:.2}, rank {}", rank.0));
             for term in explanation.terms.iter().filter(|term| term.tf > 0) {
                 lines.push(format!(
-                    "  {:<16} +{:.2}  here {}×, in {} chunks",
+                    "  {:<16} +{:.2}  here {}×, in {}",
                     one_line(&term.word),
                     term.score.0,
                     term.tf,
-                    term.df
+                    count(term.df as usize, "chunk")
                 ));
             }
         }

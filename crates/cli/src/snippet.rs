@@ -51,10 +51,10 @@ pub(crate) fn snippet(ui: &Ui, text: &str, terms: &[&str], width: usize) -> Vec<
     lines
 }
 
-/// Splits `text` into words without control characters; the headings it begins
-/// with are left out, for they stand above the snippet.
+/// Splits `text` into words without control characters. The front matter and the
+/// headings it begins with are left out: the headings stand above the snippet.
 fn words_of(text: &str) -> Vec<String> {
-    let body: String = text
+    let body: String = without_front_matter(text)
         .lines()
         .skip_while(|line| line.trim().is_empty() || line.trim_start().starts_with('#'))
         .map(|line| line.trim_start_matches('#'))
@@ -62,6 +62,13 @@ fn words_of(text: &str) -> Vec<String> {
         .join("\n");
     let text = if body.trim().is_empty() { text } else { &body };
     one_line(text).split(' ').map(str::to_owned).collect()
+}
+
+/// Returns `text` from behind its front matter, if it begins with one.
+fn without_front_matter(text: &str) -> &str {
+    text.strip_prefix("---\n")
+        .and_then(|rest| rest.split_once("\n---\n"))
+        .map_or(text, |(_, body)| body)
 }
 
 /// Paints the letters and digits of `word`, not the signs around them.
@@ -167,6 +174,7 @@ mod tests {
             40,
             &["It must be whole."],
         );
+        check("---\na: b\n---\n\n# Title\n\nBody.\n", &[], 40, &["Body."]);
         check("## Only a heading", &[], 40, &["## Only a heading"]);
         check("", &[], 40, &[]);
     }

@@ -46,8 +46,8 @@ const SCENES: &[Scene] = &[
         group: None,
     },
     Scene {
-        says: "A filter on the documents' metadata keeps the American rules out:",
-        question: "How many days do customers have to return something?",
+        says: "America and Europe differ. A filter on the documents' metadata says which is meant:",
+        question: "Is return postage free?",
         filter: Some("jurisdiction = EU"),
         group: None,
     },

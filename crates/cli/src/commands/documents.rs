@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::Path;
 
@@ -115,7 +116,16 @@ fn list(
         )?;
     }
     ui.finish()?;
-    ui.note(format_args!("{}", count(documents.len(), "document")));
+    let keys: BTreeSet<&str> = documents
+        .iter()
+        .flat_map(|it| it.metadata.keys().map(String::as_str))
+        .collect();
+    let keys: Vec<String> = keys.into_iter().map(one_line).collect();
+    ui.note(format_args!(
+        "{}; filter by {}",
+        count(documents.len(), "document"),
+        keys.join(", ")
+    ));
     Ok(())
 }
 

@@ -39,7 +39,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(
-    arguments: Arguments,
+    arguments: &Arguments,
     project: Option<&Path>,
     ui: &mut Ui,
 ) -> Result<(), CommandError> {

@@ -43,7 +43,7 @@ pub(crate) fn run(
     match command {
         Command::Demo(arguments) => demo::run(&arguments, ui),
         Command::Init(arguments) => init::run(&arguments, project, ui),
-        Command::Ingest(arguments) => ingest::run(arguments, project, ui),
+        Command::Ingest(arguments) => ingest::run(&arguments, project, ui),
         Command::Ask(arguments) => ask::run(&arguments, project, ui),
         Command::Search(arguments) => search::run(&arguments, project, ui),
         Command::Status(arguments) => status::run(&arguments, project, ui),

@@ -8,10 +8,10 @@ use crate::support::{Folder, assert_screen, handbook};
 fn a_second_run_takes_nothing() {
     let folder = handbook();
     assert_screen!(folder.screen(&["ingest"]), @r#"
-    Took 4 documents: 7 chunks in 4 documents ([TIME])
+    Took 4 documents: [N] chunks in 4 documents ([TIME])
     "#);
     assert_screen!(folder.screen(&["ingest"]), @r#"
-    Nothing changed: 7 chunks in 4 documents ([TIME])
+    Nothing changed: [N] chunks in 4 documents ([TIME])
     "#);
 }
 
@@ -25,7 +25,7 @@ fn a_change_and_a_deletion_are_seen_by_the_next_question() {
     );
     folder.remove("docs/rates.csv");
     assert_screen!(folder.screen(&["ingest"]), @r#"
-    Took 1 document, removed 1: 5 chunks in 3 documents ([TIME])
+    Took 1 document, removed 1: [N] chunks in 3 documents ([TIME])
     "#);
     let reply = folder.json(&[
         "search",
@@ -174,7 +174,7 @@ fn names_may_have_blanks_and_bytes_that_are_not_utf8() {
     caf%E9.md                    [SIZE]  Two
     our rules/first page.md      [SIZE]  One
     -- stderr --
-    2 documents
+    2 documents; filter by bytes, format, modified, path
     "#);
     assert_screen!(folder.screen(&["documents", "show", "our rules/first page.md"]), @r#"
     # One
