@@ -239,7 +239,7 @@ pub fn ingest(
     if !stopped {
         // Broken here or not, everything is done.
         let _ = events(IngestEvent::Indexing);
-        bring_indexes_up_to_date(&folder, project.index_settings(), &writer)?;
+        bring_indexes_up_to_date(&folder, project.index_settings(), &mut writer)?;
     }
     summary.elapsed = started.elapsed();
     Ok(summary)
@@ -248,7 +248,7 @@ pub fn ingest(
 fn bring_indexes_up_to_date(
     folder: &Path,
     settings: IndexSettings,
-    writer: &Writer,
+    writer: &mut Writer,
 ) -> Result<(), Error> {
     let (mut searcher, report) = Searcher::open(folder, settings)?;
     if report.behind > 0 || !report.is_current {

@@ -114,7 +114,7 @@ pub fn remove_documents(project: &Project, ids: &[DocumentId]) -> Result<Sequenc
         .collect();
     let sequence = writer.commit(&changes)?;
     let (mut searcher, _) = Searcher::open(&folder, project.index_settings())?;
-    searcher.save(&writer)?;
+    searcher.save(&mut writer)?;
     Ok(sequence)
 }
 

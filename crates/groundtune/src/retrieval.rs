@@ -156,7 +156,7 @@ fn index(project: &Project, passages: &[BeirDocument], scratch: &Path) -> Result
     writer.commit(&changes)?;
     let (mut searcher, _) = Searcher::open(scratch, project.index_settings())?;
     // Saved and opened again, it is searched in the form in which projects are.
-    searcher.save(&writer)?;
+    searcher.save(&mut writer)?;
     Ok(Searcher::open(scratch, project.index_settings())?.0)
 }
 

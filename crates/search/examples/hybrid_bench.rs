@@ -60,7 +60,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             },
         )?;
         searcher.build()?;
-        searcher.save(&writer)?;
+        searcher.save(&mut writer)?;
         let indexed = started.elapsed();
         let started = Instant::now();
         let (mut searcher, _) = Searcher::open(&folder, settings)?;

@@ -17,7 +17,7 @@
     reason = "a derived file is mapped, not copied, into memory"
 )]
 
-use std::io::{self, BufWriter, Write as _};
+use std::io::{self, BufWriter, Read as _, Write as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -140,6 +140,15 @@ impl Derived {
     pub fn is_empty(&self) -> bool {
         self.map.is_empty()
     }
+}
+
+/// Returns the sequence that the header of the file at `path` names, without looking
+/// at anything else; nothing if it has no such header.
+pub fn claimed_sequence(path: &Path) -> Option<u64> {
+    let mut header = [0; 24];
+    fs::File::open(path).ok()?.read_exact(&mut header).ok()?;
+    let sequence = u64::from_le_bytes(header[16..].try_into().expect("eight bytes"));
+    (header[..8] == MAGIC).then_some(sequence)
 }
 
 /// Writes `sections` as the derived file at `path`, replacing it in one step.

@@ -14,6 +14,7 @@ mod explain;
 mod extract;
 mod filter;
 mod fuse;
+mod indexes;
 pub mod keyword;
 mod rank;
 mod recipe;

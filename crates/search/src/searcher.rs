@@ -14,14 +14,14 @@ use contract::{EmbedderId, Embedding, Evidence, Reader, Rerank, Share};
 use crate::SearchError;
 use crate::allowed::{Allowed, AllowedSets};
 use crate::cache::{Cache, CacheKey, ReaderKey};
-use crate::derived::DerivedError;
 use crate::explain::Explanation;
 use crate::filter::Filter;
-use crate::keyword::{IndexedText, KeywordIndex, KeywordSettings};
+use crate::indexes::Indexes;
+use crate::keyword::{KeywordIndex, KeywordSettings};
 use crate::rank::{Lists, Ranking, Scored};
 use crate::recipe::RetrievalRecipe;
 use crate::store::{Sequence, Snapshot, Writer};
-use crate::vector::{self, Method, Metric, Plan, SearchOptions, VectorError, VectorIndex};
+use crate::vector::{self, Method, Metric, Plan, SearchOptions, VectorIndex};
 
 /// Up to this many vectors are scanned: that takes a millisecond or two, needs no
 /// building, and is exact for all that can be seen.
@@ -124,9 +124,7 @@ pub struct Searcher {
     folder: PathBuf,
     snapshot: Snapshot,
     settings: IndexSettings,
-    keyword: KeywordIndex,
-    vectors: Option<VectorIndex>,
-    seen: Sequence,
+    indexes: Indexes,
     allowed: AllowedSets,
     remembered: Cache<CacheKey, Arc<SearchReply>>,
 }
@@ -137,51 +135,10 @@ impl Searcher {
     pub fn open(folder: &Path, settings: IndexSettings) -> Result<(Self, OpenReport), SearchError> {
         let snapshot = Snapshot::open(folder)?;
         let now = snapshot.begin()?;
-        let mut report = OpenReport::default();
-        let keyword_path = folder.join(KEYWORD_FILE);
-        let vector_path = folder.join(VECTOR_FILE);
-        let mut note = |error: &DerivedError| {
-            if !matches!(error, DerivedError::Missing { .. }) {
-                report.rebuilt.push(error.to_string());
-            }
-        };
-
-        // Both files are written after the same commit; if their sequences differ, or
-        // one has seen commits that the store has not (it was put back from a copy),
-        // what does not fit is built anew.
-        let keyword = KeywordIndex::open(&keyword_path, settings.keyword.clone())
-            .and_then(|index| not_ahead(index.sequence(), now, &keyword_path).map(|()| index))
-            .inspect_err(&mut note)
-            .ok();
-        let embedder = snapshot.embedder()?;
-        let vectors = match &embedder {
-            None => None,
-            Some(embedder) => open_vectors(&vector_path, now, embedder, &settings)
-                .inspect_err(|error| {
-                    if let VectorError::File { source } = error {
-                        note(source);
-                    }
-                })
-                .ok(),
-        };
-        let seen = match (&keyword, &vectors, &embedder) {
-            (Some(keyword), None, None) => keyword.sequence(),
-            (Some(keyword), Some((_, seen)), Some(_)) if keyword.sequence() == *seen => *seen,
-            _ => 0,
-        };
-        report.is_current = seen == now && keyword.is_some();
-        report.behind = if seen == 0 { 0 } else { now - seen };
-        let (keyword, vectors) = if seen == 0 {
-            (None, None)
-        } else {
-            (keyword, vectors)
-        };
-        let vectors = vectors.map(|(index, _)| index);
+        let (indexes, report) = Indexes::open(folder, &snapshot, now, &settings)?;
         let mut searcher = Self {
             folder: folder.into(),
-            keyword: keyword.unwrap_or_else(|| KeywordIndex::new(settings.keyword.clone())),
-            vectors,
-            seen,
+            indexes,
             allowed: AllowedSets::new(),
             remembered: Cache::new(if settings.remember { REMEMBERED } else { 0 }),
             snapshot,
@@ -227,14 +184,17 @@ impl Searcher {
             request.reader,
             request.filter,
             &self.snapshot,
-            &self.keyword,
-            self.vectors.as_ref(),
+            &self.indexes.keyword,
+            self.indexes.vectors.as_ref(),
         )?;
         let filtered = started.elapsed();
 
-        let query = self.keyword.query(request.question);
+        let query = self.indexes.keyword.query(request.question);
         let wanted = request.recipe.candidates.max(2 * request.recipe.top_k);
-        let by_keyword = self.keyword.search(&query, wanted, allowed.keyword());
+        let by_keyword = self
+            .indexes
+            .keyword
+            .search(&query, wanted, allowed.keyword());
         let keyworded = started.elapsed();
 
         let (by_vector, plan) = self.vector_list(request, wanted, &allowed)?;
@@ -251,8 +211,8 @@ impl Searcher {
             request,
             query: &query,
             lists: &lists,
-            keyword: &self.keyword,
-            vectors: self.vectors.as_ref(),
+            keyword: &self.indexes.keyword,
+            vectors: self.indexes.vectors.as_ref(),
             snapshot: &self.snapshot,
         };
         let (found, nearest) = ranking.evidence()?;
@@ -267,9 +227,9 @@ impl Searcher {
         let reply = Arc::new(SearchReply {
             found,
             nearest,
-            searched: allowed.len().unwrap_or(self.keyword.len()),
+            searched: allowed.len().unwrap_or(self.indexes.keyword.len()),
             plan,
-            sequence: self.seen,
+            sequence: self.indexes.seen,
             timings: Timings {
                 catch_up,
                 filter: filtered - catch_up,
@@ -286,26 +246,15 @@ impl Searcher {
 
     /// Writes the derived files as of the last commit seen. Only the store's writer
     /// may, for two at once would overwrite one another.
-    pub fn save(&mut self, _writer: &Writer) -> Result<(), SearchError> {
-        self.keyword
-            .save(&self.folder.join(KEYWORD_FILE), self.seen)?;
-        match &mut self.vectors {
-            Some(vectors) => vectors.save(&self.folder.join(VECTOR_FILE), self.seen)?,
-            None => remove_if_there(&self.folder.join(VECTOR_FILE))?,
-        }
-        Ok(())
-    }
-
-    /// Returns whether so much has changed since the derived files were written that
-    /// writing them anew pays.
-    pub fn is_worth_saving(&self) -> bool {
-        self.keyword.delta_share() > 0.1
+    pub fn save(&mut self, writer: &mut Writer) -> Result<(), SearchError> {
+        self.indexes.save(&self.folder)?;
+        writer.forget_removals(self.indexes.seen)
     }
 
     /// Builds what makes searching many vectors fast, if there are so many that it pays
     /// or the settings ask for it. Without it every search still finds the same.
     pub fn build(&mut self) -> Result<(), SearchError> {
-        if let Some(vectors) = &mut self.vectors
+        if let Some(vectors) = &mut self.indexes.vectors
             && (vectors.len() > SCANNED || self.settings.method == Some(Method::Graph))
         {
             vectors.extend()?;
@@ -315,7 +264,7 @@ impl Searcher {
 
     /// Returns the memory that the indexes take, in bytes.
     pub fn memory(&self) -> usize {
-        self.keyword.memory() + self.vectors.as_ref().map_or(0, VectorIndex::memory)
+        self.indexes.keyword.memory() + self.indexes.vectors.as_ref().map_or(0, VectorIndex::memory)
     }
 
     /// Returns the store that is searched, as it is at the last commit.
@@ -325,69 +274,30 @@ impl Searcher {
 
     /// Returns the keyword index.
     pub fn keyword(&self) -> &KeywordIndex {
-        &self.keyword
+        &self.indexes.keyword
     }
 
     /// Returns the vector index, if the store holds vectors.
     pub fn vectors(&self) -> Option<&VectorIndex> {
-        self.vectors.as_ref()
+        self.indexes.vectors.as_ref()
     }
 
     /// Begins to read the store's last commit and brings both indexes to it.
     fn catch_up(&mut self) -> Result<(), SearchError> {
         let now = self.snapshot.begin()?;
-        if now == self.seen {
+        if now == self.indexes.seen {
             return Ok(());
         }
         self.allowed.clear();
         self.remembered.clear();
-        if now < self.seen {
-            // The store was put back from a copy: nothing derived can be trusted.
-            self.keyword = KeywordIndex::new(self.settings.keyword.clone());
-            self.vectors = None;
-            self.seen = 0;
+        // The store was put back from a copy, or has forgotten what was removed since we
+        // last looked: the derived files are nearer to it than we are.
+        let seen = self.indexes.seen;
+        if now < seen || (seen > 0 && seen < self.snapshot.removals_kept_from()?) {
+            let opened = Indexes::open(&self.folder, &self.snapshot, now, &self.settings)?;
+            self.indexes = opened.0;
         }
-        if let Some(embedder) = self.snapshot.embedder()? {
-            if self
-                .vectors
-                .as_ref()
-                .is_none_or(|it| it.dimensions() != embedder.dimensions)
-            {
-                let IndexSettings { metric, vector, .. } = &self.settings;
-                self.vectors = Some(VectorIndex::new(embedder.dimensions, *metric, *vector)?);
-            }
-        } else {
-            self.vectors = None;
-        }
-        for chunk in self.snapshot.removed_since(self.seen)? {
-            self.keyword.remove(chunk);
-            if let Some(vectors) = &mut self.vectors {
-                vectors.remove(chunk);
-            }
-        }
-        let Self {
-            snapshot,
-            keyword,
-            vectors,
-            ..
-        } = self;
-        snapshot.added_since(self.seen, |chunk, vector| {
-            keyword.insert(
-                chunk.id,
-                &IndexedText {
-                    title: chunk.title.as_deref(),
-                    headings: &chunk.headings,
-                    text: &chunk.text,
-                    language: None,
-                },
-            );
-            if let (Some(vectors), Some(vector)) = (vectors.as_mut(), vector) {
-                vectors.insert(chunk.id, &vector)?;
-            }
-            Ok(())
-        })?;
-        self.seen = now;
-        Ok(())
+        self.indexes.catch_up(&self.snapshot, now, &self.settings)
     }
 
     fn vector_list(
@@ -396,7 +306,7 @@ impl Searcher {
         wanted: usize,
         allowed: &Allowed,
     ) -> Result<(Scored, Option<Plan>), SearchError> {
-        let (Some(vectors), Some(question)) = (&self.vectors, request.vector) else {
+        let (Some(vectors), Some(question)) = (&self.indexes.vectors, request.vector) else {
             return Ok((Vec::new(), None));
         };
         self.check_embedder(question.embedder())?;
@@ -424,7 +334,7 @@ impl Searcher {
 
     fn cache_key(&self, request: &SearchRequest<'_>) -> CacheKey {
         CacheKey {
-            sequence: self.seen,
+            sequence: self.indexes.seen,
             recipe: format!(
                 "{:?} {:?} {:?} {:?}",
                 request.recipe,
@@ -442,48 +352,5 @@ impl Searcher {
                     .collect()
             }),
         }
-    }
-}
-
-const KEYWORD_FILE: &str = "keyword.derived";
-const VECTOR_FILE: &str = "vectors.derived";
-
-fn open_vectors(
-    path: &Path,
-    now: Sequence,
-    embedder: &EmbedderId,
-    settings: &IndexSettings,
-) -> Result<(VectorIndex, Sequence), VectorError> {
-    let (index, seen) = VectorIndex::open(path, settings.vector)?;
-    not_ahead(seen, now, path)?;
-    if index.dimensions() != embedder.dimensions || index.metric() != settings.metric {
-        let reason = "it holds vectors of another length, or compares them otherwise";
-        return Err(DerivedError::Damaged {
-            path: path.into(),
-            reason,
-        }
-        .into());
-    }
-    Ok((index, seen))
-}
-
-fn not_ahead(seen: Sequence, now: Sequence, path: &Path) -> Result<(), DerivedError> {
-    if seen > now {
-        let reason = "it has seen commits that the store does not have";
-        return Err(DerivedError::Damaged {
-            path: path.into(),
-            reason,
-        });
-    }
-    Ok(())
-}
-
-fn remove_if_there(path: &Path) -> Result<(), SearchError> {
-    match fs_err::remove_file(path) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(SearchError::Io {
-            path: path.into(),
-            source,
-        }),
-        _ => Ok(()),
     }
 }

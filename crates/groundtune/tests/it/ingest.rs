@@ -104,7 +104,7 @@ fn a_document_removed_by_hand_stays_away_until_its_file_changes() {
         &[groundtune::contract::DocumentId::new("retuns.md")],
     ) {
         Err(Error::NoDocument { nearest, .. }) => {
-            assert_eq!(nearest.as_deref(), Some("returns.md"))
+            assert_eq!(nearest.as_deref(), Some("returns.md"));
         }
         other => panic!("{other:?}"),
     }
@@ -238,6 +238,13 @@ fn a_store_put_back_from_a_copy_is_searched_as_it_is() {
     let mut session = folder.session();
     assert_eq!(found(&mut session, &ask("free shipping")), [""; 0]);
     assert_eq!(found(&mut session, &ask("return goods")), ["returns.md"]);
+
+    // As many commits as before, but other ones.
+    std::fs::remove_file(folder.path("shipping.md")).unwrap();
+    folder.write("lamps.md", "# Lamps\n\nLamps glow.\n");
+    folder.ingest();
+    assert_eq!(folder.found("free shipping"), [""; 0]);
+    assert_eq!(folder.found("lamps"), ["lamps.md"]);
 }
 
 #[test]

@@ -150,6 +150,11 @@ fn sequence(connection: &Connection) -> rusqlite::Result<Sequence> {
         .unwrap_or(0))
 }
 
+fn removals_kept_from(connection: &Connection) -> rusqlite::Result<Sequence> {
+    let kept = fact(connection, "removals_kept_from")?;
+    Ok(kept.and_then(|value| value.parse().ok()).unwrap_or(0))
+}
+
 fn embedder(connection: &Connection) -> rusqlite::Result<Option<EmbedderId>> {
     Ok(fact(connection, "embedder")?.and_then(|value| serde_json::from_str(&value).ok()))
 }

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row};
 
 use super::{
     DocumentFacts, Sequence, Source, Totals, check_layout, database_path, embedder, from_json,
-    numbers_from_bytes, permissions_text, sequence,
+    numbers_from_bytes, permissions_text, removals_kept_from, sequence,
 };
 use crate::SearchError;
 
@@ -272,6 +272,12 @@ impl Snapshot {
                 .query_map([seen], |row| Ok(ChunkId(row.get(0)?)))?
                 .collect()
         })
+    }
+
+    /// Returns the commit from which on removals are still known: whoever has seen an
+    /// earlier one cannot catch up.
+    pub fn removals_kept_from(&self) -> Result<Sequence, SearchError> {
+        self.run(removals_kept_from)
     }
 
     /// Returns the different permissions that documents carry.

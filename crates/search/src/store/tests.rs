@@ -221,3 +221,40 @@ fn a_later_layout_and_a_file_that_is_no_database_are_refused() {
         Err(SearchError::NoStore { .. })
     ));
 }
+
+#[test]
+fn a_reader_that_is_too_far_behind_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(dir.path()).unwrap();
+    let many: Vec<String> = (0..26_000).map(|number| format!("{number} ")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    put(&mut writer, "a.md", &many);
+    put(&mut writer, "a.md", &["One."]);
+    let snapshot = Snapshot::open(dir.path()).unwrap();
+    writer.forget_removals(2).unwrap();
+    assert_eq!(
+        snapshot.removals_kept_from().unwrap(),
+        0,
+        "there are few of them"
+    );
+    put(&mut writer, "a.md", &many);
+    put(&mut writer, "a.md", &["Two."]);
+    writer.forget_removals(3).unwrap();
+    assert_eq!(snapshot.removals_kept_from().unwrap(), 0);
+    writer.forget_removals(4).unwrap();
+    assert_eq!(snapshot.removals_kept_from().unwrap(), 4);
+    assert_eq!(snapshot.removed_since(0).unwrap(), []);
+}
+
+#[test]
+fn derived_files_of_a_later_time_are_dropped() {
+    let dir = tempfile::tempdir().unwrap();
+    put(&mut Writer::open(dir.path()).unwrap(), "a.md", &["One."]);
+    let kind = crate::derived::Kind { id: 9, version: 1 };
+    let (ahead, level) = (dir.path().join("x.derived"), dir.path().join("y.derived"));
+    crate::derived::write(&ahead, kind, 2, &[]).unwrap();
+    crate::derived::write(&level, kind, 1, &[]).unwrap();
+    drop(Writer::open(dir.path()).unwrap());
+    assert!(!ahead.exists());
+    assert!(level.exists());
+}

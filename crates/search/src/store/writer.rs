@@ -14,6 +14,10 @@ use super::{
     numbers_to_bytes, permissions_text, sequence, set_fact,
 };
 use crate::SearchError;
+use crate::derived;
+
+/// So many removed chunks are remembered at most, once the derived files know of them.
+const REMOVALS_KEPT: u64 = 50_000;
 
 /// The one process that may change the store. Others get [`SearchError::Locked`]
 /// until it is dropped or its process ends, however it ends.
@@ -85,6 +89,7 @@ impl Writer {
             let made = format!("BEGIN; {TABLES} PRAGMA user_version = {LAYOUT}; COMMIT;");
             connection.execute_batch(&made).map_err(database)?;
         }
+        drop_derived_ahead_of(sequence(&connection).map_err(database)?, folder);
         Ok(Self {
             connection,
             path,
@@ -153,6 +158,31 @@ impl Writer {
             .map_err(database)?;
         transaction.commit().map_err(database)?;
         Ok(next)
+    }
+
+    /// Forgets which chunks were removed up to the commit `seen`, which the derived files
+    /// have seen, once there are so many that remembering them costs more than it saves
+    /// a reader that is further behind.
+    pub fn forget_removals(&mut self, seen: Sequence) -> Result<(), SearchError> {
+        let path = self.path.clone();
+        let database = |source| SearchError::database(&path, source);
+        let count: u64 = self
+            .connection
+            .query_row(
+                "SELECT count(*) FROM removed WHERE sequence <= ?1",
+                [seen],
+                |row| row.get(0),
+            )
+            .map_err(database)?;
+        if count < REMOVALS_KEPT {
+            return Ok(());
+        }
+        let transaction = self.connection.transaction().map_err(database)?;
+        transaction
+            .execute("DELETE FROM removed WHERE sequence <= ?1", [seen])
+            .and_then(|_| set_fact(&transaction, "removals_kept_from", &seen.to_string()))
+            .map_err(database)?;
+        transaction.commit().map_err(database)
     }
 
     /// Returns the model whose vectors the store holds, if it holds any.
@@ -353,6 +383,24 @@ fn documents_of(connection: &Connection, source: &str) -> rusqlite::Result<Vec<S
         .prepare_cached("SELECT number, id, fingerprint FROM documents WHERE source = ?1")?
         .query_map([source], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect()
+}
+
+/// Removes derived files that have seen later commits than the store has: it was put
+/// back from a copy. Left there, they would pass for current once the store has made
+/// as many commits again, but other ones.
+fn drop_derived_ahead_of(sequence: Sequence, folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let is_derived = path
+            .extension()
+            .is_some_and(|extension| extension == "derived");
+        if is_derived && derived::claimed_sequence(&path).is_some_and(|seen| seen > sequence) {
+            // One that cannot be removed cannot be used either: readers compare too.
+            let _ = fs::remove_file(path);
+        }
+    }
 }
 
 /// Takes the writer's lock, which the system gives back when the process ends.
