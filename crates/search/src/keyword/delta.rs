@@ -11,7 +11,7 @@ use super::language::{self, Language};
 use super::words::Word;
 
 /// A map by words or numbers; XXH3 is several times faster on them than SipHash.
-type Map<K, V> = HashMap<K, V, BuildHasherDefault<WordHasher>>;
+pub(super) type Map<K, V> = HashMap<K, V, BuildHasherDefault<WordHasher>>;
 
 #[derive(Debug, Default)]
 pub(super) struct Delta {
@@ -196,7 +196,7 @@ impl Filling<'_> {
 }
 
 #[derive(Default)]
-struct WordHasher(u64);
+pub(super) struct WordHasher(u64);
 
 impl Hasher for WordHasher {
     fn write(&mut self, bytes: &[u8]) {

@@ -6,9 +6,9 @@
 //! question a chunk covers, and they tell a text's language. Words that also carry
 //! meaning alone (`get`, `use`, `new`) are left out.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use super::delta::Map;
 use super::language::Language;
 
 static LISTS: [(Language, &str); 17] = [
@@ -179,8 +179,8 @@ static LISTS: [(Language, &str); 17] = [
     ),
 ];
 
-static INDEX: LazyLock<HashMap<&'static str, u32>> = LazyLock::new(|| {
-    let mut index = HashMap::new();
+static INDEX: LazyLock<Map<&'static str, u32>> = LazyLock::new(|| {
+    let mut index = Map::default();
     for (language, list) in &LISTS {
         for word in list.split_ascii_whitespace() {
             *index.entry(word).or_default() |= 1u32 << *language as u32;

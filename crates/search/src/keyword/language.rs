@@ -154,17 +154,22 @@ fn by_script(c: char) -> Option<Language> {
 /// Words with anything but letters in them (`3.12`, `--refresh`, `h2o`) are kept as
 /// they are, and so are pairs.
 pub fn term(word: &Word<'_>, language: Language) -> String {
+    stem(word.text, word.kind, language)
+}
+
+/// Does as [`term`] for the word `text` of this `kind`.
+pub(super) fn stem(text: &str, kind: WordKind, language: Language) -> String {
     let stemmed = match language.algorithm() {
         Some(algorithm)
-            if matches!(word.kind, WordKind::Plain | WordKind::Joined)
-                && word.text.chars().all(char::is_alphabetic) =>
+            if matches!(kind, WordKind::Plain | WordKind::Joined)
+                && text.chars().all(char::is_alphabetic) =>
         {
-            Stemmer::create(algorithm).stem(word.text)
+            Stemmer::create(algorithm).stem(text)
         }
-        _ => word.text.into(),
+        _ => text.into(),
     };
     let stemmed = if stemmed.is_empty() {
-        word.text.into()
+        text.into()
     } else {
         stemmed
     };

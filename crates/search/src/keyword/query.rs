@@ -24,7 +24,8 @@ pub(super) struct QueryWord {
     /// Where it first stands in the question.
     pub(super) bytes: Range<usize>,
     pub(super) kind: WordKind,
-    /// Its terms, one for each way in which the index's languages stem it.
+    /// Its terms, one for each way in which the index's languages stem it; none if it
+    /// is not searched for.
     pub(super) terms: Vec<String>,
     /// Whether its terms are only the beginnings of terms.
     pub(super) prefix: bool,
@@ -44,36 +45,35 @@ impl KeywordQuery {
     /// Cuts `text` for an index whose chunks are in `languages`, the most used first.
     pub(super) fn new(text: &str, languages: &[Language]) -> Self {
         let mut words: Vec<QueryWord> = Vec::new();
-        let mut each = |word: super::words::Word<'_>| {
+        for_each_word(text, &mut |word| {
             // The last character of a run is in the pair before it already.
             let prefix = match word.kind {
                 WordKind::Last { alone: false } => return,
                 WordKind::Last { alone: true } => true,
                 _ => false,
             };
-            if let Some(known) = words.iter_mut().find(|known| known.text == word.text) {
-                known.count += 1;
-                return;
+            match words.iter_mut().find(|known| known.text == word.text) {
+                Some(known) => known.count += 1,
+                None => words.push(QueryWord {
+                    text: word.text.into(),
+                    bytes: word.bytes,
+                    kind: word.kind,
+                    terms: Vec::new(),
+                    prefix,
+                    content: true,
+                    count: 1,
+                }),
             }
-            words.push(QueryWord {
-                text: word.text.into(),
-                bytes: word.bytes.clone(),
-                kind: word.kind,
-                terms: variants(&word, languages),
-                prefix,
-                content: true,
-                count: 1,
-            });
-        };
-        for_each_word(text, &mut each);
+        });
         let language = spoken(&words, languages);
-        for word in &mut words {
-            word.content = !language.is_function_word(&word.text);
-        }
-        if !words.iter().any(|word| word.content) {
+        let frames = |word: &QueryWord| language.is_function_word(&word.text);
+        if !words.iter().all(frames) {
             for word in &mut words {
-                word.content = true;
+                word.content = !frames(word);
             }
+        }
+        for word in words.iter_mut().filter(|word| word.content) {
+            word.terms = variants(&word.text, word.kind, languages);
         }
         Self {
             words,
@@ -98,6 +98,9 @@ impl KeywordQuery {
 /// Returns the language in which the question has most function words; of equals,
 /// the index's most used.
 fn spoken(words: &[QueryWord], languages: &[Language]) -> Language {
+    if let [only] = languages {
+        return *only;
+    }
     let count = |language: &Language| {
         let function = |word: &&QueryWord| language.is_function_word(&word.text);
         words.iter().filter(function).count()
@@ -109,10 +112,10 @@ fn spoken(words: &[QueryWord], languages: &[Language]) -> Language {
     best.copied().unwrap_or_default()
 }
 
-fn variants(word: &super::words::Word<'_>, languages: &[Language]) -> Vec<String> {
-    let mut terms = Vec::new();
+fn variants(text: &str, kind: WordKind, languages: &[Language]) -> Vec<String> {
+    let mut terms = Vec::with_capacity(1);
     for language in languages {
-        let term = language::term(word, *language);
+        let term = language::stem(text, kind, *language);
         if !terms.contains(&term) {
             terms.push(term);
         }
@@ -145,7 +148,7 @@ fn phrases(text: &str, languages: &[Language]) -> Vec<Vec<PhraseWord>> {
                 WordKind::Plain | WordKind::Pair => false,
             };
             phrase.push(PhraseWord {
-                terms: variants(&word, languages),
+                terms: variants(word.text, word.kind, languages),
                 prefix,
             });
         });

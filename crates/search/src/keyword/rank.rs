@@ -1,6 +1,11 @@
 //! Ranking: scores added up term by term on a board of all slots, and the best of
 //! them found.
 
+#![expect(
+    unsafe_code,
+    reason = "one loop is compiled for wider registers and chosen at run time"
+)]
+
 use std::cmp::Ordering;
 
 use super::base::Postings;
@@ -95,13 +100,9 @@ pub(super) fn best(
             *score = if *allowed { *score } else { 0.0 };
         }
     }
-    let highest = board.chunks(BLOCK).map(highest).collect::<Vec<_>>();
-    let mut bound = f32::MIN_POSITIVE;
-    if k < highest.len() {
-        let mut sorted = highest.clone();
-        let (_, kth, _) = sorted.select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a));
-        bound = bound.max(*kth);
-    }
+    let mut highest = vec![0.0; board.len().div_ceil(BLOCK)];
+    find_highest(board, &mut highest);
+    let bound = kth(&highest, k).max(f32::MIN_POSITIVE);
     let mut found = Vec::new();
     for (block, _) in highest.iter().enumerate().filter(|(_, top)| **top >= bound) {
         let start = block * BLOCK;
@@ -124,14 +125,76 @@ fn order(a: &(u64, f32), b: &(u64, f32)) -> Ordering {
     b.1.total_cmp(&a.1).then(a.0.cmp(&b.0))
 }
 
-fn highest(block: &[f32]) -> f32 {
-    let mut lanes = [0f32; 16];
-    for scores in block.chunks(16) {
-        for (lane, score) in lanes.iter_mut().zip(scores) {
-            *lane = if *score > *lane { *score } else { *lane };
+/// Returns the `k`-th highest of `scores`, or 0 if there are fewer.
+fn kth(scores: &[f32], k: usize) -> f32 {
+    if k > scores.len() {
+        return 0.0;
+    }
+    if k > 32 {
+        let mut sorted = scores.to_vec();
+        return *sorted
+            .select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a))
+            .1;
+    }
+    // A few are kept in order: almost every score is below all of them.
+    let mut kept = [0.0; 32];
+    let kept = &mut kept[..k];
+    for score in scores {
+        if *score > kept[k - 1] {
+            let at = kept.partition_point(|other| other >= score);
+            kept.copy_within(at..k - 1, at + 1);
+            kept[at] = *score;
         }
     }
-    lanes.iter().fold(0.0, |a, b| if *b > a { *b } else { a })
+    kept[k - 1]
+}
+
+/// Finds the highest score of each block; `highest` is as long as there are blocks.
+fn find_highest(board: &[f32], highest: &mut [f32]) {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx512f") {
+        // SAFETY: the machine has what the function is compiled for.
+        return unsafe { find_highest_avx512(board, highest) };
+    } else if is_x86_feature_detected!("avx2") {
+        // SAFETY: as above.
+        return unsafe { find_highest_avx2(board, highest) };
+    }
+    find_highest_plain(board, highest);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn find_highest_avx512(board: &[f32], highest: &mut [f32]) {
+    find_highest_plain(board, highest);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn find_highest_avx2(board: &[f32], highest: &mut [f32]) {
+    find_highest_plain(board, highest);
+}
+
+#[inline(always)]
+fn find_highest_plain(board: &[f32], highest: &mut [f32]) {
+    let max = |a: f32, b: f32| if b > a { b } else { a };
+    let (whole, rest) = board.as_chunks::<BLOCK>();
+    for (block, highest) in whole.iter().zip(highest.iter_mut()) {
+        let mut lanes = [0f32; 16];
+        for scores in block.as_chunks::<16>().0 {
+            for lane in 0..16 {
+                lanes[lane] = max(lanes[lane], scores[lane]);
+            }
+        }
+        for half in [8, 4, 2, 1] {
+            for lane in 0..half {
+                lanes[lane] = max(lanes[lane], lanes[lane + half]);
+            }
+        }
+        *highest = lanes[0];
+    }
+    if !rest.is_empty() {
+        highest[whole.len()] = rest.iter().fold(0.0, |a, b| max(a, *b));
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! Asking the index: hits, phrases, and why a chunk scored as it did.
 
-use std::collections::HashSet;
 use std::sync::PoisonError;
 
 use contract::ChunkId;
@@ -234,14 +233,9 @@ impl KeywordIndex {
         let weights = self.weights();
         let terms = self.terms(&word.terms, word.prefix);
         let idf = self.weight(&terms, word.count);
-        let heading = self.settings.heading_weight;
         let (mut found, mut all, mut score) = (None, 0, 0.0);
         for term in &terms {
-            let content = self.content(slot).iter();
-            let tf = content
-                .filter(|word| **word != GAP && **word & TERM == *term)
-                .map(|word| base::weight(*word, heading))
-                .sum::<u32>();
+            let tf = self.count(*term, slot);
             if tf > 0 {
                 found.get_or_insert(*term);
             }
@@ -260,25 +254,19 @@ impl KeywordIndex {
         }
     }
 
-    /// Returns in which of `words` terms the chunk's contents have at least one, and
-    /// their weights; both in the order of the words.
-    pub(super) fn found_words<'q>(
-        &self,
-        words: impl Iterator<Item = &'q QueryWord>,
-        chunk: ChunkId,
-    ) -> Option<Vec<(&'q QueryWord, bool, f32)>> {
-        let slot = self.slot(chunk)?;
+    /// Returns the weight of a word of a question, and how often a slot has it.
+    pub(super) fn word_count(&self, word: &QueryWord, slot: usize) -> (f32, u32) {
+        let terms = self.terms(&word.terms, word.prefix);
+        let tf = terms.iter().map(|term| self.count(*term, slot)).sum();
+        (self.weight(&terms, 1), tf)
+    }
+
+    /// Returns how often a slot has a term; heading words count as the settings say.
+    fn count(&self, term: u32, slot: usize) -> u32 {
+        let heading = self.settings.heading_weight;
         let content = self.content(slot).iter();
-        let present = content
-            .filter(|word| **word != GAP)
-            .map(|word| word & TERM)
-            .collect::<HashSet<_>>();
-        let of = |word: &'q QueryWord| {
-            let terms = self.terms(&word.terms, word.prefix);
-            let found = terms.iter().any(|term| present.contains(term));
-            (word, found, self.weight(&terms, 1))
-        };
-        Some(words.map(of).collect())
+        let found = content.filter(|word| **word != GAP && **word & TERM == term);
+        found.map(|word| base::weight(*word, heading)).sum()
     }
 }
 

@@ -198,6 +198,23 @@ fn coverage_takes_a_joined_word_for_its_parts() {
 }
 
 #[test]
+fn relevance_rises_with_what_is_found() {
+    let index = index_of(&["the cache of uv", "uv locks", "uv", "cache cache uv"]);
+    let of = |question: &str, chunk| {
+        index
+            .relevance(&index.query(question), ChunkId(chunk))
+            .get()
+    };
+    assert_eq!(of("Who is Napoleon?", 0), 0.0);
+    assert_eq!(of("", 0), 0.0);
+    assert_eq!(of("cache", 9), 0.0);
+    assert!(of("What is the cache of uv?", 0) > 0.7);
+    assert!(of("What is the cache of uv?", 3) > of("What is the cache of uv?", 0));
+    assert!(of("What cache has Napoleon at Austerlitz?", 0) < 0.5);
+    assert!(of("uv", 2) > 0.7);
+}
+
+#[test]
 fn highlights_are_the_words_of_the_question() {
     let index = index_of(&["x"]);
     let marked = |question: &str, text: &str| {
