@@ -4,7 +4,7 @@
 //! configuration of an index again.
 
 use search::keyword::KeywordSettings;
-use search::vector::{self, Method};
+use search::vector::{self, Method, Structure};
 use search::{Fusion, IndexSettings, RetrievalRecipe};
 
 use crate::Project;
@@ -64,6 +64,11 @@ fn vector_settings(vector: &config::Vector) -> vector::Settings {
         neighbours: vector.m,
         build_width: vector.ef_construction,
         search_width: vector.ef,
+        structure: match vector.index {
+            config::VectorIndex::Ivf => Structure::Ivf,
+            config::VectorIndex::Pq => Structure::Pq,
+            _ => Structure::Graph,
+        },
         ..vector::Settings::default()
     }
 }
@@ -74,7 +79,9 @@ fn method(index: config::VectorIndex) -> Option<Method> {
         config::VectorIndex::Exact => Some(Method::Exact),
         config::VectorIndex::Int8 => Some(Method::Scan),
         config::VectorIndex::Hnsw => Some(Method::Graph),
-        _ => None,
+        config::VectorIndex::Ivf => Some(Method::Ivf),
+        config::VectorIndex::Pq => Some(Method::Pq),
+        config::VectorIndex::Binary => Some(Method::Binary),
     }
 }
 
