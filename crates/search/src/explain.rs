@@ -25,6 +25,9 @@ pub struct Explanation {
     /// The share of the question's content words, weighted by how rare they are, that
     /// the chunk contains.
     pub coverage: Share,
+    /// How well it bears on the question by its words, 0 to 1
+    /// ([`KeywordIndex::relevance`](crate::keyword::KeywordIndex::relevance)).
+    pub words: Share,
     /// Its place in the evidence, if diversity moved it there from another.
     pub moved_from: Option<Rank>,
 }

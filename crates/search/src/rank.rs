@@ -48,7 +48,7 @@ struct Candidate {
 /// How well a chunk bears on the question.
 #[derive(Clone, Copy)]
 struct Bearing {
-    coverage: Share,
+    words: Share,
     similarity: Option<Share>,
     score: Share,
 }
@@ -166,11 +166,11 @@ impl Ranking<'_> {
             Fusion::Weighted { similarity, rerank } => {
                 for candidate in candidates.iter_mut() {
                     let Bearing {
-                        coverage,
+                        words,
                         similarity: vectors,
                         ..
                     } = self.bearing(candidate);
-                    let alike = relevance(coverage, vectors, None).get();
+                    let alike = relevance(words, vectors, None).get();
                     let judged = candidate.rerank.map_or(0.0, Share::get);
                     candidate.fused = similarity * alike + rerank * judged;
                 }
@@ -180,8 +180,7 @@ impl Ranking<'_> {
     }
 
     fn bearing(&self, candidate: &Candidate) -> Bearing {
-        let coverage = self.keyword.coverage(self.query, candidate.chunk);
-        let coverage = Share::clamped(f64::from(coverage));
+        let words = self.keyword.relevance(self.query, candidate.chunk);
         let similarity = self
             .request
             .vector
@@ -190,9 +189,9 @@ impl Ranking<'_> {
                 Some(cosine(question.values(), vectors.vector(candidate.chunk)?))
             });
         Bearing {
-            coverage,
+            words,
             similarity,
-            score: relevance(coverage, similarity, candidate.rerank),
+            score: relevance(words, similarity, candidate.rerank),
         }
     }
 
@@ -255,7 +254,8 @@ impl Ranking<'_> {
                 similarity: bearing.similarity,
                 fused: candidate.fused,
                 rerank: candidate.rerank,
-                coverage: bearing.coverage,
+                coverage: Share::clamped(f64::from(self.keyword.coverage(self.query, chunk.id))),
+                words: bearing.words,
                 moved_from: (candidate.place != rank).then_some(candidate.place),
             },
             evidence: Evidence {

@@ -9,8 +9,8 @@ use contract::Share;
 
 /// Returns `1 − (1 − words) · (1 − similarity)`: how well a chunk bears on a question.
 ///
-/// `words` is the share of the question's content words, weighted by how rare they
-/// are, that the chunk contains; `similarity` is the vectors' similarity from 0 to 1,
+/// `words` is how well the chunk bears on the question by its words
+/// ([`KeywordIndex::relevance`](crate::keyword::KeywordIndex::relevance)); `similarity` is the vectors' similarity from 0 to 1,
 /// where there are vectors. Either alone can lift a chunk over the threshold; together
 /// they lift it further. With a reranker's score `r`, the result is
 /// `0.7 · that + 0.3 · r`.
