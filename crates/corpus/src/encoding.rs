@@ -76,6 +76,35 @@ pub(crate) fn decode(bytes: Vec<u8>, file: &str) -> Result<Decoded, ReadError> {
     Ok(decoded)
 }
 
+/// Decodes HTML or XML, which may name its own encoding near the start
+/// (`charset=…`, `encoding="…"`); what it names counts if the bytes are neither
+/// marked nor valid UTF-8.
+pub(crate) fn decode_markup(bytes: Vec<u8>, file: &str) -> Result<Decoded, ReadError> {
+    let marked = encoding_rs::Encoding::for_bom(&bytes).is_some();
+    if marked || std::str::from_utf8(&bytes).is_ok() {
+        return decode(bytes, file);
+    }
+    match named(&bytes) {
+        Some(encoding) if !encoding.name().starts_with("UTF-") && !bytes.contains(&0) => {
+            Ok(with(encoding, &bytes))
+        }
+        _ => decode(bytes, file),
+    }
+}
+
+/// Returns the encoding that the first kilobyte of `bytes` names.
+fn named(bytes: &[u8]) -> Option<&'static encoding_rs::Encoding> {
+    let start = String::from_utf8_lossy(&bytes[..bytes.len().min(1024)]);
+    let label = ["charset=", "encoding="]
+        .iter()
+        .find_map(|key| start.find(key).map(|at| &start[at + key.len()..]))?;
+    let label = label.trim_start_matches(['"', '\'']);
+    let end = label
+        .find(|letter: char| !(letter.is_ascii_alphanumeric() || "-_:".contains(letter)))
+        .unwrap_or(label.len());
+    encoding_rs::Encoding::for_label(&label.as_bytes()[..end])
+}
+
 /// Returns what `bytes` are if they begin like a well-known format that is not text.
 pub(crate) fn signature(bytes: &[u8]) -> Option<&'static str> {
     const SIGNATURES: [(&[u8], &str); 19] = [
@@ -210,6 +239,14 @@ mod tests {
         let japanese = "名前,年齢,住所\n佐藤太郎,30,東京\n";
         let (bytes, _, _) = encoding_rs::SHIFT_JIS.encode(japanese);
         check(&bytes, japanese, Some("Shift_JIS"));
+    }
+
+    #[test]
+    fn markup_names_its_encoding() {
+        let page = b"<meta charset='koi8-r'><p>\xf0\xd2\xc9\xd7\xc5\xd4";
+        let decoded = decode_markup(page.to_vec(), "f").unwrap();
+        assert!(decoded.text.ends_with("Привет"));
+        assert_eq!(decoded.encoding, Some("KOI8-R"));
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use contract::{Group, Metadata, Permissions, Value};
 use serde_json::{Map, Value as Json};
 
+use crate::ReadError;
+
 /// The keys that say who may read a document.
 const PERMISSION_KEYS: [&str; 3] = ["groups", "permissions", "access"];
 
@@ -18,6 +20,17 @@ pub(crate) struct BadPermission {
     pub(crate) key: String,
     /// What stands there.
     pub(crate) found: String,
+}
+
+impl BadPermission {
+    /// Returns the error that refuses the whole file.
+    pub(crate) fn into_error(self, file: &str) -> ReadError {
+        ReadError::Permissions {
+            file: file.to_owned(),
+            key: self.key,
+            found: self.found,
+        }
+    }
 }
 
 /// What a record says about itself besides its text.
@@ -55,6 +68,18 @@ impl Fields {
             _ => {
                 self.permissions = Some(permissions);
                 Ok(())
+            }
+        }
+    }
+
+    /// Takes over what `other` says and this does not.
+    pub(crate) fn add(&mut self, other: &Self) {
+        if self.permissions.is_none() {
+            self.permissions.clone_from(&other.permissions);
+        }
+        for (key, value) in &other.metadata {
+            if !self.metadata.contains_key(key) {
+                self.metadata.insert(key.clone(), value.clone());
             }
         }
     }

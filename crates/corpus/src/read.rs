@@ -84,6 +84,20 @@ impl Source<'_> {
         }
     }
 
+    /// Returns the most bytes of text that one file may become where its form
+    /// repeats words (the name of a column in every row).
+    pub(crate) fn most_text(&self) -> u64 {
+        self.options.max_bytes.saturating_mul(4)
+    }
+
+    /// Returns the error that the file's text is larger than that.
+    pub(crate) fn too_large(&self) -> ReadError {
+        ReadError::TooLarge {
+            file: self.file.to_owned(),
+            limit: Bytes(self.most_text()),
+        }
+    }
+
     /// Notes that a record was left out.
     pub(crate) fn skip_record(&mut self, record: impl Into<String>, reason: impl Into<String>) {
         self.warnings.push(Warning::RecordSkipped {
@@ -325,7 +339,7 @@ fn unused(
 ///
 /// Days to civil date after Howard Hinnant, "chrono-Compatible Low-Level Date
 /// Algorithms", `civil_from_days`.
-fn day(time: SystemTime) -> String {
+pub(crate) fn day(time: SystemTime) -> String {
     let days = match time.duration_since(UNIX_EPOCH) {
         Ok(after) => (after.as_secs() / 86_400) as i64,
         Err(before) => -(before.duration().as_secs().div_ceil(86_400) as i64),

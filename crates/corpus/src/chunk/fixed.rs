@@ -12,9 +12,8 @@ pub(crate) fn cut(text: &str, words: usize, overlap: usize) -> Vec<Range<usize>>
     let mut ranges = Vec::new();
     // The starts of ranges that are not full yet, the oldest first.
     let mut open = VecDeque::from([0]);
-    let mut number = 0;
     let mut full_at = words;
-    for word in Words::of(text) {
+    for (number, word) in Words::of(text).enumerate() {
         if number == full_at {
             let start = open.pop_front().expect("a range is always open");
             ranges.push(start..word.start);
@@ -23,7 +22,6 @@ pub(crate) fn cut(text: &str, words: usize, overlap: usize) -> Vec<Range<usize>>
         if number > 0 && number % step == 0 {
             open.push_back(word.start);
         }
-        number += 1;
     }
     // Those begun after the oldest are parts of it.
     if let Some(start) = open.pop_front() {

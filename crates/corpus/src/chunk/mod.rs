@@ -148,6 +148,11 @@ pub fn chunk(
     if document.text.is_empty() {
         return Ok(Vec::new());
     }
+    assert!(
+        document.sections_cover_text(),
+        "the sections of `{}` cover its text",
+        document.id
+    );
     let texture = Texture::of(document);
     let stretches = match *chunker {
         Chunker::Section {
@@ -261,7 +266,8 @@ impl Texture {
         match document.format.as_str() {
             "md" | "ipynb" => Self::Fenced,
             "csv" | "tsv" | "tab" | "xlsx" | "xls" | "xlsb" | "ods" | "json" | "log" | "toml"
-            | "yaml" | "yml" | "ini" | "cfg" | "conf" | "code" => Self::Rows,
+            | "yaml" | "yml" | "ini" | "cfg" | "conf" => Self::Rows,
+            "code" => Self::Code,
             _ => Self::Prose,
         }
     }

@@ -102,7 +102,7 @@ fn join<'a>(
     let bare_heading = introduces && next_to_nothing(before.words);
     let fits = before.words + next.words <= max_words;
     let short = before.words < min_words || next_to_nothing(next.words);
-    if !bare_heading && !(fits && short) {
+    if !(bare_heading || fits && short) {
         return None;
     }
     if texture == Texture::Code {

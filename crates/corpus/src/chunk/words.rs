@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::format::Fence;
+
 /// A run of letters counts as one word for every so many characters begun: links,
 /// identifiers and data are long for a model even without a space.
 const LONG_WORD: usize = 16;
@@ -92,11 +94,11 @@ pub(crate) fn paragraph_ends(text: &str, fences: bool) -> Vec<usize> {
     let mut at = 0;
     let mut written = false;
     let mut blank = false;
-    let mut fence: Option<&str> = None;
+    let mut fence: Option<Fence> = None;
     for line in text.split_inclusive('\n') {
         let body = line.trim();
-        if let Some(mark) = fence {
-            if body.starts_with(mark) {
+        if let Some(open) = &fence {
+            if open.closed_by(0, body) {
                 fence = None;
             }
         } else if body.is_empty() {
@@ -108,9 +110,7 @@ pub(crate) fn paragraph_ends(text: &str, fences: bool) -> Vec<usize> {
             blank = false;
             written = true;
             if fences {
-                fence = ["```", "~~~"]
-                    .into_iter()
-                    .find(|mark| body.starts_with(mark));
+                fence = Fence::opened_by(body);
             }
         }
         at += line.len();
@@ -180,8 +180,8 @@ pub(crate) fn sentence_ends(text: &str) -> Vec<usize> {
                 !gap.is_empty()
                     && (gap.matches('\n').count() > 1
                         || begins_block(&text[after..])
-                        || (!text[after..].starts_with(char::is_lowercase)
-                            && !(byte == b'.' && is_abbreviation(&text[start..at]))))
+                        || !(text[after..].starts_with(char::is_lowercase)
+                            || byte == b'.' && is_abbreviation(&text[start..at])))
             }
             Stop::Line => gap.matches('\n').count() > 1 || begins_block(&text[after..]),
         };

@@ -22,17 +22,26 @@ pub(crate) fn read(mut source: Source<'_>) -> Result<Drafts, ReadError> {
     let mut drafts = Drafts::default();
     match value {
         Json::Object(mut object) if is_record_list(object.get("documents")) => {
+            // What the file says of itself holds for every record that does not say
+            // otherwise, above all who may read.
             if let Some(parameters) = object.remove("training_parameters") {
                 drafts.training_parameters = parameters_of(parameters, &mut source);
             }
             if let Some(Json::Array(records)) = object.remove("documents") {
                 drafts.documents = read_records(records, &mut source);
             }
+            let mut shared = Fields::default();
+            shared
+                .take(object)
+                .map_err(|bad| bad.into_error(source.file))?;
+            for draft in &mut drafts.documents {
+                draft.fields.add(&shared);
+            }
         }
-        Json::Array(records) if records.iter().all(is_record) && !records.is_empty() => {
+        Json::Array(records) if is_record_array(&records) => {
             drafts.documents = read_records(records, &mut source);
         }
-        Json::Object(object) if is_record(&Json::Object(object.clone())) => {
+        Json::Object(object) if is_record(&object) => {
             let mut draft = record(object).map_err(|reason| reason.into_error(source.file))?;
             draft.record = None;
             drafts.documents.push(draft);
@@ -40,10 +49,24 @@ pub(crate) fn read(mut source: Source<'_>) -> Result<Drafts, ReadError> {
         other => {
             let mut text = String::with_capacity(decoded.text.len());
             flatten(&other, &mut String::new(), &mut text);
-            drafts.documents.push(Draft {
+            if text.len() as u64 > source.most_text() {
+                return Err(source.too_large());
+            }
+            let mut draft = Draft {
                 text,
                 ..Draft::default()
-            });
+            };
+            if let Json::Object(object) = other {
+                for (key, value) in object {
+                    if crate::fields::names_readers(&key) {
+                        draft
+                            .fields
+                            .take_one(key, value)
+                            .map_err(|bad| bad.into_error(source.file))?;
+                    }
+                }
+            }
+            drafts.documents.push(draft);
         }
     }
     note_encoding(&mut drafts.documents, decoded.encoding);
@@ -97,10 +120,14 @@ fn is_record_list(value: Option<&Json>) -> bool {
     matches!(value, Some(Json::Array(records)) if records.iter().all(Json::is_object))
 }
 
-fn is_record(value: &Json) -> bool {
-    let Json::Object(object) = value else {
-        return false;
-    };
+fn is_record_array(records: &[Json]) -> bool {
+    !records.is_empty()
+        && records
+            .iter()
+            .all(|record| record.as_object().is_some_and(is_record))
+}
+
+fn is_record(object: &Map<String, Json>) -> bool {
     let text = |key: &str| object.get(key).is_some_and(Json::is_string);
     TEXT_KEYS.iter().any(|key| text(key)) || (text("question") && text("answer"))
 }
@@ -247,9 +274,16 @@ fn vector(value: &Json) -> Option<Vec<f32>> {
         .collect()
 }
 
+/// The most that a value is flattened to; a long key over many small values would
+/// otherwise be written without end.
+const LONGEST_FLAT: usize = 1 << 30;
+
 /// Writes a value as lines `path: value`, `path` growing by `.key` and `[n]`.
 fn flatten(value: &Json, path: &mut String, text: &mut String) {
     let before = path.len();
+    if text.len() > LONGEST_FLAT {
+        return;
+    }
     match value {
         Json::Null => {}
         Json::Object(object) => {
@@ -338,6 +372,30 @@ mod tests {
             read("one.json", r#"{"content": "x", "groups": 7}"#),
             Err(ReadError::Permissions { .. })
         ));
+    }
+
+    #[test]
+    fn what_a_file_says_of_itself_holds_for_its_records() {
+        let text = r#"{"groups": ["hr"], "year": 2024, "documents": [
+            {"content": "a"}, {"content": "b", "groups": ["board"], "year": 2023}]}"#;
+        let reading = read("kb.json", text).unwrap();
+        let [one, two] = &reading.documents[..] else {
+            panic!("two documents");
+        };
+        assert!(!one.permissions.allow(&Reader::default()));
+        assert!(one.permissions.allow(&Reader::of(["hr"])));
+        assert!(!two.permissions.allow(&Reader::of(["hr"])));
+        assert_eq!(one.metadata["year"], Value::Number(2024.0));
+        assert_eq!(two.metadata["year"], Value::Number(2023.0));
+        for text in [
+            r#"{"groups": 7, "documents": [{"content": "a"}]}"#,
+            r#"{"groups": 7, "settings": 1}"#,
+        ] {
+            assert!(matches!(
+                read("a.json", text),
+                Err(ReadError::Permissions { .. })
+            ));
+        }
     }
 
     #[test]

@@ -3,16 +3,40 @@
 //! Only headings and fences are looked for, line by line, after CommonMark 0.31
 //! §4.2, §4.3 and §4.5; a whole parser would tell no more about sections.
 
+use serde_json::Value as Json;
+
 use crate::ReadError;
-use crate::format::plain;
+use crate::format::{front_matter, plain};
 use crate::outline::Mark;
 use crate::read::{Drafts, Source};
 
-/// Reads a Markdown file.
+/// Reads a Markdown file. Its front matter becomes metadata, title and
+/// permissions; front matter that cannot be read is an error, because it may say
+/// who may read the rest.
 pub(crate) fn read(source: Source<'_>) -> Result<Drafts, ReadError> {
+    let file = source.file.to_owned();
     let mut draft = plain::draft(source)?;
-    draft.marks = headings(&draft.text, 0);
-    draft.title = title(&draft.marks);
+    let front = front_matter::read(&draft.text).map_err(|source| ReadError::Damaged {
+        file: file.clone(),
+        format: "Markdown",
+        source: source.into(),
+    })?;
+    let mut begin = 0;
+    if let Some(mut front) = front {
+        begin = front.end;
+        if let Some(Json::String(title)) = front.fields.get("title") {
+            draft.title = Some(title.clone());
+            front.fields.remove("title");
+        }
+        draft
+            .fields
+            .take(front.fields)
+            .map_err(|bad| bad.into_error(&file))?;
+    }
+    draft.marks = headings(&draft.text, begin);
+    if draft.title.is_none() {
+        draft.title = title(&draft.marks);
+    }
     Ok(draft.into())
 }
 
@@ -24,6 +48,9 @@ pub(crate) fn title(marks: &[Mark]) -> Option<String> {
         .or(marks.first())
         .map(|mark| mark.title.clone())
 }
+
+/// The most bytes of a paragraph that an underline makes a heading.
+const LONGEST_TITLE: usize = 240;
 
 /// Returns the headings of the Markdown in `text` from byte `from` on.
 pub(crate) fn headings(text: &str, from: usize) -> Vec<Mark> {
@@ -63,8 +90,10 @@ pub(crate) fn headings(text: &str, from: usize) -> Vec<Mark> {
             paragraph = None;
         } else if let Some(level) = underline(body).filter(|_| paragraph.is_some()) {
             let begin = paragraph.take().unwrap_or(start);
-            let title = plain_words(&text[begin..start]);
-            if !title.is_empty() {
+            let paragraph = &text[begin..start];
+            let title = plain_words(paragraph);
+            // Below a long paragraph the line is meant as a rule.
+            if !title.is_empty() && paragraph.len() <= LONGEST_TITLE {
                 marks.push(Mark {
                     at: begin,
                     level,
@@ -81,13 +110,14 @@ pub(crate) fn headings(text: &str, from: usize) -> Vec<Mark> {
 }
 
 /// An open code fence.
-struct Fence {
+pub(crate) struct Fence {
     letter: u8,
     length: usize,
 }
 
 impl Fence {
-    fn opened_by(body: &str) -> Option<Self> {
+    /// Returns the fence that a line (without its indentation) opens.
+    pub(crate) fn opened_by(body: &str) -> Option<Self> {
         let letter = *body.as_bytes().first()?;
         if letter != b'`' && letter != b'~' {
             return None;
@@ -97,7 +127,8 @@ impl Fence {
         (length >= 3 && (letter == b'~' || !info.contains('`'))).then_some(Self { letter, length })
     }
 
-    fn closed_by(&self, indentation: usize, body: &str) -> bool {
+    /// Returns whether a line closes this fence.
+    pub(crate) fn closed_by(&self, indentation: usize, body: &str) -> bool {
         indentation <= 3
             && body.len() >= self.length
             && body.bytes().all(|byte| byte == self.letter)
@@ -170,6 +201,33 @@ pub(crate) fn plain_words(heading: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn front_matter_is_metadata_title_and_permissions() {
+        let read = |text: &str| {
+            crate::read_bytes(
+                text.as_bytes(),
+                "a.md",
+                "a.md",
+                &crate::ReadOptions::default(),
+            )
+        };
+        let reading = read("---\ntitle: Pay\nyear: 2024\ngroups: hr\n---\n# Salaries\n").unwrap();
+        let document = &reading.documents[0];
+        assert_eq!(document.title.as_deref(), Some("Pay"));
+        assert_eq!(document.metadata["year"], contract::Value::Number(2024.0));
+        assert!(!document.permissions.allow(&contract::Reader::default()));
+        assert!(document.permissions.allow(&contract::Reader::of(["hr"])));
+        assert_eq!(document.sections[1].headings, ["Salaries"]);
+        assert!(matches!(
+            read("---\ngroups: 7\n---\ntext\n"),
+            Err(ReadError::Permissions { .. })
+        ));
+        assert!(matches!(
+            read("---\ngroups: [hr\n---\ntext\n"),
+            Err(ReadError::Damaged { .. })
+        ));
+    }
 
     fn check(text: &str, expect: &[(usize, usize, &str)]) {
         let found = headings(text, 0);

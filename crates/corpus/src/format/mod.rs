@@ -1,14 +1,31 @@
 //! The formats: which there are, and who reads each.
 
+mod book;
+mod feed;
+mod front_matter;
+mod html;
 mod json;
+mod mail;
 mod markdown;
+mod notebook;
+mod office;
+mod outlook;
+mod package;
+mod pdf;
+mod pdf_layout;
 mod plain;
+mod restructured;
+mod sheet;
+mod slides;
 mod source_code;
 mod table;
+mod word;
+mod xml;
 
 use crate::ReadError;
 use crate::read::{Drafts, Source};
 
+pub(crate) use markdown::Fence;
 pub(crate) use source_code::Language;
 
 /// A format that is read, or the reason why it is not.
@@ -22,6 +39,19 @@ pub(crate) enum Format {
     Table(Option<u8>),
     Json,
     JsonLines,
+    Html,
+    Restructured,
+    Notebook,
+    Xml,
+    Pdf,
+    Word,
+    Slides,
+    Sheet,
+    OldSheet,
+    Book,
+    Mail,
+    MailBox,
+    Outlook,
     /// Not read; what to do instead.
     Unsupported(&'static str),
 }
@@ -38,6 +68,20 @@ impl Format {
             "tsv" | "tab" => Self::Table(Some(b'\t')),
             "json" => Self::Json,
             "jsonl" | "ndjson" => Self::JsonLines,
+            "html" | "htm" | "xhtml" | "shtml" => Self::Html,
+            "rst" | "rest" => Self::Restructured,
+            "ipynb" => Self::Notebook,
+            "xml" | "rss" | "atom" | "rdf" => Self::Xml,
+            "pdf" => Self::Pdf,
+            "docx" | "docm" | "dotx" => Self::Word,
+            "pptx" | "pptm" | "ppsx" => Self::Slides,
+            "xlsx" | "xlsm" => Self::Sheet,
+            "xls" => Self::OldSheet,
+            "epub" => Self::Book,
+            "eml" => Self::Mail,
+            "mbox" => Self::MailBox,
+            "msg" => Self::Outlook,
+            "ods" | "xlsb" | "numbers" => Self::Unsupported("save it as XLSX or CSV"),
             "gz" | "zst" | "bz2" | "xz" | "7z" | "rar" | "zip" | "tar" | "tgz" => {
                 Self::Unsupported("unpack the archive first")
             }
@@ -64,6 +108,8 @@ impl Format {
         match self {
             Self::Markdown => "md",
             Self::Json => "json",
+            Self::Html => "html",
+            Self::Restructured => "rst",
             Self::JsonLines => "jsonl",
             Self::Code(language) if extension.is_empty() => language.short_name(),
             _ if extension.is_empty() => "txt",
@@ -81,6 +127,19 @@ pub(crate) fn read(format: Format, source: Source<'_>) -> Result<Drafts, ReadErr
         Format::Table(delimiter) => table::read(source, delimiter),
         Format::Json => json::read(source),
         Format::JsonLines => json::read_lines(source),
+        Format::Html => html::read(source),
+        Format::Restructured => restructured::read(source),
+        Format::Notebook => notebook::read(source),
+        Format::Xml => feed::read(source),
+        Format::Pdf => pdf::read(source),
+        Format::Word => word::read(source),
+        Format::Slides => slides::read(source),
+        Format::Sheet => sheet::read(source),
+        Format::OldSheet => sheet::read_old(source),
+        Format::Book => book::read(source),
+        Format::Mail => mail::read(&source),
+        Format::MailBox => mail::read_box(source),
+        Format::Outlook => outlook::read(source),
         Format::Unsupported(hint) => Err(ReadError::Unsupported {
             file: source.file.to_owned(),
             extension: source.extension.to_owned(),

@@ -3,6 +3,7 @@
 
 use crate::ReadError;
 use crate::encoding::decode;
+use crate::fields::names_readers;
 use crate::outline::{one_line, shorten};
 use crate::read::{Draft, Drafts, Source};
 
@@ -12,9 +13,12 @@ const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 /// Reads rows; `delimiter` is guessed if it is not given. The first row names the
 /// columns. Line `n` of the text is row `n`, so that a line of the text is a line
 /// of the file as long as no cell has line breaks of its own.
-pub(crate) fn read(source: Source<'_>, delimiter: Option<u8>) -> Result<Drafts, ReadError> {
+///
+/// Who may read is said for a whole file: a column that names readers is noted,
+/// because its rows are not protected by it.
+pub(crate) fn read(mut source: Source<'_>, delimiter: Option<u8>) -> Result<Drafts, ReadError> {
     let file = source.file;
-    let decoded = decode(source.bytes, file)?;
+    let decoded = decode(std::mem::take(&mut source.bytes), file)?;
     let delimiter = delimiter.unwrap_or_else(|| sniff(&decoded.text));
     let mut rows = csv::ReaderBuilder::new()
         .delimiter(delimiter)
@@ -33,8 +37,21 @@ pub(crate) fn read(source: Source<'_>, delimiter: Option<u8>) -> Result<Drafts, 
                 columns = row.iter().map(|name| shorten(&one_line(name))).collect();
                 text.push_str(&columns.join("; "));
                 text.push('\n');
+                for column in columns.iter().filter(|column| names_readers(column)) {
+                    source.skip_part(
+                        format!("the meaning of the column `{column}`"),
+                        "a table's rows are read by whoever reads the table; \
+                         write the rows as JSON lines to protect them one by one",
+                    );
+                }
             }
-            Ok(true) => push_row(&mut text, &columns, row.iter()),
+            Ok(true) => {
+                push_row(&mut text, &columns, row.iter());
+                // Long column names over many short cells grow without end.
+                if text.len() as u64 > source.most_text() {
+                    return Err(source.too_large());
+                }
+            }
             Err(source) => {
                 return Err(ReadError::Damaged {
                     file: file.to_owned(),

@@ -77,7 +77,7 @@ fn chunkers() -> Vec<(Chunker, usize)> {
 }
 
 /// Holds all promises against one document.
-fn keeps_its_promises(document: &Document) {
+pub(crate) fn keeps_its_promises(document: &Document) {
     let starts = line_starts(&document.text);
     for (chunker, _) in chunkers() {
         let chunks = chunk(document, &chunker, Some(&Letters::new())).unwrap();

@@ -1,3 +1,6 @@
 //! The promises that hold for every format and every chunker.
 
 mod chunks;
+mod fixtures;
+mod formats;
+mod mutations;

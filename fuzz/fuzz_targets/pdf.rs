@@ -1,0 +1,8 @@
+//! PDF.
+#![no_main]
+
+mod shared;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    shared::read_under(&["a.pdf"], bytes);
+});
