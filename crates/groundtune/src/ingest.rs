@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use contract::{
@@ -361,9 +361,19 @@ fn plan(
     Ok(Plan { changed, gone })
 }
 
-/// Returns `path` as seen from `base`, or as it is if it lies elsewhere.
+/// Returns `path` as seen from `base`, or as it is if it lies elsewhere. Both are
+/// absolute; `..` is taken back by name, so that one place has one id.
 fn relative_to(base: &Path, path: &Path) -> PathBuf {
-    let plain: PathBuf = path.components().collect();
+    let mut plain = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::ParentDir => {
+                plain.pop();
+            }
+            Component::CurDir => {}
+            other => plain.push(other),
+        }
+    }
     plain
         .strip_prefix(base)
         .map(Path::to_path_buf)

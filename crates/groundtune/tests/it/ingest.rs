@@ -280,3 +280,31 @@ fn nothing_ingested_is_said() {
     let error = groundtune::Session::open(&folder.project).err().unwrap();
     assert!(matches!(error, Error::NothingIngested { .. }), "{error:?}");
 }
+
+#[test]
+fn what_lies_outside_stays_until_it_is_asked_for_again() {
+    let outside = tempfile::tempdir().unwrap();
+    std::fs::write(outside.path().join("lamps.md"), "# Lamps\n\nLamps glow.\n").unwrap();
+    let folder = Folder::new(&[("returns.md", RETURNS), ("sub/x.md", SHIPPING)]);
+    folder.ingest();
+    // The same place, by a roundabout way.
+    let name = outside.path().file_name().unwrap();
+    let path = outside.path().join("..").join(name);
+    let request = IngestRequest {
+        paths: vec![path],
+        rebuild: false,
+    };
+    assert_eq!(folder.ingest_with(&request, None).documents, 1);
+    let expect = outside.path().join("lamps.md").to_str().unwrap().to_owned();
+    assert_eq!(folder.found("lamps"), [expect.clone()]);
+    assert_eq!(folder.ingest().gone, 0);
+    assert_eq!(folder.found("lamps"), [expect]);
+    std::fs::remove_file(outside.path().join("lamps.md")).unwrap();
+    assert_eq!(folder.ingest_with(&request, None).gone, 1);
+    assert_eq!(folder.found("lamps"), [""; 0]);
+    let request = IngestRequest {
+        paths: vec![PathBuf::from("sub/../sub")],
+        rebuild: false,
+    };
+    assert_eq!(folder.ingest_with(&request, None).unchanged, 1);
+}

@@ -62,6 +62,9 @@ pub struct StoredDocument {
     pub sequence: Sequence,
 }
 
+/// More statements than there are in this file, so that none is prepared twice.
+const STATEMENTS: usize = 64;
+
 const CHUNK_COLUMNS: &str = "c.id, d.id, d.title, c.headings, c.start_byte, c.end_byte,
      c.start_line, c.end_line, c.text";
 const DOCUMENT_COLUMNS: &str =
@@ -86,6 +89,7 @@ impl Snapshot {
                 path: folder.into(),
             });
         }
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
         Ok(Self { connection, path })
     }
 
