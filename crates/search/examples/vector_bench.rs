@@ -3,7 +3,7 @@
 //! `cargo run --release -p groundtune-search --example vector_bench -- DATA [part]…`
 //!
 //! `DATA` holds `minilm_50k.f16.npy` and `queries_1k.f16.npy` and, for the filters, the
-//! one-byte attributes `attr_*.u8.npy`. Parts: `exact`, `scan`, `binary`, `graph`,
+//! one-byte attributes `attr_*.u8.npy`. Parts: `exact`, `scan`, `binary`, `ivf`, `pq`, `graph`,
 //! `filter`; all of them if none is named. Everything runs on one thread.
 
 #![expect(
@@ -18,7 +18,7 @@ use std::time::Instant;
 use contract::ChunkId;
 use search::ChunkSet;
 use search::vector::npy::{self, Matrix};
-use search::vector::{Method, Metric, SearchOptions, Selection, Settings, VectorIndex};
+use search::vector::{Method, Metric, SearchOptions, Selection, Settings, Structure, VectorIndex};
 
 const K: usize = 10;
 
@@ -73,9 +73,32 @@ fn main() -> Result<(), Box<dyn Error>> {
             measure(&name, &index, &queries, &truth, &options, None)?;
         }
     }
+    for (name, structure, method, steps) in [
+        ("ivf", Structure::Ivf, Method::Ivf, [8, 16, 32, 64]),
+        ("pq", Structure::Pq, Method::Pq, [50, 100, 200, 400]),
+    ] {
+        if wanted(name) {
+            let start = Instant::now();
+            index.build_as(structure)?;
+            println!(
+                r#"{{"engine":"{name}","build_s":{:.2}}}"#,
+                start.elapsed().as_secs_f64()
+            );
+            for step in steps {
+                let options = SearchOptions {
+                    method: Some(method),
+                    probes: Some(step),
+                    rescore: (method == Method::Pq).then_some(step),
+                    ..SearchOptions::default()
+                };
+                let name = format!("{name} {step}");
+                measure(&name, &index, &queries, &truth, &options, None)?;
+            }
+        }
+    }
     if wanted("graph") || wanted("filter") {
         let start = Instant::now();
-        index.build()?;
+        index.build_as(Structure::Graph)?;
         println!(
             r#"{{"engine":"graph","build_s":{:.2},"memory_mb":{:.1}}}"#,
             start.elapsed().as_secs_f64(),
@@ -127,6 +150,87 @@ fn main() -> Result<(), Box<dyn Error>> {
                 measure(&name, &index, &queries, &truth, &options, Some(&selection))?;
             }
         }
+    }
+    if parts.iter().any(|name| name == "million") {
+        million()?;
+    }
+    Ok(())
+}
+
+/// Measures a graph over a million vectors: a mixture of 10,000 normal clusters whose
+/// centres lie around 100 others, so that near and far are both to be told apart.
+fn million() -> Result<(), Box<dyn Error>> {
+    const DIMENSIONS: usize = 384;
+    const ROWS: u64 = 1_000_000;
+    let mut state = 1u64;
+    let mut random = move || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f32 / (1u64 << 24) as f32
+    };
+    let mut normal = move || (0..4).map(|_| random()).sum::<f32>() - 2.0;
+    let mut around = |centre: &[f32], spread: f32| -> Vec<f32> {
+        centre
+            .iter()
+            .map(|value| value + spread * normal())
+            .collect()
+    };
+    let roots: Vec<Vec<f32>> = (0..100).map(|_| around(&[0.0; DIMENSIONS], 1.0)).collect();
+    let centres: Vec<Vec<f32>> = (0..10_000).map(|i| around(&roots[i % 100], 0.8)).collect();
+    let settings = Settings {
+        threads: 1,
+        ..Settings::default()
+    };
+    let mut index = VectorIndex::new(DIMENSIONS, Metric::Cosine, settings)?;
+    let start = Instant::now();
+    for chunk in 0..ROWS {
+        let centre = &centres[(chunk * 7919 % 10_000) as usize];
+        index.insert(ChunkId(chunk), &around(centre, 0.7))?;
+    }
+    println!(
+        r#"{{"engine":"million insert","build_s":{:.1}}}"#,
+        start.elapsed().as_secs_f64()
+    );
+    let queries = Matrix {
+        dimensions: DIMENSIONS,
+        values: (0..200)
+            .flat_map(|i| around(&centres[i * 37 % 10_000], 0.7))
+            .collect(),
+    };
+    let exact = SearchOptions {
+        method: Some(Method::Exact),
+        ..SearchOptions::default()
+    };
+    let truth = nearest(&index, &queries, &exact, None)?;
+    for method in [Method::Scan, Method::Binary] {
+        let options = SearchOptions {
+            method: Some(method),
+            ..SearchOptions::default()
+        };
+        measure(
+            &format!("million {method}"),
+            &index,
+            &queries,
+            &truth,
+            &options,
+            None,
+        )?;
+    }
+    let start = Instant::now();
+    index.build()?;
+    println!(
+        r#"{{"engine":"million graph","build_s":{:.1},"memory_mb":{:.0}}}"#,
+        start.elapsed().as_secs_f64(),
+        index.memory() as f64 / 1e6
+    );
+    for ef in [32, 64, 100, 200, 400] {
+        let options = SearchOptions {
+            ef: Some(ef),
+            method: Some(Method::Graph),
+            ..SearchOptions::default()
+        };
+        measure("million graph", &index, &queries, &truth, &options, None)?;
     }
     Ok(())
 }

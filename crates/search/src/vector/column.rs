@@ -140,6 +140,18 @@ impl<T: Plain> Column<T> {
         unsafe { slice::from_raw_parts(self.at(row), self.stride) }
     }
 
+    /// Returns the `count` rows from `first` on as one run, if they lie in one piece.
+    /// Panics if there are no such rows.
+    #[inline]
+    pub(super) fn run(&self, first: u32, count: usize) -> Option<&[T]> {
+        let end = first as usize + count;
+        assert!(end <= self.len(), "the rows are in the column");
+        let whole = end <= self.file_rows || first as usize >= self.file_rows;
+        // SAFETY: the rows are there, and `whole` says that they follow one another.
+        (whole && count > 0)
+            .then(|| unsafe { slice::from_raw_parts(self.at(first), count * self.stride) })
+    }
+
     /// Returns the rows as two runs: those in the file, and those in memory.
     pub(super) fn runs(&self) -> [&[T]; 2] {
         // SAFETY: both runs are that long, and all written.

@@ -14,7 +14,7 @@ use crate::ChunkSet;
 
 /// From how many vectors on a scan starts with sketches: below, preparing the query
 /// for them costs more than it saves.
-const FEW_FOR_SKETCHES: usize = 3000;
+const FEW_FOR_SKETCHES: usize = 2000;
 
 /// Vectors of chunks, found by nearness.
 ///
@@ -504,6 +504,22 @@ impl VectorIndex {
         let mut found: Vec<_> = scores.into_iter().zip(slots).collect();
         found.sort_unstable_by(best_first);
         found
+    }
+
+    /// Returns how many bytes a search by `method` may touch, besides the `f32` rows
+    /// of what it compares again.
+    pub(super) fn searched_bytes(&self, method: Method) -> usize {
+        let slots = self.rows.slot_count();
+        let codes = slots * (self.rows.codes.stride() + 8);
+        let sketches = slots * (8 * self.rows.sketches.stride() + 4 * self.rows.factors.stride());
+        match method {
+            Method::Exact => slots * self.rows.dimensions * 4,
+            Method::Scan => codes,
+            Method::Binary => sketches + codes,
+            Method::Graph => codes + self.graph.memory(),
+            Method::Ivf => codes + self.ivf.as_ref().map_or(0, Ivf::memory),
+            Method::Pq => codes + self.pq.as_ref().map_or(0, Pq::memory),
+        }
     }
 
     /// Returns how many bytes of memory the index takes, besides its mapped file.

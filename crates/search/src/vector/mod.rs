@@ -7,6 +7,7 @@
 //! younger ones are scanned beside it, so that every change is effective at once.
 //! [`plan`] chooses the method from what a filter leaves.
 
+pub mod bench;
 mod codes;
 mod column;
 mod error;

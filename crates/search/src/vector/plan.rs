@@ -56,13 +56,41 @@ impl fmt::Display for Plan {
     }
 }
 
-/// Chooses between scanning and walking.
+/// Returns whether scanning `eligible` of `covered` vectors takes less time than walking
+/// to the `ef` nearest of them.
 ///
-/// Walking to the `ef` nearest looks at about `16 ef` rows in random order where all are
-/// eligible, and at more in proportion where only a share is; scanning looks at every
-/// eligible row once, in order of memory.
+/// Both in nanoseconds as measured on 50,000 vectors of 384 numbers; only their ratio
+/// matters, which other machines and vectors share roughly. A scan looks at every eligible
+/// vector once, in order of memory. A walk looks at some for each of the `ef`, in random
+/// order, at more of them the larger the graph, and at yet more where only a share is
+/// eligible: the others are walked through, but not counted.
 pub(super) fn scan_is_cheaper(eligible: usize, covered: usize, ef: usize) -> bool {
-    let share = eligible as f64 / covered.max(1) as f64;
-    let walked = 16.0 * ef as f64 / share.max(1e-9);
-    (eligible as f64) < 2.0 * walked
+    let covered = covered.max(2) as f64;
+    let share = (eligible as f64 / covered).min(1.0);
+    let scan = 12_000.0 + 8.0 * eligible as f64;
+    let walk = 55.0 * ef as f64 * covered.log2() / share.max(1e-9).powf(0.8);
+    scan < walk
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn little_is_scanned_and_much_is_walked() {
+        let check = |eligible, covered, expect| {
+            assert_eq!(
+                scan_is_cheaper(eligible, covered, 100),
+                expect,
+                "{eligible} of {covered}"
+            );
+        };
+        check(1_000, 1_000, true);
+        check(50_000, 50_000, false);
+        check(25_000, 50_000, false);
+        check(5_000, 50_000, true);
+        check(0, 50_000, true);
+        check(1_000_000, 1_000_000, false);
+        check(10_000, 1_000_000, true);
+    }
 }

@@ -22,6 +22,9 @@ pub const MOST_DIMENSIONS: usize = 1 << 15;
 /// The most slots an index may have; the numbers above are kept as marks.
 pub(super) const MOST_SLOTS: usize = (1 << 31) - 2;
 
+/// The most rows whose sketches are scored at once.
+pub(super) const SKETCH_BLOCK: usize = 64;
+
 /// Rows by slot, and slots by chunk.
 #[derive(Debug)]
 pub(super) struct Rows {
@@ -316,44 +319,68 @@ impl Rows {
         }
     }
 
-    /// Gives each of `slots` with its estimated score by its sketch, and the
-    /// deviation of the estimate's error, to `each`. Panics if there are no sketches.
+    /// Sets the first of `scores` to the scores of `slots` (ascending, at most
+    /// [`SKETCH_BLOCK`]) as their sketches estimate them, and the first of `deviations`
+    /// to those of the estimates' errors. Panics if there are no sketches.
     #[expect(unsafe_code, reason = "rows are given to the kernel by address")]
     pub(super) fn sketch_scores(
         &self,
         query: &SketchQuery,
         slots: &[u32],
-        mut each: impl FnMut(u32, f32, f32),
+        scores: &mut [f32; SKETCH_BLOCK],
+        deviations: &mut [f32; SKETCH_BLOCK],
     ) {
-        const BLOCK: usize = 32;
         assert_eq!(
             query.planes.len(),
             PLANES * self.sketches.stride(),
             "the query is prepared for these sketches"
         );
-        let mut addresses = [std::ptr::null(); BLOCK];
-        let mut counts = [0; BLOCK];
-        for block in slots.chunks(BLOCK) {
-            for (address, slot) in addresses.iter_mut().zip(block) {
-                *address = self.sketches.at(*slot);
+        let [Some(first), Some(last)] = [slots.first(), slots.last()] else {
+            return;
+        };
+        let mut addresses = [std::ptr::null(); SKETCH_BLOCK];
+        let addresses = &mut addresses[..slots.len()];
+        let mut counts = [0; SKETCH_BLOCK];
+        let consecutive = (last - first) as usize + 1 == slots.len();
+        let sketches = consecutive
+            .then(|| self.sketches.run(*first, slots.len()))
+            .flatten();
+        match sketches {
+            Some(run) => {
+                let rows = run.chunks_exact(self.sketches.stride());
+                for (address, row) in addresses.iter_mut().zip(rows) {
+                    *address = row.as_ptr();
+                }
             }
-            // SAFETY: `at` has checked every slot, and a row is as long as a plane.
-            unsafe {
-                self.kernels.plane_counts_many(
-                    &query.planes,
-                    &addresses[..block.len()],
-                    &mut counts[..block.len()],
-                );
+            None => {
+                for (address, slot) in addresses.iter_mut().zip(slots) {
+                    *address = self.sketches.at(*slot);
+                    prefetch(*address, self.sketches.stride() * 8);
+                    prefetch(self.factors.at(*slot), 4 * FACTORS);
+                }
             }
-            let euclidean = self.metric == Metric::Euclidean;
-            for (slot, count) in block.iter().zip(counts) {
-                let (product, deviation) = query.estimate(count, self.factors.row(*slot));
-                let bias = if euclidean {
-                    self.scale_bias(*slot)[1]
-                } else {
-                    0.0
-                };
-                each(*slot, product + bias, deviation);
+        }
+        // SAFETY: every address is that of a row, which is as long as a plane.
+        unsafe {
+            self.kernels
+                .plane_counts_many(&query.planes, addresses, &mut counts)
+        };
+        let found = scores.iter_mut().zip(deviations).zip(counts);
+        match sketches.and_then(|_| self.factors.run(*first, slots.len())) {
+            Some(run) => {
+                for (((score, deviation), count), factors) in found.zip(run.chunks_exact(FACTORS)) {
+                    (*score, *deviation) = query.estimate(count, factors);
+                }
+            }
+            None => {
+                for (((score, deviation), count), slot) in found.zip(slots) {
+                    (*score, *deviation) = query.estimate(count, self.factors.row(*slot));
+                }
+            }
+        }
+        if self.metric == Metric::Euclidean {
+            for (score, slot) in scores.iter_mut().zip(slots) {
+                *score += self.scale_bias(*slot)[1];
             }
         }
     }

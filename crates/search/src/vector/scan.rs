@@ -1,6 +1,6 @@
 //! Looking at every eligible row.
 
-use super::rows::{Bits, Query, Rows};
+use super::rows::{Bits, Query, Rows, SKETCH_BLOCK};
 use super::simd::prefetch;
 use super::top::Top;
 
@@ -49,6 +49,40 @@ impl Eligible<'_> {
     }
 }
 
+impl Eligible<'_> {
+    /// As [`Eligible::for_each`], in blocks of at most 64 slots.
+    fn for_each_block(&self, live: &Bits, from: usize, end: usize, mut each: impl FnMut(&[u32])) {
+        const BLOCK: usize = 64;
+        let mut block = Vec::with_capacity(BLOCK);
+        if let Self::Live = self {
+            // Whole words of live slots are blocks as they are.
+            for word in from / 64..end.div_ceil(64) {
+                let first = (word * 64) as u32;
+                block.clear();
+                if live.words.get(word) == Some(&u64::MAX)
+                    && word * 64 >= from
+                    && word * 64 + 64 <= end
+                {
+                    block.extend(first..first + 64);
+                } else {
+                    let (from, end) = (from.max(word * 64), end.min(word * 64 + 64));
+                    self.for_each(live, from, end, |slot| block.push(slot));
+                }
+                each(&block);
+            }
+        } else {
+            self.for_each(live, from, end, |slot| {
+                block.push(slot);
+                if block.len() == BLOCK {
+                    each(&block);
+                    block.clear();
+                }
+            });
+            each(&block);
+        }
+    }
+}
+
 /// Returns the `limit` nearest eligible slots by their `f32` values, best first:
 /// closeness and slot.
 pub(super) fn exact(
@@ -73,29 +107,21 @@ pub(super) fn coded(
     from: usize,
     limit: usize,
 ) -> Vec<(f32, u32)> {
-    const BLOCK: usize = 64;
     let mut top = Top::new(limit);
-    let mut block = Vec::with_capacity(BLOCK);
-    let mut scores = Vec::with_capacity(BLOCK);
-    let mut flush = |block: &mut Vec<u32>| {
-        rows.code_scores(&query.coded, block, &mut scores);
-        for (score, slot) in scores.iter().zip(block.iter()) {
+    let mut scores = Vec::new();
+    eligible.for_each_block(&rows.live, from, rows.slot_count(), |slots| {
+        rows.code_scores(&query.coded, slots, &mut scores);
+        for (score, slot) in scores.iter().zip(slots) {
             top.push(*score, *slot);
         }
-        block.clear();
-    };
-    eligible.for_each(&rows.live, from, rows.slot_count(), |slot| {
-        block.push(slot);
-        if block.len() == BLOCK {
-            flush(&mut block);
-        }
     });
-    flush(&mut block);
     top.into_sorted()
 }
 
 /// How many deviations of its error an estimate is given the benefit of.
-const DEVIATIONS: f32 = 3.0;
+///
+/// On 50,000 sentence embeddings 2.5 found all of the ten nearest of 1,000 queries.
+const DEVIATIONS: f32 = 2.5;
 
 /// Returns the `limit` nearest eligible slots, found by their sketches: closeness
 /// and slot, best first. At most `most` of them are looked at again.
@@ -106,39 +132,36 @@ pub(super) fn sketched(
     limit: usize,
     most: usize,
 ) -> Vec<(f32, u32)> {
-    const BLOCK: usize = 64;
     let first = (4 * limit).max(32);
     let Some(sketcher) = &rows.sketcher else {
         let candidates = coded(rows, query, eligible, 0, first.min(most));
         return rescored(rows, query, &candidates, limit);
     };
     let sketch_query = sketcher.query(&query.values);
+    // The best by what they are at least at; and all that might be better than these.
     let mut top = Top::new(limit);
-    let mut hopes: Vec<(f32, u32)> = Vec::with_capacity(rows.slot_count());
-    let mut block = Vec::with_capacity(BLOCK);
-    let mut flush = |block: &mut Vec<u32>| {
-        rows.sketch_scores(&sketch_query, block, |slot, score, deviation| {
-            top.push(score, slot);
-            hopes.push((score + DEVIATIONS * deviation, slot));
-        });
-        block.clear();
-    };
-    eligible.for_each(&rows.live, 0, rows.slot_count(), |slot| {
-        block.push(slot);
-        if block.len() == BLOCK {
-            flush(&mut block);
+    let mut hopes: Vec<(f32, u32)> = Vec::new();
+    let (mut scores, mut deviations) = ([0.0; SKETCH_BLOCK], [0.0; SKETCH_BLOCK]);
+    eligible.for_each_block(&rows.live, 0, rows.slot_count(), |slots| {
+        rows.sketch_scores(&sketch_query, slots, &mut scores, &mut deviations);
+        for ((score, deviation), slot) in scores.iter().zip(&deviations).zip(slots) {
+            let hope = score + DEVIATIONS * deviation;
+            if hope >= top.threshold() {
+                hopes.push((hope, *slot));
+                top.push(score - DEVIATIONS * deviation, *slot);
+            }
         }
     });
-    flush(&mut block);
 
     // The best by estimate give a floor that the k-th best is at least at; whoever
     // cannot reach it by its estimate and error is out.
     let mut slots: Vec<u32> = top.into_sorted().iter().map(|found| found.1).collect();
     let mut scores = Vec::new();
     rows.code_scores(&query.coded, &slots, &mut scores);
-    let floor = match scores.len() == limit {
-        true => scores.iter().copied().fold(f32::INFINITY, f32::min),
-        false => f32::NEG_INFINITY,
+    let floor = if scores.len() == limit {
+        scores.iter().copied().fold(f32::INFINITY, f32::min)
+    } else {
+        f32::NEG_INFINITY
     };
     hopes.retain(|hope| hope.0 >= floor);
     if hopes.len() > most {

@@ -134,10 +134,11 @@ impl Sketcher {
         let most = ((1 << PLANES) - 1) as f32;
         let step = ((high - low) / most).max(f32::MIN_POSITIVE);
         let words = self.padded / 64;
+        let levels = 1.0 / step;
         let mut planes = vec![0; PLANES * words];
         let (mut sum, mut square) = (0, 0.0);
         for (index, value) in rotated.iter().enumerate() {
-            let level = (((value - low) / step + 0.5) as u64).min(most as u64);
+            let level = (((value - low) * levels + 0.5) as u64).min(most as u64);
             for plane in 0..PLANES {
                 planes[plane * words + index / 64] |= (level >> plane & 1) << (index % 64);
             }

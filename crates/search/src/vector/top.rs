@@ -23,6 +23,12 @@ impl Top {
         }
     }
 
+    /// Returns a score below which none is kept any more.
+    #[inline]
+    pub(super) fn threshold(&self) -> f32 {
+        self.threshold
+    }
+
     /// Offers a slot with its score.
     #[inline]
     pub(super) fn push(&mut self, score: f32, slot: u32) {

@@ -44,6 +44,8 @@ impl Graph {
         let end = rows.slot_count();
         self.thaw();
         let mut order = Vec::new();
+        self.lists.reserve(end.saturating_sub(first));
+        self.towers.reserve(end.saturating_sub(first));
         for slot in first..end {
             let level = self.level_of(rows, slot as u32, seed);
             let live = rows.live.contains(slot as u32);

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use super::Graph;
 use crate::vector::codes::CodedQuery;
 use crate::vector::rows::{Bits, Rows};
+use crate::vector::simd::prefetch;
 
 /// Marks a pool entry whose neighbours have been looked at.
 const EXPANDED: u32 = 1 << 31;
@@ -165,8 +166,15 @@ impl Graph {
                 continue;
             }
             scratch.pool[next].1 |= EXPANDED;
-            scratch.look_around(self, rows, query, slot, level);
             next += 1;
+            // Likely the one after this: its list arrives while this one's
+            // neighbours are scored.
+            if level == 0
+                && let Some((_, after)) = scratch.pool.get(next)
+            {
+                prefetch(self.lists.at(after & !EXPANDED), self.lists.stride() * 4);
+            }
+            scratch.look_around(self, rows, query, slot, level);
             for index in 0..scratch.fresh.len() {
                 let (score, slot) = (scratch.scores[index], scratch.fresh[index]);
                 if let Some(place) = scratch.offer(score, slot, limit) {
