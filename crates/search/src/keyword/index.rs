@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock};
 
 use contract::ChunkId;
 
@@ -46,7 +46,6 @@ pub struct KeywordIndex {
     /// Another one after every change, and in every index.
     pub(super) generation: u64,
     pub(super) weights: OnceLock<Weights>,
-    pub(super) boards: Mutex<Vec<Vec<f32>>>,
 }
 
 impl KeywordIndex {
@@ -79,7 +78,6 @@ impl KeywordIndex {
             delta: Delta::default(),
             generation: next_generation(),
             weights: OnceLock::new(),
-            boards: Mutex::new(Vec::new()),
             settings,
             base,
         }

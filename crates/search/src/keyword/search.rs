@@ -1,15 +1,13 @@
 //! Asking the index: hits, phrases, and why a chunk scored as it did.
 
-use std::sync::PoisonError;
-
 use contract::ChunkId;
 use serde::Serialize;
 
 use super::KeywordIndex;
-use super::base::{self, GAP, JOINED, Postings, TERM};
+use super::base::{self, GAP, JOINED, Postings, TERM, View};
 use super::bm25::{Bm25, idf};
 use super::query::{KeywordQuery, QueryWord};
-use super::rank::{Weights, best};
+use super::rank::{Asked, Weights};
 use crate::ChunkSet;
 
 /// A chunk that was found.
@@ -88,10 +86,10 @@ impl KeywordIndex {
         let with_phrases = self.with_phrases(query, allowed);
         let allowed = with_phrases.as_deref().or(allowed);
 
-        let mut board = self.board();
-        self.add_scores(query, &mut board);
-        let found = best(&mut board, k, allowed, |slot| self.chunk(slot).0);
-        self.give_back(board);
+        let asked = self.asked(query);
+        let found = self
+            .weights()
+            .best(&asked, k, allowed, |slot| self.chunk(slot).0);
         let hit = |(chunk, score)| KeywordHit {
             chunk: ChunkId(chunk),
             score: Bm25(score),
@@ -99,35 +97,28 @@ impl KeywordIndex {
         found.into_iter().map(hit).collect()
     }
 
-    /// Adds what every slot scores for the query to the empty `board`.
-    fn add_scores(&self, query: &KeywordQuery, board: &mut [f32]) {
-        let weights = self.weights();
+    /// Returns the postings of the terms that are searched for.
+    fn asked(&self, query: &KeywordQuery) -> Vec<Asked<'_>> {
         let view = self.base.view();
+        let mut asked = Vec::with_capacity(query.words.len());
         for word in query.words.iter().filter(|word| word.content) {
             let terms = self.terms(&word.terms, word.prefix);
             let idf = self.weight(&terms, word.count);
-            for term in terms {
-                if (term as usize) < view.terms() {
-                    weights.add(&view.postings(term as usize), idf, board);
-                }
-                weights.add_pairs(self.delta.postings(term), idf, board);
-            }
+            asked.extend(terms.into_iter().map(|term| Asked {
+                idf,
+                saved: self.saved_postings(view, term),
+                new: self.delta.postings(term),
+            }));
         }
+        asked
     }
 
-    /// Returns a board on which every slot scores 0.
-    fn board(&self) -> Vec<f32> {
-        let mut boards = self.boards.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut board = boards.pop().unwrap_or_default();
-        drop(boards);
-        board.resize(self.dead.len(), 0.0);
-        board
-    }
-
-    fn give_back(&self, mut board: Vec<f32>) {
-        board.fill(0.0);
-        let mut boards = self.boards.lock().unwrap_or_else(PoisonError::into_inner);
-        boards.push(board);
+    fn saved_postings<'a>(&self, view: View<'a>, term: u32) -> Postings<'a> {
+        if (term as usize) < view.terms() {
+            view.postings(term as usize)
+        } else {
+            Postings::default()
+        }
     }
 
     fn weights(&self) -> &Weights {
@@ -209,12 +200,7 @@ impl KeywordIndex {
     }
 
     fn slots_with(&self, term: u32) -> impl Iterator<Item = u32> {
-        let view = self.base.view();
-        let postings = if (term as usize) < view.terms() {
-            view.postings(term as usize)
-        } else {
-            Postings::default()
-        };
+        let postings = self.saved_postings(self.base.view(), term);
         let new = self.delta.postings(term).iter().map(|(slot, _)| *slot);
         postings.slots().chain(new)
     }
