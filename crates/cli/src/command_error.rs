@@ -12,6 +12,7 @@ use std::process::ExitCode;
 
 use groundtune::config::ConfigError;
 use groundtune::demo::DemoError;
+use groundtune::index_bench::IndexBenchError;
 use groundtune::project::ProjectError;
 use groundtune::{FilterError, SearchError};
 
@@ -149,6 +150,9 @@ fn hint_of(error: &(dyn Error + 'static)) -> Option<String> {
 
 fn hint_of_one(error: &(dyn Error + 'static)) -> Option<String> {
     if let Some(error) = error.downcast_ref::<groundtune::Error>() {
+        return error.hint();
+    }
+    if let Some(IndexBenchError::Library(error)) = error.downcast_ref::<IndexBenchError>() {
         return error.hint();
     }
     if let Some(error) = error.downcast_ref::<FilterError>() {

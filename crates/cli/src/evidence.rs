@@ -208,9 +208,10 @@ pub(crate) fn note_nearest(ui: &Ui, nearest: Option<&Found>, threshold: f64) {
         )),
         lines(evidence),
     ));
-    // Rounded down, so that the number given does let it pass.
+    // Rounded down, so that the number given does let it pass. What is far below is no
+    // answer, and not worth a hint.
     let lower = (score * 100.0).floor() / 100.0;
-    if lower > 0.0 {
+    if lower >= threshold * 0.6 {
         ui.hint(format_args!("`--threshold {lower}` would accept it"));
     }
 }

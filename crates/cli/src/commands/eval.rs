@@ -3,9 +3,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use groundtune::project::{Project, ProjectError};
 use groundtune::retrieval::{RetrievalReport, measure_run, measure_set};
-use groundtune::{Config, Error};
 use serde_json::{Map, Value, json};
 
 use crate::command_error::CommandError;
@@ -61,7 +59,7 @@ pub(crate) fn run(
         (folder, ..) => {
             let folder = folder.unwrap_or_else(|| PathBuf::from("."));
             let scratch = Scratch::new()?;
-            measure_set(&project_or_defaults(project)?, &folder, &scratch.0)?
+            measure_set(&super::project_or_defaults(project)?, &folder, &scratch.0)?
         }
     };
     if json {
@@ -70,22 +68,6 @@ pub(crate) fn run(
         print(ui, &report)?;
     }
     Ok(())
-}
-
-/// Opens the project the user means, or, where there is none, one with every setting
-/// at its default: a set can be measured without a project.
-fn project_or_defaults(named: Option<&Path>) -> Result<Project, CommandError> {
-    if let Some(folder) = named {
-        return Ok(Project::open(folder)?);
-    }
-    let here = env::current_dir()?;
-    match Project::find(&here) {
-        Err(ProjectError::NotFound { .. }) => Ok(Project {
-            root: here,
-            config: Config::default(),
-        }),
-        found => Ok(found.map_err(Error::from)?),
-    }
 }
 
 /// A folder of our own in the system's temporary one; gone when dropped.

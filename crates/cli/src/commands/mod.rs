@@ -5,6 +5,7 @@ mod demo;
 mod doctor;
 mod documents;
 mod eval;
+mod index;
 mod ingest;
 mod init;
 mod question;
@@ -15,7 +16,8 @@ use std::env;
 use std::path::Path;
 
 use clap::Subcommand;
-use groundtune::project::Project;
+use groundtune::Config;
+use groundtune::project::{Project, ProjectError};
 
 use crate::command_error::CommandError;
 use crate::ui::Ui;
@@ -32,6 +34,7 @@ pub(crate) enum Command {
     Documents(documents::Arguments),
     Doctor(doctor::Arguments),
     Eval(eval::Arguments),
+    Index(index::Arguments),
 }
 
 /// Does it.
@@ -50,6 +53,7 @@ pub(crate) fn run(
         Command::Documents(arguments) => documents::run(arguments, project, ui),
         Command::Doctor(arguments) => doctor::run(&arguments, project, ui),
         Command::Eval(arguments) => eval::run(arguments, project, ui),
+        Command::Index(arguments) => index::run(arguments, project, ui),
     }
 }
 
@@ -59,4 +63,20 @@ fn open_project(named: Option<&Path>) -> Result<Project, CommandError> {
         Some(folder) => Project::open(folder)?,
         None => Project::find(&env::current_dir()?)?,
     })
+}
+
+/// Opens the project the user means, or, where there is none, one with every setting
+/// at its default: some things can be measured without a project.
+fn project_or_defaults(named: Option<&Path>) -> Result<Project, CommandError> {
+    if let Some(folder) = named {
+        return Ok(Project::open(folder)?);
+    }
+    let here = env::current_dir()?;
+    match Project::find(&here) {
+        Err(ProjectError::NotFound { .. }) => Ok(Project {
+            root: here,
+            config: Config::default(),
+        }),
+        found => Ok(found?),
+    }
 }

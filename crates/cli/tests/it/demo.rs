@@ -51,11 +51,7 @@ fn the_demonstration_runs_again_and_again() {
     With your own documents: `[GROUNDTUNE] init`, in their folder.
     -- stderr --
     nearest: handbook/about.txt, lines [LINES]: score [SCORE], below the threshold [SCORE]
-
-    hint: `--threshold [SCORE]` would accept it
     nearest: handbook/payments.html › Paying at Wrenfield › Invoices and tax, lines [LINES]: score [SCORE], below the threshold [SCORE]
-
-    hint: `--threshold [SCORE]` would accept it
     "#);
     let again = folder.screen(&["demo"]);
     assert!(again.contains("Nothing changed: "), "{again}");

@@ -92,7 +92,10 @@ fn a_damaged_store_is_told_from_a_missing_one() {
     let store = folder.path().join(".groundtune/store");
     for entry in std::fs::read_dir(&store).unwrap() {
         let path = entry.unwrap().path();
-        if path.extension().is_some_and(|it| it == "sqlite" || it == "db") {
+        if path
+            .extension()
+            .is_some_and(|it| it == "sqlite" || it == "db")
+        {
             std::fs::write(&path, b"this is no database at all, and never was one").unwrap();
         }
     }
@@ -117,7 +120,10 @@ fn an_access_rule_closes_a_folder() {
     let question = ["search", "--json", "wages rise percent"];
     assert_eq!(folder.json(&question)["results"], serde_json::json!([]));
     let asked_as = [&question[..], &["--as", "hr"]].concat();
-    assert_eq!(folder.json(&asked_as)["results"][0]["document"], "hr/pay/2026.md");
+    assert_eq!(
+        folder.json(&asked_as)["results"][0]["document"],
+        "hr/pay/2026.md"
+    );
 }
 
 #[test]
@@ -164,8 +170,66 @@ fn retrieval_is_measured_on_a_set() {
     "#
     );
     let report = folder.json(&[
-        "eval", "retrieval", "--run", "found.run", "--qrels", "right.qrels", "--json",
+        "eval",
+        "retrieval",
+        "--run",
+        "found.run",
+        "--qrels",
+        "right.qrels",
+        "--json",
     ]);
     assert_eq!(report["mean"]["map"], 0.25);
     assert_eq!(report["mean_of_found"]["map"], 0.5);
+}
+
+/// Writes `count` vectors of 64 numbers in NumPy's format.
+fn write_vectors(folder: &Folder, name: &str, count: u32) {
+    let header = format!(
+        "{:<117}\n",
+        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({count}, 64), }}")
+    );
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    let mut state = 1u32;
+    for _ in 0..count * 64 {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let number = (state >> 8) as f32 / (1 << 24) as f32 - 0.5;
+        bytes.extend(number.to_le_bytes());
+    }
+    std::fs::write(folder.path().join(name), bytes).unwrap();
+}
+
+#[test]
+fn the_ways_to_search_vectors_are_compared() {
+    let folder = Folder::empty();
+    write_vectors(&folder, "vectors.npy", 400);
+    let report = folder.json(&["index", "bench", "--vectors", "vectors.npy", "--json"]);
+    assert_eq!(report["vectors"], 400);
+    let names: Vec<&str> = report["indexes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["exact", "int8", "binary", "hnsw", "ivf", "pq"]);
+    assert_eq!(report["indexes"][0]["recall_at_10"], 1.0);
+
+    write_vectors(&folder, "few.npy", 5);
+    assert_screen!(folder.screen(&["index", "bench", "--vectors", "few.npy"]), @r#"
+    -- stderr --
+    error: there are 5 vectors; a comparison of indexes needs at least 100
+
+    hint: give vectors with `--vectors FILE.npy`, or ingest documents that bring their `embedding`
+    -- exit 1 --
+    "#);
+    let project = handbook();
+    project.run(&["ingest"]);
+    assert_screen!(project.screen(&["index", "bench"]), @r#"
+    -- stderr --
+    error: there are 0 vectors; a comparison of indexes needs at least 100
+
+    hint: give vectors with `--vectors FILE.npy`, or ingest documents that bring their `embedding`
+    -- exit 1 --
+    "#);
 }

@@ -9,7 +9,10 @@ use crate::support::Folder;
 fn many() -> Folder {
     let folder = Folder::project("", &[]);
     for number in 0..40 {
-        let text = format!("# Page {number}\n\nmarker{number} stands here.\n\n{}", "Some words. ".repeat(800));
+        let text = format!(
+            "# Page {number}\n\nmarker{number} stands here.\n\n{}",
+            "Some words. ".repeat(800)
+        );
         folder.write(format!("p{number}.md"), &text);
     }
     folder
@@ -24,7 +27,9 @@ fn text(output: &Output) -> String {
 fn limited(folder: &Folder, blocks: usize, arguments: &[&str]) -> Output {
     Command::new("sh")
         .arg("-c")
-        .arg(format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\""))
+        .arg(format!(
+            "trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\""
+        ))
         .arg(env!("CARGO_BIN_EXE_groundtune"))
         .args(arguments)
         .current_dir(folder.path())
@@ -40,13 +45,29 @@ fn without_room_nothing_is_half_and_the_next_run_goes_on() {
         let output = limited(&folder, blocks, &["ingest"]);
         if !output.status.success() {
             assert_eq!(output.status.code(), Some(1), "{blocks}: {}", text(&output));
-            assert!(text(&output).starts_with("error: "), "{blocks}: {}", text(&output));
-            assert!(text(&output).contains("hint: "), "{blocks}: {}", text(&output));
+            assert!(
+                text(&output).starts_with("error: "),
+                "{blocks}: {}",
+                text(&output)
+            );
+            assert!(
+                text(&output).contains("hint: "),
+                "{blocks}: {}",
+                text(&output)
+            );
         }
         let doctor = folder.run(&["doctor"]);
-        assert!(doctor.status.success(), "{blocks}: {}", String::from_utf8_lossy(&doctor.stdout));
+        assert!(
+            doctor.status.success(),
+            "{blocks}: {}",
+            String::from_utf8_lossy(&doctor.stdout)
+        );
     }
-    assert!(!limited(&folder, 60, &["ingest", "--rebuild"]).status.success());
+    assert!(
+        !limited(&folder, 60, &["ingest", "--rebuild"])
+            .status
+            .success()
+    );
     assert!(folder.run(&["ingest"]).status.success());
     let found = folder.run(&["search", "marker39", "--json"]);
     assert!(String::from_utf8_lossy(&found.stdout).contains("p39.md"));
@@ -57,15 +78,27 @@ fn without_room_nothing_is_half_and_the_next_run_goes_on() {
 fn a_folder_that_may_not_be_written_can_still_be_asked() {
     use std::os::unix::fs::PermissionsExt as _;
 
-    let folder = Folder::project("", &[("returns.md", "Goods may be returned within 30 days.\n")]);
+    let folder = Folder::project(
+        "",
+        &[("returns.md", "Goods may be returned within 30 days.\n")],
+    );
     assert!(folder.run(&["ingest"]).status.success());
     // The copy can be run by anybody, wherever the build lies.
     let program = folder.path().join("program");
     std::fs::copy(env!("CARGO_BIN_EXE_groundtune"), &program).unwrap();
     let set = |mode_of_folders: u32, mode_of_files: u32| {
-        let paths = ["", ".groundtune", ".groundtune/store", ".groundtune/store/groundtune.db"];
+        let paths = [
+            "",
+            ".groundtune",
+            ".groundtune/store",
+            ".groundtune/store/groundtune.db",
+        ];
         for path in paths.map(|path| folder.path().join(path)) {
-            let mode = if path.is_dir() { mode_of_folders } else { mode_of_files };
+            let mode = if path.is_dir() {
+                mode_of_folders
+            } else {
+                mode_of_files
+            };
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
         }
     };

@@ -20,6 +20,7 @@ fn the_help_names_every_command() {
       documents  Lists the documents, shows one, or takes some out of the store
       doctor     Checks the store, the indexes, the files and the access rules
       eval       Measures how good something is, by definitions that others use too
+      index      Measures the index of vectors
 
     Options:
       -h, --help     Print help
