@@ -7,7 +7,7 @@
 
 #![expect(
     unsafe_code,
-    reason = "one loop is compiled for wider registers and chosen at run time"
+    reason = "one loop is written for wider registers and chosen at run time"
 )]
 
 use std::cmp::Ordering;
@@ -277,7 +277,22 @@ fn reaching(board: &Board, bound: f32, each: &mut dyn FnMut(usize, f32)) {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
 fn reaching_avx512(board: &Board, bound: f32, each: &mut dyn FnMut(usize, f32)) {
-    reaching_plain(board, bound, each);
+    use std::arch::x86_64::{_CMP_GE_OQ, _mm512_cmp_ps_mask, _mm512_loadu_ps, _mm512_set1_ps};
+    let bounds = _mm512_set1_ps(bound);
+    for (index, block) in board.as_chunks::<BLOCK>().0.iter().enumerate() {
+        let mut reach = 0u64;
+        for (part, scores) in block.as_chunks::<16>().0.iter().enumerate() {
+            // SAFETY: a part is 16 numbers, which need no alignment.
+            let scores = unsafe { _mm512_loadu_ps(scores.as_ptr()) };
+            let mask = _mm512_cmp_ps_mask::<_CMP_GE_OQ>(scores, bounds);
+            reach |= u64::from(mask) << (16 * part);
+        }
+        while reach != 0 {
+            let place = reach.trailing_zeros() as usize;
+            reach &= reach - 1;
+            each(index * BLOCK + place, block[place]);
+        }
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -288,25 +303,15 @@ fn reaching_avx2(board: &Board, bound: f32, each: &mut dyn FnMut(usize, f32)) {
 
 #[inline(always)]
 fn reaching_plain(board: &Board, bound: f32, each: &mut dyn FnMut(usize, f32)) {
-    for (index, block) in board.as_chunks::<BLOCK>().0.iter().enumerate() {
-        let mut top = [0f32; 16];
-        for part in block.as_chunks::<16>().0 {
-            for lane in 0..16 {
-                top[lane] = if part[lane] > top[lane] {
-                    part[lane]
-                } else {
-                    top[lane]
-                };
-            }
-        }
+    for (index, part) in board.as_chunks::<16>().0.iter().enumerate() {
         let mut any = false;
-        for score in top {
-            any |= score >= bound;
+        for score in part {
+            any |= *score >= bound;
         }
         if any {
-            for (place, score) in block.iter().enumerate() {
+            for (place, score) in part.iter().enumerate() {
                 if *score >= bound {
-                    each(index * BLOCK + place, *score);
+                    each(index * 16 + place, *score);
                 }
             }
         }
@@ -320,6 +325,19 @@ mod tests {
     use super::*;
 
     proptest! {
+        #[test]
+        fn wide_and_plain_loops_find_the_same(
+            scores in prop::collection::vec(0u8..50, WINDOW),
+            bound in 1u8..60,
+        ) {
+            let board = std::array::from_fn(|place| f32::from(scores[place]));
+            let bound = f32::from(bound);
+            let (mut wide, mut plain) = (Vec::new(), Vec::new());
+            reaching(&board, bound, &mut |place, score| wide.push((place, score)));
+            reaching_plain(&board, bound, &mut |place, score| plain.push((place, score)));
+            prop_assert_eq!(wide, plain);
+        }
+
         #[test]
         fn the_best_are_the_first_of_all_sorted(
             slots in 1usize..9000,

@@ -116,6 +116,50 @@ fn scripts_without_spaces_are_found_by_any_character() {
     assert_eq!(found(&index, "京").len(), 2);
 }
 
+/// The scores of `bm25s`, which are in single precision; see `make_bm25.py`.
+#[test]
+fn scores_equal_those_of_bm25s() {
+    let data = include_str!("../../tests/data/bm25.json");
+    let data = serde_json::from_str::<serde_json::Value>(data).unwrap();
+    let texts = |key: &str| {
+        let texts = data[key].as_array().unwrap().iter();
+        texts
+            .map(|text| text.as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    for setting in data["settings"].as_array().unwrap() {
+        let mut index = KeywordIndex::new(KeywordSettings {
+            language: LanguageChoice::Fixed(Language::None),
+            k1: setting["k1"].as_f64().unwrap() as f32,
+            b: setting["b"].as_f64().unwrap() as f32,
+            ..settings()
+        });
+        for (id, one) in texts("texts").iter().enumerate() {
+            index.insert(ChunkId(id as u64), &text(one));
+        }
+        for (question, scores) in texts("questions")
+            .iter()
+            .zip(setting["scores"].as_array().unwrap())
+        {
+            let scores = scores.as_array().unwrap().iter();
+            let mut expect = scores
+                .map(|score| score.as_f64().unwrap())
+                .collect::<Vec<_>>();
+            for hit in index.search(&index.query(question), 1000, None) {
+                let score = std::mem::take(&mut expect[hit.chunk.0 as usize]);
+                assert!(
+                    (f64::from(hit.score.0) - score).abs() < 1e-5 * score,
+                    "{question}"
+                );
+            }
+            assert!(
+                expect.iter().all(|score| *score == 0.0),
+                "{question}: chunks not found"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_phrase_has_its_words_in_order() {
     let mut index = index_of(&[
