@@ -1,7 +1,5 @@
 //! Reading documents: what is taken, what is passed over, what a second run does.
 
-use std::process::Stdio;
-
 use crate::support::{Folder, assert_screen, handbook};
 
 #[test]
@@ -192,7 +190,7 @@ fn names_may_have_blanks_and_bytes_that_are_not_utf8() {
 #[test]
 fn a_watch_takes_changes_until_it_is_interrupted() {
     use std::io::{BufRead as _, BufReader};
-    use std::process::Command;
+    use std::process::{Command, Stdio};
 
     let folder = handbook();
     let mut watch = folder
