@@ -16,7 +16,7 @@ use groundtune::index_bench::IndexBenchError;
 use groundtune::project::ProjectError;
 use groundtune::{FilterError, SearchError};
 
-use crate::ui::{Style, Ui};
+use crate::ui::{Style, Ui, printable};
 
 /// A command's failure.
 #[derive(Debug)]
@@ -74,8 +74,9 @@ impl CommandError {
             Kind::Usage(error) => (error, 2),
         };
         ui.note(format_args!(
-            "{} {error}",
-            ui.paint_error(Style::Error, "error:")
+            "{} {}",
+            ui.paint_error(Style::Error, "error:"),
+            printable(&error.to_string())
         ));
         let mut said = error.to_string();
         let mut cause = error.source();
@@ -83,15 +84,17 @@ impl CommandError {
             let text = error.to_string();
             // Some errors repeat their source's words in their own.
             if !said.ends_with(&text) {
-                ui.note(format_args!("  {}", text.replace('\n', "\n  ")));
+                let indented = printable(&text).replace('\n', "\n  ");
+                ui.note(format_args!("  {indented}"));
             }
             said = text;
             cause = error.source();
         }
         if let Some(hint) = &self.hint {
             ui.note(format_args!(
-                "\n{} {hint}",
-                ui.paint_error(Style::Hint, "hint:")
+                "\n{} {}",
+                ui.paint_error(Style::Hint, "hint:"),
+                printable(hint)
             ));
         }
         ExitCode::from(code)

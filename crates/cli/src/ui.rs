@@ -189,6 +189,13 @@ pub(crate) fn one_line(text: &str) -> String {
     line
 }
 
+/// Returns `text` without control characters, but for its newlines and tabs.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars()
+        .filter(|c| matches!(c, '\n' | '\t') || !c.is_control())
+        .collect()
+}
+
 /// Breaks `text` into lines of at most `width` columns, between words, without control
 /// characters. A longer word has a line of its own. A blank text is one empty line.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
@@ -289,6 +296,7 @@ mod tests {
     #[test]
     fn a_document_cannot_drive_the_terminal() {
         assert_eq!(one_line("a\x1b[31m red\r\n\tb\u{9b}x"), "a [31m red b x");
+        assert_eq!(printable("a\x1b[31m red\r\n\tb"), "a[31m red\n\tb");
     }
 
     #[test]

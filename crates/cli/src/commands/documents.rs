@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::question::ReaderArguments;
 use crate::command_error::CommandError;
-use crate::ui::{Style, Ui, columns, count, one_line};
+use crate::ui::{Style, Ui, columns, count, one_line, printable};
 
 /// Lists the documents, shows one, or takes some out of the store.
 #[derive(Debug, Args)]
@@ -104,7 +104,7 @@ fn list(
         let closed = match groups_of(&document.permissions) {
             Some(groups) => format!(
                 "  {}",
-                ui.paint(Style::Faint, &format!("({})", groups.join(", ")))
+                ui.paint(Style::Faint, &format!("({})", one_line(&groups.join(", "))))
             ),
             None => String::new(),
         };
@@ -166,14 +166,9 @@ fn show(
         ui.note(format_args!("{key} {}", one_line(&value.to_string())));
     }
     let out = ui.out();
-    // The text is the data here: as it is, line by line, without control characters
-    // that would drive the terminal.
+    // The text is the data here: as it is, but for what would drive the terminal.
     for line in found.text.lines() {
-        let shown: String = line
-            .chars()
-            .filter(|c| *c == '\t' || !c.is_control())
-            .collect();
-        writeln!(out, "{shown}")?;
+        writeln!(out, "{}", printable(line))?;
     }
     Ok(())
 }
