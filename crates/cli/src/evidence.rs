@@ -195,9 +195,11 @@ pub(crate) fn note_nearest(ui: &Ui, nearest: Option<&Found>, threshold: f64) {
         return;
     };
     let evidence = &nearest.evidence;
-    let score = evidence.score.get();
+    // Rounded down, so that it is seen to be below the threshold and that the number
+    // in the hint does let it pass.
+    let lower = (evidence.score.get() * 100.0).floor() / 100.0;
     ui.note(format_args!(
-        "nearest: {}, {}: score {score:.2}, below the threshold {threshold:.2}",
+        "nearest: {}, {}: score {lower:.2}, below the threshold {threshold:.2}",
         one_line(&format!(
             "{} {}",
             evidence.document,
@@ -208,9 +210,7 @@ pub(crate) fn note_nearest(ui: &Ui, nearest: Option<&Found>, threshold: f64) {
         )),
         lines(evidence),
     ));
-    // Rounded down, so that the number given does let it pass. What is far below is no
-    // answer, and not worth a hint.
-    let lower = (score * 100.0).floor() / 100.0;
+    // What is far below is no answer, and not worth a hint.
     if lower >= threshold * 0.6 {
         ui.hint(format_args!("`--threshold {lower}` would accept it"));
     }
