@@ -167,7 +167,7 @@ impl<'a> Screen<'a> {
                         "path": skipped.path,
                         "reason": skipped.reason,
                     }));
-                } else if skipped.reason.contains(&skipped.path) {
+                } else if skipped.reason.contains(&format!("`{}", skipped.path)) {
                     self.warn(&skipped.reason);
                 } else {
                     self.warn(&format!("`{}`: {}", skipped.path, skipped.reason));

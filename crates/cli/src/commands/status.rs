@@ -108,7 +108,7 @@ fn print(ui: &mut Ui, root: &Path, status: &Status) -> io::Result<()> {
     for (path, reason) in without.iter().take(shown) {
         let path = one_line(path);
         let reason = one_line(reason);
-        if reason.contains(&path) {
+        if reason.contains(&format!("`{path}")) {
             writeln!(ui.out(), "  {reason}")?;
         } else {
             writeln!(ui.out(), "  `{path}`: {reason}")?;

@@ -24,9 +24,7 @@ fn an_answer_cites_the_document_and_its_lines() {
 #[test]
 fn what_the_documents_do_not_say_is_not_made_up() {
     let folder = ingested();
-    assert_screen!(folder.screen(&["ask", "Which wine goes with trout?"]), @r#"
-    not in the documents
-    "#);
+    assert_screen!(folder.screen(&["ask", "Which wine goes with trout?"]), @"not in the documents");
     assert_screen!(
         folder.screen(&["ask", "Is the postage of wine free from taxes?"]),
         @r#"
@@ -111,14 +109,10 @@ fn a_search_shows_where_and_why() {
 #[test]
 fn what_one_may_not_read_is_not_there() {
     let folder = ingested();
-    assert_screen!(folder.screen(&["ask", "How much goodwill may a lead give?"]), @r#"
-    not in the documents
-    "#);
+    assert_screen!(folder.screen(&["ask", "How much goodwill may a lead give?"]), @"not in the documents");
     assert_screen!(
         folder.screen(&["ask", "How much goodwill may a lead give?", "--as", "interns"]),
-        @r#"
-    not in the documents
-    "#
+        @"not in the documents"
     );
     assert_screen!(
         folder.screen(&[

@@ -45,9 +45,7 @@ fn a_document_is_taken_out_and_stays_out() {
     hint: did you mean `docs/returns.md`?
     -- exit 1 --
     "#);
-    assert_screen!(folder.screen(&["documents", "rm", "docs/returns.md"]), @r#"
-    Took out 1 document in commit 2; the files are as they were.
-    "#);
+    assert_screen!(folder.screen(&["documents", "rm", "docs/returns.md"]), @"Took out 1 document in commit 2; the files are as they were.");
     let reply = folder.json(&["search", "--json", "return postage Alaska"]);
     assert!(!reply.to_string().contains("docs/returns.md"), "{reply}");
     assert!(folder.path().join("docs/returns.md").is_file());
