@@ -95,7 +95,7 @@ fn searches(c: &mut Criterion) {
     for (method, row_bytes) in [
         (Method::Exact, DIMENSIONS * 4),
         (Method::Scan, DIMENSIONS + 8),
-        (Method::Binary, DIMENSIONS / 8 + 12),
+        (Method::Binary, DIMENSIONS / 8 + 16),
     ] {
         let options = SearchOptions {
             method: Some(method),

@@ -16,7 +16,7 @@ use super::{Metric, Settings, VectorError, VectorIndex};
 use crate::derived::{self, Derived, DerivedError, Kind};
 
 /// Vectors. Version 1: header, values, codes, scales, chunks, live bits, graph (3),
-/// sketches (2), inverted file (3), product quantisation (2).
+/// sketches, inverted file (3), product quantisation (2).
 const KIND: Kind = Kind {
     id: u32::from_le_bytes(*b"vect"),
     version: 1,
@@ -63,7 +63,6 @@ impl VectorIndex {
                 &column_bytes(towers),
                 &column_bytes(upper),
                 &column_bytes(&rows.sketches),
-                &column_bytes(&rows.factors),
                 bytes_of(&centres),
                 bytes_of(starts),
                 bytes_of(grouped),
@@ -119,7 +118,6 @@ fn read(file: &Arc<Derived>, settings: Settings) -> Result<VectorIndex, DerivedE
         scales: Column::open(file, 3, 2, slots)?,
         chunks: Column::open(file, 4, 1, slots)?,
         sketches: Column::open(file, 9, strides.sketches, slots)?,
-        factors: Column::open(file, 10, strides.factors, slots)?,
         ..Rows::new(dimensions, metric)
     };
     let live = Column::<u64>::open(file, 5, 1, slots.div_ceil(64))?;
@@ -150,14 +148,14 @@ fn read(file: &Arc<Derived>, settings: Settings) -> Result<VectorIndex, DerivedE
     }
     let mut index = VectorIndex::of(settings, rows, graph);
 
-    let starts: Vec<u32> = numbers(file, 12)?;
+    let starts: Vec<u32> = numbers(file, 11)?;
     if !starts.is_empty() {
         let covered = *grouped as usize;
         let ivf = Ivf::of_parts(
             dimensions,
-            &numbers::<f32>(file, 11)?,
+            &numbers::<f32>(file, 10)?,
             &starts,
-            &numbers::<u32>(file, 13)?,
+            &numbers::<u32>(file, 12)?,
             covered,
         );
         index.ivf = Some(
@@ -165,9 +163,9 @@ fn read(file: &Arc<Derived>, settings: Settings) -> Result<VectorIndex, DerivedE
                 .ok_or_else(|| file.damaged("the inverted file does not hold together"))?,
         );
     }
-    let books: Vec<f32> = numbers(file, 14)?;
+    let books: Vec<f32> = numbers(file, 13)?;
     if !books.is_empty() {
-        let codes = Column::open(file, 15, Pq::pieces(dimensions), *pieces as usize)?;
+        let codes = Column::open(file, 14, Pq::pieces(dimensions), *pieces as usize)?;
         let pq = Pq::of_parts(dimensions, &books, codes);
         index.pq = Some(
             pq.filter(|pq| pq.covered() <= slots && metric.is_product())
@@ -294,7 +292,7 @@ mod tests {
 
         /// Sections changed and summed anew: either refused, or searched without harm.
         #[test]
-        fn a_crafted_file_does_no_harm(structure in 0usize..3, section in 0usize..16, at in any::<usize>(), word in prop_oneof![
+        fn a_crafted_file_does_no_harm(structure in 0usize..3, section in 0usize..15, at in any::<usize>(), word in prop_oneof![
             Just(u32::MAX), Just(0u32), Just(300), Just(400), any::<u32>(),
         ], cut in prop::option::of(0usize..100)) {
             let dir = tempfile::tempdir().unwrap();
@@ -302,7 +300,7 @@ mod tests {
             let index = &INDEXES[structure];
             index.save(&path, 7).unwrap();
             let file = Derived::open(&path, KIND).unwrap();
-            let mut sections: Vec<Vec<u8>> = (0..16).map(|i| file.section(i).unwrap().to_vec()).collect();
+            let mut sections: Vec<Vec<u8>> = (0..15).map(|i| file.section(i).unwrap().to_vec()).collect();
             let bytes = &mut sections[section];
             if bytes.len() >= 4 {
                 let at = at % (bytes.len() / 4) * 4;

@@ -511,7 +511,7 @@ impl VectorIndex {
     pub(super) fn searched_bytes(&self, method: Method) -> usize {
         let slots = self.rows.slot_count();
         let codes = slots * (self.rows.codes.stride() + 8);
-        let sketches = slots * (8 * self.rows.sketches.stride() + 4 * self.rows.factors.stride());
+        let sketches = slots * 8 * self.rows.sketches.stride();
         match method {
             Method::Exact => slots * self.rows.dimensions * 4,
             Method::Scan => codes,
@@ -529,7 +529,6 @@ impl VectorIndex {
             + rows.codes.memory()
             + rows.scales.memory()
             + rows.sketches.memory()
-            + rows.factors.memory()
             + rows.chunks.memory()
             + rows.live.words.len() * 8
             + rows.slots.capacity() * 17

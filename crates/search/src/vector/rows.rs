@@ -13,7 +13,7 @@ use super::codes::{CodedQuery, bias, code_stride, quantise};
 use super::column::Column;
 use super::simd::PLANES;
 use super::simd::{Kernels, prefetch};
-use super::sketch::{FACTORS, SketchQuery, Sketcher, has_sketches};
+use super::sketch::{FACTOR_WORDS, SketchQuery, Sketcher, has_sketches};
 use super::{Metric, VectorError};
 
 /// The most dimensions a vector may have: more, and sums of codes overflow.
@@ -37,10 +37,8 @@ pub(super) struct Rows {
     pub(super) codes: Column<u8>,
     /// Scale and bias of each code.
     pub(super) scales: Column<f32>,
-    /// Sketches; rows of nothing where there are none.
+    /// Sketches with their factors; rows of nothing where there are none.
     pub(super) sketches: Column<u64>,
-    /// The factors of each sketch.
-    pub(super) factors: Column<f32>,
     /// What makes the sketches, where there are any.
     pub(super) sketcher: Option<Sketcher>,
     /// The chunk of each slot.
@@ -148,7 +146,6 @@ impl Rows {
             codes: Column::new(strides.codes),
             scales: Column::new(2),
             sketches: Column::new(strides.sketches),
-            factors: Column::new(strides.factors),
             sketcher: (strides.sketches > 0).then(|| Sketcher::new(dimensions)),
             chunks: Column::new(1),
             live: Bits::default(),
@@ -160,7 +157,6 @@ impl Rows {
     pub(super) fn unsketched(dimensions: usize, metric: Metric) -> Self {
         Self {
             sketches: Column::new(0),
-            factors: Column::new(0),
             sketcher: None,
             ..Self::new(dimensions, metric)
         }
@@ -230,7 +226,6 @@ impl Rows {
         self.codes.push(&[]);
         self.scales.push(&[]);
         self.sketches.push(&[]);
-        self.factors.push(&[]);
         self.chunks.push(&[chunk.0]);
         self.encode(slot, values);
         self.adopt(chunk, slot);
@@ -262,11 +257,7 @@ impl Rows {
         let bias = bias(self.metric, values, self.kernels);
         self.scales.row_mut(slot).copy_from_slice(&[scale, bias]);
         if let Some(sketcher) = &self.sketcher {
-            sketcher.sketch(
-                values,
-                self.sketches.row_mut(slot),
-                self.factors.row_mut(slot),
-            );
+            sketcher.sketch(values, self.sketches.row_mut(slot));
         }
     }
 
@@ -332,7 +323,7 @@ impl Rows {
     ) {
         assert_eq!(
             query.planes.len(),
-            PLANES * self.sketches.stride(),
+            PLANES * (self.sketches.stride() - FACTOR_WORDS),
             "the query is prepared for these sketches"
         );
         let [Some(first), Some(last)] = [slots.first(), slots.last()] else {
@@ -342,40 +333,33 @@ impl Rows {
         let addresses = &mut addresses[..slots.len()];
         let mut counts = [0; SKETCH_BLOCK];
         let consecutive = (last - first) as usize + 1 == slots.len();
-        let sketches = consecutive
+        let run = consecutive
             .then(|| self.sketches.run(*first, slots.len()))
             .flatten();
-        match sketches {
-            Some(run) => {
-                let rows = run.chunks_exact(self.sketches.stride());
-                for (address, row) in addresses.iter_mut().zip(rows) {
-                    *address = row.as_ptr();
-                }
+        if let Some(run) = run {
+            let rows = run.chunks_exact(self.sketches.stride());
+            for (address, row) in addresses.iter_mut().zip(rows) {
+                *address = row.as_ptr();
             }
-            None => {
-                for (address, slot) in addresses.iter_mut().zip(slots) {
-                    *address = self.sketches.at(*slot);
-                    prefetch(*address, self.sketches.stride() * 8);
-                    prefetch(self.factors.at(*slot), 4 * FACTORS);
-                }
+        } else {
+            for (address, slot) in addresses.iter_mut().zip(slots) {
+                *address = self.sketches.at(*slot);
             }
         }
-        // SAFETY: every address is that of a row, which is as long as a plane.
+        // SAFETY: every address is that of a row, which is longer than a plane.
         unsafe {
             self.kernels
-                .plane_counts_many(&query.planes, addresses, &mut counts)
-        };
+                .plane_counts_many(&query.planes, addresses, &mut counts);
+        }
         let found = scores.iter_mut().zip(deviations).zip(counts);
-        match sketches.and_then(|_| self.factors.run(*first, slots.len())) {
-            Some(run) => {
-                for (((score, deviation), count), factors) in found.zip(run.chunks_exact(FACTORS)) {
-                    (*score, *deviation) = query.estimate(count, factors);
-                }
+        if let Some(run) = run {
+            let rows = run.chunks_exact(self.sketches.stride());
+            for (((score, deviation), count), row) in found.zip(rows) {
+                (*score, *deviation) = query.estimate(count, row);
             }
-            None => {
-                for (((score, deviation), count), slot) in found.zip(slots) {
-                    (*score, *deviation) = query.estimate(count, self.factors.row(*slot));
-                }
+        } else {
+            for (((score, deviation), count), slot) in found.zip(slots) {
+                (*score, *deviation) = query.estimate(count, self.sketches.row(*slot));
             }
         }
         if self.metric == Metric::Euclidean {
@@ -405,7 +389,6 @@ impl Rows {
             codes: self.codes.gathered(order),
             scales: self.scales.gathered(order),
             sketches: self.sketches.gathered(order),
-            factors: self.factors.gathered(order),
             chunks: self.chunks.gathered(order),
             ..Self::new(self.dimensions, self.metric)
         };
@@ -423,7 +406,6 @@ pub(super) struct Strides {
     pub(super) values: usize,
     pub(super) codes: usize,
     pub(super) sketches: usize,
-    pub(super) factors: usize,
 }
 
 impl Strides {
@@ -434,8 +416,7 @@ impl Strides {
         Self {
             values: dimensions.next_multiple_of(16),
             codes: only(metric.is_product(), code_stride(dimensions)),
-            sketches: only(sketched, Sketcher::words(dimensions)),
-            factors: only(sketched, FACTORS),
+            sketches: only(sketched, Sketcher::words(dimensions) + FACTOR_WORDS),
         }
     }
 }

@@ -9,7 +9,8 @@ use super::top::Top;
 pub(super) enum Eligible<'a> {
     /// Every live slot.
     Live,
-    /// These slots, ascending; the dead among them are passed over.
+    /// These slots, ascending, all of them live: a selection that a removal has made
+    /// wrong is refused before.
     Slots(&'a [u32]),
 }
 
@@ -36,49 +37,49 @@ impl Eligible<'_> {
             }
             Self::Slots(slots) => {
                 let first = slots.partition_point(|slot| (*slot as usize) < from);
-                for slot in &slots[first..] {
-                    if *slot as usize >= end {
-                        return;
-                    }
-                    if live.contains(*slot) {
-                        each(*slot);
-                    }
-                }
+                let last = slots.partition_point(|slot| (*slot as usize) < end);
+                slots[first.min(last)..last].iter().copied().for_each(each);
             }
         }
     }
 }
 
 impl Eligible<'_> {
-    /// As [`Eligible::for_each`], in blocks of at most 64 slots.
-    fn for_each_block(&self, live: &Bits, from: usize, end: usize, mut each: impl FnMut(&[u32])) {
-        const BLOCK: usize = 64;
-        let mut block = Vec::with_capacity(BLOCK);
-        if let Self::Live = self {
-            // Whole words of live slots are blocks as they are.
-            for word in from / 64..end.div_ceil(64) {
-                let first = (word * 64) as u32;
-                block.clear();
-                if live.words.get(word) == Some(&u64::MAX)
-                    && word * 64 >= from
-                    && word * 64 + 64 <= end
-                {
-                    block.extend(first..first + 64);
-                } else {
-                    let (from, end) = (from.max(word * 64), end.min(word * 64 + 64));
-                    self.for_each(live, from, end, |slot| block.push(slot));
-                }
-                each(&block);
-            }
-        } else {
-            self.for_each(live, from, end, |slot| {
-                block.push(slot);
-                if block.len() == BLOCK {
-                    each(&block);
+    /// As [`Eligible::for_each`], in blocks of at most [`SKETCH_BLOCK`] slots; with each
+    /// block goes the next where it lies apart, so that its rows can be asked for ahead.
+    fn for_each_block(
+        &self,
+        live: &Bits,
+        from: usize,
+        end: usize,
+        mut each: impl FnMut(&[u32], &[u32]),
+    ) {
+        match self {
+            Self::Live => {
+                let mut block = Vec::with_capacity(64);
+                // Whole words of live slots are blocks as they are.
+                for word in from / 64..end.div_ceil(64) {
+                    let (first, last) = (word * 64, word * 64 + 64);
                     block.clear();
+                    let whole = live.words.get(word) == Some(&u64::MAX);
+                    if whole && first >= from && last <= end {
+                        block.extend(first as u32..last as u32);
+                    } else {
+                        self.for_each(live, from.max(first), end.min(last), |slot| {
+                            block.push(slot);
+                        });
+                    }
+                    each(&block, &[]);
                 }
-            });
-            each(&block);
+            }
+            Self::Slots(slots) => {
+                let first = slots.partition_point(|slot| (*slot as usize) < from);
+                let last = slots.partition_point(|slot| (*slot as usize) < end);
+                let mut blocks = slots[first.min(last)..last].chunks(SKETCH_BLOCK).peekable();
+                while let Some(block) = blocks.next() {
+                    each(block, blocks.peek().copied().unwrap_or_default());
+                }
+            }
         }
     }
 }
@@ -109,7 +110,7 @@ pub(super) fn coded(
 ) -> Vec<(f32, u32)> {
     let mut top = Top::new(limit);
     let mut scores = Vec::new();
-    eligible.for_each_block(&rows.live, from, rows.slot_count(), |slots| {
+    eligible.for_each_block(&rows.live, from, rows.slot_count(), |slots, _| {
         rows.code_scores(&query.coded, slots, &mut scores);
         for (score, slot) in scores.iter().zip(slots) {
             top.push(*score, *slot);
@@ -142,7 +143,10 @@ pub(super) fn sketched(
     let mut top = Top::new(limit);
     let mut hopes: Vec<(f32, u32)> = Vec::new();
     let (mut scores, mut deviations) = ([0.0; SKETCH_BLOCK], [0.0; SKETCH_BLOCK]);
-    eligible.for_each_block(&rows.live, 0, rows.slot_count(), |slots| {
+    eligible.for_each_block(&rows.live, 0, rows.slot_count(), |slots, next| {
+        for slot in next {
+            prefetch(rows.sketches.at(*slot), rows.sketches.stride() * 8);
+        }
         rows.sketch_scores(&sketch_query, slots, &mut scores, &mut deviations);
         for ((score, deviation), slot) in scores.iter().zip(&deviations).zip(slots) {
             let hope = score + DEVIATIONS * deviation;
