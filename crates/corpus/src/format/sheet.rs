@@ -1,8 +1,9 @@
 //! XLSX and XLS: a section a sheet, each row a line `column: value; …`.
 
-use std::io::Cursor;
+use std::io::{Cursor, Read as _, Write as _};
 
-use calamine::{Data, DataRef, Reader as _, Xls, Xlsx};
+use calamine::{Data, DataRef, Reader as _, Xls, XlsError, Xlsx};
+use cfb::CompoundFile;
 
 use crate::ReadError;
 use crate::format::office;
@@ -63,8 +64,16 @@ pub(crate) fn read(mut source: Source<'_>) -> Result<Drafts, ReadError> {
 /// Reads an XLS file (Excel 97 to 2003).
 pub(crate) fn read_old(mut source: Source<'_>) -> Result<Drafts, ReadError> {
     let bytes = std::mem::take(&mut source.bytes);
-    let mut book: Xls<_> =
-        Xls::new(Cursor::new(bytes)).map_err(|error| source.damaged("XLS", error))?;
+    let bytes = only_workbook(bytes).map_err(|error| source.damaged("XLS", error))?;
+    let mut book: Xls<_> = match Xls::new(Cursor::new(bytes)) {
+        Ok(book) => book,
+        Err(XlsError::Password) => {
+            return Err(ReadError::Encrypted {
+                file: source.file.to_owned(),
+            });
+        }
+        Err(error) => return Err(source.damaged("XLS", error)),
+    };
     let mut outline = Outline::default();
     for name in book.sheet_names() {
         match book.worksheet_range(&name) {
@@ -85,6 +94,26 @@ pub(crate) fn read_old(mut source: Source<'_>) -> Result<Drafts, ReadError> {
         ..Draft::default()
     }
     .into())
+}
+
+/// Returns an OLE file with nothing but the workbook of the one in `bytes`.
+///
+/// `cfb` refuses a chain of sectors that leads back into itself; `calamine`, which
+/// has its own reader, would follow it for ever.
+fn only_workbook(bytes: Vec<u8>) -> std::io::Result<Vec<u8>> {
+    let mut ole = CompoundFile::open(Cursor::new(bytes))?;
+    let mut workbook = Vec::new();
+    let found = ["/Workbook", "/Book"]
+        .iter()
+        .find(|path| ole.is_stream(path));
+    let Some(path) = found else {
+        return Err(std::io::Error::other("it has no workbook"));
+    };
+    ole.open_stream(path)?.read_to_end(&mut workbook)?;
+    let mut clean = CompoundFile::create(Cursor::new(Vec::new()))?;
+    clean.create_stream(path)?.write_all(&workbook)?;
+    clean.flush()?;
+    Ok(clean.into_inner().into_inner())
 }
 
 /// Returns a cell as Excel shows it, near enough: dates in ISO order, whole

@@ -277,9 +277,9 @@ fn is_attached(body: &str, language: Language) -> bool {
 
 /// Returns an item's first line without its body.
 fn signature(body: &str) -> String {
-    let end = body.find(['{', ';']).unwrap_or(body.len());
+    let end = body.find('{').unwrap_or(body.len());
     let line = one_line(&body[..end]);
-    let line = line.trim_end_matches([' ', ':', '=', '>']);
+    let line = line.trim_end_matches([' ', ':', '=', '>', ';']);
     let line = line.strip_suffix('(').unwrap_or(line);
     if line.is_empty() {
         one_line(body)

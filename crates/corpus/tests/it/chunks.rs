@@ -255,6 +255,23 @@ fn code_is_cut_at_its_items() {
 }
 
 #[test]
+fn a_topic_ends_where_the_embeddings_turn() {
+    let text = "Cats purr at night. ".repeat(6) + &"Stars shine far off. ".repeat(7);
+    let documents = read("a.txt", &text);
+    let topic = Chunker::Topic {
+        max_words: 60,
+        min_words: 8,
+        window: 2,
+    };
+    let chunks = chunk(&documents[0], &topic, Some(&Letters::new())).unwrap();
+    let starts: Vec<_> = chunks
+        .iter()
+        .map(|chunk| text[chunk.bytes.clone()].split(' ').next().unwrap())
+        .collect();
+    assert_eq!(starts, ["Cats", "Stars"]);
+}
+
+#[test]
 fn topics_need_an_embedder_and_settings_must_make_sense() {
     let documents = read("a.md", "text");
     let topic: Chunker = serde_json::from_str(r#"{"method": "topic"}"#).unwrap();

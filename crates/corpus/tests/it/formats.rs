@@ -1,5 +1,7 @@
 //! What each format's reader makes of a small file.
 
+use std::io::{Cursor, Write as _};
+
 use contract::Document;
 use corpus::{ReadError, ReadOptions, Reading, Warning, read_bytes};
 
@@ -50,6 +52,25 @@ fn xlsx_rows_name_their_columns_and_far_cells_cost_nothing() {
         "Stock\n\nName; Count\nName: Nails; Count: 12\n7\n"
     );
     assert_eq!(headings(&document), ["Stock"]);
+}
+
+#[test]
+fn xls_sectors_that_lead_back_into_themselves_are_refused() {
+    let mut ole = cfb::CompoundFile::create(Cursor::new(Vec::new())).unwrap();
+    let mut stream = ole.create_stream("/Workbook").unwrap();
+    stream.write_all(&[0; 1 << 16]).unwrap();
+    drop(stream);
+    ole.flush().unwrap();
+    let mut bytes = ole.into_inner().into_inner();
+    // Each sector of the table of sectors names the next one of a chain; where the
+    // chain goes on from sector 10 it now goes back to 9.
+    let table = (0..bytes.len() - 4)
+        .step_by(4)
+        .find(|at| bytes[*at..].starts_with(&[11, 0, 0, 0, 12, 0, 0, 0, 13, 0, 0, 0]))
+        .expect("the chain of the stream");
+    bytes[table] = 9;
+    let error = read("a.xls", &bytes).unwrap_err();
+    assert!(matches!(error, ReadError::Damaged { .. }), "{error}");
 }
 
 #[test]
