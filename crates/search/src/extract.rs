@@ -189,8 +189,8 @@ fn write_out(mut chosen: Vec<Judged<'_>>) -> Extract {
 fn split(text: &str) -> Vec<Range<usize>> {
     let mut sentences = Vec::new();
     let mut paragraph: Option<Range<usize>> = None;
-    let mut at = 0;
-    for line in text.split_inclusive('\n') {
+    let mut at = front_matter(text);
+    for line in text[at..].split_inclusive('\n') {
         let bytes = at..at + line.len();
         at = bytes.end;
         let trimmed = line.trim();
@@ -219,6 +219,22 @@ fn split(text: &str) -> Vec<Range<usize>> {
         .into_iter()
         .for_each(|it| sentences_of(text, it, &mut sentences));
     sentences
+}
+
+/// Returns the length of the front matter that `text` begins with: what stands between
+/// two lines of `---` is about the document, and says nothing in it.
+fn front_matter(text: &str) -> usize {
+    let mut at = 0;
+    for (number, line) in text.split_inclusive('\n').enumerate() {
+        at += line.len();
+        match line.trim_end() {
+            "---" if number > 0 => return at,
+            "---" => {}
+            _ if number == 0 => return 0,
+            _ => {}
+        }
+    }
+    0
 }
 
 fn sentences_of(text: &str, paragraph: Range<usize>, sentences: &mut Vec<Range<usize>>) {
@@ -286,7 +302,9 @@ fn stands_alone(line: &str) -> bool {
     let listed = ["- ", "* ", "+ ", "• "]
         .iter()
         .any(|mark| line.starts_with(mark));
-    listed || numbered || line.starts_with('|') || is_heading(line)
+    // A table's row, as it is written out: `column: value; column: value`.
+    let row = line.split("; ").filter(|cell| cell.contains(": ")).count() > 1;
+    listed || numbered || row || line.starts_with('|') || is_heading(line)
 }
 
 /// Returns whether a line is a heading's text, its rule, or a fence: nothing to answer with.
@@ -333,6 +351,12 @@ mod tests {
             &["# Head", "Text one.", "- item a", "- item b", "Last"],
         );
         check_split("これは一。これは二。", &["これは一。", "これは二。"]);
+        check_split("---\ntitle: Not said. Here.\n---\nSaid.", &["Said."]);
+        check_split("---\nnot closed", &["---", "not closed"]);
+        check_split("size: 1; price: 2\nsize: 3; price: 4\n", &[
+            "size: 1; price: 2",
+            "size: 3; price: 4",
+        ]);
         check_split("", &[]);
     }
 
