@@ -1,11 +1,11 @@
 //! Vector search: the rows nearest to a query, by the index's metric.
 //!
-//! [`VectorIndex`] is the one door. Behind it a vector lives in a slot ([`rows`]),
-//! as `f32` and as int8 code ([`codes`]); the exact scan reads the former, every
+//! [`VectorIndex`] is the one door. Behind it a vector lives in a slot (`rows`),
+//! as `f32` and as int8 code (`codes`); the exact scan reads the former, every
 //! other method finds candidates by codes and rescores them with the former. A
-//! structure (the [`graph`], for one) covers the slots there were when it was built;
+//! structure (the `graph`, for one) covers the slots there were when it was built;
 //! younger ones are scanned beside it, so that every change is effective at once.
-//! [`plan`] chooses the method from what a filter leaves.
+//! `plan` chooses the method from what a filter leaves.
 
 pub mod bench;
 mod codes;
