@@ -258,7 +258,6 @@ fn read(
             epochs,
         });
     }
-    let records = drafts.documents.len();
     let mut names = HashSet::new();
     for draft in drafts.documents {
         if draft.text.trim().is_empty() {
@@ -301,7 +300,7 @@ fn read(
         );
         reading.documents.push(document);
     }
-    if reading.documents.is_empty() && reading.warnings.is_empty() && records > 0 {
+    if reading.documents.is_empty() && reading.warnings.is_empty() {
         return Err(ReadError::Empty {
             file: id.to_owned(),
         });
@@ -419,6 +418,16 @@ mod tests {
             read_text("a.txt", " \n"),
             Err(ReadError::Empty { .. })
         ));
+        for (name, text) in [
+            ("a.json", "[]"),
+            ("a.json", r#"{"documents": []}"#),
+            ("a.html", "<p>"),
+        ] {
+            assert!(matches!(
+                read_text(name, text),
+                Err(ReadError::Empty { .. })
+            ));
+        }
     }
 
     #[test]

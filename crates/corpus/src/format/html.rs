@@ -116,6 +116,8 @@ struct Page {
     /// What the next paragraph begins with (`- `).
     bullet: Option<String>,
     tables: Vec<Table>,
+    /// Open tables that are nested too deeply to be tables.
+    inner_tables: usize,
     title: Option<String>,
     in_title: bool,
     first_heading: Option<String>,
@@ -124,6 +126,10 @@ struct Page {
 
 /// How far the stack of open elements is searched for a start tag.
 const SEARCH: usize = 256;
+
+/// How deep tables are nested; the rows of those deeper still are rows of the
+/// table around them, because each level copies what is within it.
+const NESTED_TABLES: usize = 4;
 
 impl Page {
     fn new(scope: Scope) -> Self {
@@ -140,6 +146,7 @@ impl Page {
             lists: 0,
             bullet: None,
             tables: Vec::new(),
+            inner_tables: 0,
             title: None,
             in_title: false,
             first_heading: None,
@@ -155,6 +162,10 @@ impl Page {
                 Token::String(text) => self.text(&String::from_utf8_lossy(&text)),
                 _ => {}
             }
+        }
+        // What was never closed ends with the file.
+        while let Some(open) = self.open.pop() {
+            self.close(&open);
         }
         self.flush();
     }
@@ -220,7 +231,8 @@ impl Page {
                 let indentation = "  ".repeat(self.lists.clamp(1, 8) - 1);
                 self.bullet = Some(format!("{indentation}- "));
             }
-            b"table" => self.tables.push(Table::default()),
+            b"table" if self.tables.len() < NESTED_TABLES => self.tables.push(Table::default()),
+            b"table" => self.inner_tables += 1,
             _ => {}
         }
         self.open.push(Open {
@@ -271,6 +283,7 @@ impl Page {
                     }
                     self.outline.heading(level + self.below, title);
                 }
+                b"td" | b"th" | b"tr" if self.inner_tables > 0 => self.words.push(' '),
                 b"td" | b"th" => {
                     let words = one_line(&std::mem::take(&mut self.words));
                     if let Some(table) = self.tables.last_mut() {
@@ -286,6 +299,7 @@ impl Page {
             b"pre" => self.preformatted = self.preformatted.saturating_sub(1),
             b"ul" | b"ol" => self.lists = self.lists.saturating_sub(1),
             b"li" => self.bullet = None,
+            b"table" if self.inner_tables > 0 => self.inner_tables -= 1,
             b"table" => {
                 self.tables.pop();
                 if self.wanted() {
@@ -628,5 +642,8 @@ mod tests {
         check(&deep, "deep\n");
         let unclosed = "<b><i></p></q>".repeat(20_000) + "end";
         check(&unclosed, "end\n");
+        let tables = page(&"<table><tr><td>x ".repeat(50_000)).text;
+        assert_eq!(tables.matches('x').count(), 50_000);
+        check("<table><tr><td>a<td>b", "a | b\n");
     }
 }
