@@ -116,11 +116,10 @@ impl Derived {
     /// Returns the section `index`; its first byte lies at a multiple of 64.
     /// Fails if the file has no such section.
     pub fn section(&self, index: usize) -> Result<&[u8], DerivedError> {
-        let range = self.sections.get(index).ok_or(DerivedError::Damaged {
-            path: self.path.clone(),
-            reason: "it has too few sections",
-        })?;
-        Ok(&self.map[range.clone()])
+        match self.sections.get(index) {
+            Some(range) => Ok(&self.map[range.clone()]),
+            None => Err(self.damaged("it has too few sections")),
+        }
     }
 
     /// Returns the error of a section whose content does not hold together.

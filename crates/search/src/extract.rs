@@ -15,8 +15,12 @@ use crate::keyword::{KeywordIndex, KeywordQuery};
 const UNDER_HEADING: f32 = 0.6;
 const UNDER_QUESTION: f32 = 0.9;
 const AFTER_SENTENCE: f32 = 0.3;
-/// A further sentence must add this share of the question's words to be worth reading.
+/// A further sentence must add this share of the question's words to be worth reading …
 const WORTH_ADDING: f32 = 0.15;
+/// … and have this share itself: one word of many may stand anywhere.
+const LEAST_SHARE: f32 = 0.4;
+/// How much less a line of code says than a sentence with the same words.
+const CODE: f32 = 0.7;
 /// An answer has at most this many sentences.
 const MOST_SENTENCES: usize = 3;
 
@@ -54,7 +58,11 @@ pub fn extract(keyword: &KeywordIndex, query: &KeywordQuery, evidence: &[Evidenc
                 .map(|(word, so_far)| (word - so_far).max(0.0));
             added.sum::<f32>() / all * sentence.quality
         };
+        let bears = |at: &usize| {
+            chosen.is_empty() || sentences[*at].words.iter().sum::<f32>() >= LEAST_SHARE * all
+        };
         let best = (0..sentences.len())
+            .filter(bears)
             .map(|at| (at, gain(&sentences[at])))
             .max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)));
         let Some((at, gained)) = best else { break };
@@ -68,6 +76,12 @@ pub fn extract(keyword: &KeywordIndex, query: &KeywordQuery, evidence: &[Evidenc
         chosen.push(sentence);
     }
     write_out(chosen)
+}
+
+/// A sentence, or a line of code.
+struct Piece {
+    bytes: Range<usize>,
+    is_code: bool,
 }
 
 /// A sentence, and how much of each of the question's words it has (its weight, or a
@@ -96,7 +110,7 @@ fn judge<'a>(
     let above = keyword.words_in(query, &above);
     let mut asked = vec![false; weights.len()];
     let mut before = vec![false; weights.len()];
-    for bytes in split(&found.text) {
+    for Piece { bytes, is_code } in split(&found.text) {
         let text = found.text[bytes.clone()].trim();
         let own = keyword.words_in(query, text);
         if text.ends_with('?') {
@@ -124,6 +138,7 @@ fn judge<'a>(
         let length = text.split_whitespace().count();
         // A fragment says little, a very long sentence says it among other things.
         let readable = match length {
+            _ if is_code => CODE,
             0..=2 => 0.5,
             3..=4 => 0.85,
             5..=50 => 1.0,
@@ -186,14 +201,24 @@ fn write_out(mut chosen: Vec<Judged<'_>>) -> Extract {
 /// which ends at an empty line, a list item, a heading or a table row; in it, a
 /// sentence ends at `.`, `!`, `?` or their full-width forms before a space and no small
 /// letter.
-fn split(text: &str) -> Vec<Range<usize>> {
+fn split(text: &str) -> Vec<Piece> {
     let mut sentences = Vec::new();
+    let mut in_code = false;
     let mut paragraph: Option<Range<usize>> = None;
     let mut at = front_matter(text);
     for line in text[at..].split_inclusive('\n') {
         let bytes = at..at + line.len();
         at = bytes.end;
         let trimmed = line.trim();
+        let is_fence = trimmed.starts_with("```") || trimmed.starts_with("~~~");
+        if in_code && !is_fence {
+            sentences.push(Piece {
+                bytes,
+                is_code: true,
+            });
+            continue;
+        }
+        in_code ^= is_fence;
         if trimmed.is_empty() || stands_alone(trimmed) {
             paragraph
                 .take()
@@ -202,10 +227,12 @@ fn split(text: &str) -> Vec<Range<usize>> {
             if !trimmed.is_empty() {
                 paragraph = Some(bytes);
                 if is_heading(trimmed) {
-                    paragraph
-                        .take()
-                        .into_iter()
-                        .for_each(|it| sentences.push(it));
+                    paragraph.take().into_iter().for_each(|bytes| {
+                        sentences.push(Piece {
+                            bytes,
+                            is_code: false,
+                        })
+                    });
                 }
             }
             continue;
@@ -237,7 +264,13 @@ fn front_matter(text: &str) -> usize {
     0
 }
 
-fn sentences_of(text: &str, paragraph: Range<usize>, sentences: &mut Vec<Range<usize>>) {
+fn sentences_of(text: &str, paragraph: Range<usize>, sentences: &mut Vec<Piece>) {
+    let mut push = |bytes| {
+        sentences.push(Piece {
+            bytes,
+            is_code: false,
+        })
+    };
     let part = &text[paragraph.clone()];
     let mut start = 0;
     let mut letters = part.char_indices().peekable();
@@ -256,12 +289,12 @@ fn sentences_of(text: &str, paragraph: Range<usize>, sentences: &mut Vec<Range<u
         };
         if ends {
             let end = letters.peek().map_or(part.len(), |(next, _)| *next);
-            sentences.push(paragraph.start + start..paragraph.start + end);
+            push(paragraph.start + start..paragraph.start + end);
             start = end;
         }
     }
     if !part[start..].trim().is_empty() {
-        sentences.push(paragraph.start + start..paragraph.end);
+        push(paragraph.start + start..paragraph.end);
     }
 }
 
@@ -330,7 +363,7 @@ mod tests {
     fn check_split(text: &str, expect: &[&str]) {
         let found: Vec<&str> = split(text)
             .into_iter()
-            .map(|bytes| text[bytes].trim())
+            .map(|piece| text[piece.bytes].trim())
             .collect();
         assert_eq!(found, expect);
     }
@@ -353,10 +386,14 @@ mod tests {
         check_split("これは一。これは二。", &["これは一。", "これは二。"]);
         check_split("---\ntitle: Not said. Here.\n---\nSaid.", &["Said."]);
         check_split("---\nnot closed", &["---", "not closed"]);
-        check_split("size: 1; price: 2\nsize: 3; price: 4\n", &[
-            "size: 1; price: 2",
-            "size: 3; price: 4",
-        ]);
+        check_split(
+            "size: 1; price: 2\nsize: 3; price: 4\n",
+            &["size: 1; price: 2", "size: 3; price: 4"],
+        );
+        check_split(
+            "Do:\n```\na. B\nc\n```\nDone.",
+            &["Do:", "```", "a. B", "c", "```", "Done."],
+        );
         check_split("", &[]);
     }
 

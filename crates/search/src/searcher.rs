@@ -254,7 +254,10 @@ impl Searcher {
     /// Builds what makes searching many vectors fast, if there are so many that it pays
     /// or the settings ask for it. Without it every search still finds the same.
     pub fn build(&mut self) -> Result<(), SearchError> {
-        let asked = matches!(self.settings.method, Some(Method::Graph | Method::Ivf | Method::Pq));
+        let asked = matches!(
+            self.settings.method,
+            Some(Method::Graph | Method::Ivf | Method::Pq)
+        );
         if let Some(vectors) = &mut self.indexes.vectors
             && (asked || self.settings.method.is_none() && vectors.len() > SCANNED)
         {
