@@ -10,6 +10,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("corpus", &["contract"]),
     ("search", &["contract"]),
     ("eval", &["contract"]),
+    ("tensor", &[]),
     ("groundtune", &["contract", "corpus", "eval", "search"]),
     ("cli", &["groundtune"]),
 ];
@@ -78,7 +79,14 @@ fn the_architecture_draws_every_arrow() {
 
 #[test]
 fn parts_print_nothing_and_read_no_environment() {
-    for part in ["contract", "corpus", "search", "eval", "groundtune"] {
+    for part in [
+        "contract",
+        "corpus",
+        "search",
+        "eval",
+        "tensor",
+        "groundtune",
+    ] {
         for file in sources(&root().join("crates").join(part).join("src")) {
             let text = std::fs::read_to_string(&file).unwrap();
             for word in ["println!(", "eprintln!(", "std::env::var", "home_dir("] {

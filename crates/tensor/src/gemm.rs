@@ -1,0 +1,374 @@
+//! Matrix products with what stands around them: bias, residual and activation.
+//!
+//! The right-hand matrix, a layer's weight, is packed once into panels of as many
+//! columns as a tile has, so that the inner loop reads it from end to end. A tile
+//! starts from the bias (and the residual), adds up the whole depth in registers, and
+//! is written once; its activation is applied while it is still near. That is what
+//! a general product cannot do, and why this one is our own.
+//!
+//! One call runs on one thread.
+
+#![expect(unsafe_code, reason = "tiles are computed through pointers")]
+
+use crate::activation::{self, Activation};
+use crate::buffer::Buffer;
+use crate::simd::{Kernels, Lanes};
+
+/// A weight, packed for one kind of processor.
+#[derive(Clone, Debug)]
+pub struct PackedMatrix {
+    kernels: &'static Kernels,
+    /// `(panels, K, columns of a panel)`; the last panel is filled up with zeros.
+    panels: Buffer,
+    /// `(panels · columns of a panel)`
+    bias: Buffer,
+    inputs: usize,
+    outputs: usize,
+}
+
+/// What a product adds up, and where it goes.
+#[derive(Debug)]
+pub struct Product<'a> {
+    /// `(T, K)`
+    pub input: &'a [f32],
+    /// `(T, N)`, added before the activation.
+    pub residual: Option<&'a [f32]>,
+    /// Applied to the sum.
+    pub activation: Activation,
+    /// `(T, N)`
+    pub output: &'a mut [f32],
+}
+
+impl PackedMatrix {
+    /// Packs a linear layer of `rows`, `(N, K)` row by row, where `x` becomes
+    /// `x · rowsᵀ + bias`; without a bias, nothing is added. This is the layout of
+    /// PyTorch's `Linear.weight`. Panics if the shapes do not fit.
+    pub fn of_rows(
+        kernels: &'static Kernels,
+        rows: &[f32],
+        inputs: usize,
+        bias: Option<&[f32]>,
+    ) -> Self {
+        assert!(
+            inputs > 0 && rows.len().is_multiple_of(inputs),
+            "the weight's rows are whole"
+        );
+        let outputs = rows.len() / inputs;
+        let wide = kernels.panel_columns;
+        let padded = outputs.next_multiple_of(wide);
+        let mut panels = Buffer::zeros(padded * inputs);
+        // SAFETY: `rows` is `(outputs, inputs)`, and there is place for every panel.
+        unsafe {
+            (kernels.transpose)(
+                rows.as_ptr(),
+                inputs,
+                outputs,
+                inputs,
+                panels.as_mut_slice().as_mut_ptr(),
+            );
+        }
+        let mut starts = Buffer::zeros(padded);
+        if let Some(bias) = bias {
+            assert_eq!(bias.len(), outputs, "there is a bias for every output");
+            starts.as_mut_slice()[..outputs].copy_from_slice(bias);
+        }
+        Self {
+            kernels,
+            panels,
+            bias: starts,
+            inputs,
+            outputs,
+        }
+    }
+
+    /// Returns `K`, the width of what goes in.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Returns `N`, the width of what comes out.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Sets the output to `activation(input · W + bias + residual)`. Panics if the
+    /// shapes do not fit.
+    pub fn multiply(&self, product: Product<'_>) {
+        let Product {
+            input,
+            residual,
+            activation,
+            output,
+        } = product;
+        assert!(
+            input.len().is_multiple_of(self.inputs),
+            "the input's rows are whole"
+        );
+        let rows = input.len() / self.inputs;
+        assert_eq!(
+            output.len(),
+            rows * self.outputs,
+            "a row comes out for every row that goes in"
+        );
+        if let Some(residual) = residual {
+            assert_eq!(residual.len(), output.len(), "the residual fits the output");
+        }
+        // SAFETY: the shapes were checked, and the table is the processor's own.
+        unsafe {
+            (self.kernels.product)(&Call {
+                rows,
+                depth: self.inputs,
+                columns: self.outputs,
+                a: input.as_ptr(),
+                a_stride: self.inputs,
+                b: self.panels.as_slice().as_ptr(),
+                b_stride: self.kernels.panel_columns,
+                panel_stride: self.kernels.panel_columns * self.inputs,
+                bias: self.bias.as_slice().as_ptr(),
+                residual: residual.map_or(std::ptr::null(), <[f32]>::as_ptr),
+                out: output.as_mut_ptr(),
+                out_stride: self.outputs,
+                activation,
+            });
+        }
+    }
+}
+
+/// One product as the loops see it. The residual, if any, lies like the output.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) rows: usize,
+    pub(crate) depth: usize,
+    pub(crate) columns: usize,
+    pub(crate) a: *const f32,
+    pub(crate) a_stride: usize,
+    /// Panel `p`'s row `k` starts at `p · panel_stride + k · b_stride`, and is always
+    /// read to the panel's full width.
+    pub(crate) b: *const f32,
+    pub(crate) b_stride: usize,
+    pub(crate) panel_stride: usize,
+    /// What every row starts from, to the last panel's full width; or null.
+    pub(crate) bias: *const f32,
+    /// What is added; or null.
+    pub(crate) residual: *const f32,
+    pub(crate) out: *mut f32,
+    pub(crate) out_stride: usize,
+    pub(crate) activation: Activation,
+}
+
+/// Rows of the left matrix whose numbers stay in the second-level cache while the
+/// panels pass by: 256 KiB.
+const NEAR: usize = 1 << 16;
+
+/// Computes `call` in tiles of at most `R` × `W` vectors.
+///
+/// # Safety
+/// The pointers must be good for the shapes; else as all of [`Lanes`].
+#[inline(always)]
+pub(crate) unsafe fn run<L: Lanes, const R: usize, const W: usize>(call: &Call) {
+    let wide = W * L::COUNT;
+    let block = (NEAR / call.depth.max(1) / R).max(1) * R;
+    let mut first = 0;
+    while first < call.rows {
+        let end = (first + block).min(call.rows);
+        let mut column = 0;
+        while column < call.columns {
+            let mut row = first;
+            // SAFETY: rows before `end` and columns before `columns` are in range.
+            unsafe {
+                while end - row >= R {
+                    tile::<L, R, W>(call, row, column);
+                    row += R;
+                }
+                while end - row >= 4 {
+                    tile::<L, 4, W>(call, row, column);
+                    row += 4;
+                }
+                while row < end {
+                    tile::<L, 1, W>(call, row, column);
+                    row += 1;
+                }
+            }
+            column += wide;
+        }
+        first = end;
+    }
+}
+
+/// Computes `R` rows of the panel that starts at `column`.
+///
+/// # Safety
+/// As [`run`], with `R` rows there.
+#[inline(always)]
+unsafe fn tile<L: Lanes, const R: usize, const W: usize>(call: &Call, row: usize, column: usize) {
+    let wide = W * L::COUNT;
+    let columns = (call.columns - column).min(wide);
+    // SAFETY: the caller's promise; partial vectors keep to `columns`.
+    unsafe {
+        let mut sums = [[L::splat(0.0); W]; R];
+        if !call.bias.is_null() {
+            for w in 0..W {
+                let bias = L::load(call.bias.add(column + w * L::COUNT));
+                for row_sums in &mut sums {
+                    row_sums[w] = bias;
+                }
+            }
+        }
+        let a = call.a.add(row * call.a_stride);
+        let mut b = call.b.add(column / wide * call.panel_stride);
+        for k in 0..call.depth {
+            let mut panel = [L::splat(0.0); W];
+            for (w, v) in panel.iter_mut().enumerate() {
+                *v = L::load(b.add(w * L::COUNT));
+            }
+            for (r, row_sums) in sums.iter_mut().enumerate() {
+                let left = L::splat(*a.add(r * call.a_stride + k));
+                for (sum, right) in row_sums.iter_mut().zip(panel) {
+                    *sum = L::mul_add(left, right, *sum);
+                }
+            }
+            b = b.add(call.b_stride);
+        }
+        let corner = row * call.out_stride + column;
+        for (r, row_sums) in sums.iter().enumerate() {
+            let start = corner + r * call.out_stride;
+            for (w, sum) in row_sums.iter().enumerate() {
+                let left = columns.saturating_sub(w * L::COUNT);
+                let at = start + w * L::COUNT;
+                if left >= L::COUNT {
+                    let mut v = *sum;
+                    if !call.residual.is_null() {
+                        v = L::add(v, L::load(call.residual.add(at)));
+                    }
+                    L::store(call.out.add(at), v);
+                } else if left > 0 {
+                    let mut v = *sum;
+                    if !call.residual.is_null() {
+                        v = L::add(v, L::load_part(call.residual.add(at), left, 0.0));
+                    }
+                    L::store_part(call.out.add(at), left, v);
+                }
+            }
+            if call.activation != Activation::Identity {
+                activation::run::<L>(call.activation, call.out.add(start), columns);
+            }
+        }
+    }
+}
+
+/// Packs the rows at `from`, `(rows, columns)` with `stride` from one to the next, as
+/// panels of `WIDE` of them: number `k` of row `p · WIDE + j` goes to
+/// `(p · columns + k) · WIDE + j`. The last panel is filled up with zeros.
+///
+/// # Safety
+/// `from` must be good for the rows, `to` for all panels.
+#[inline(always)]
+pub(crate) unsafe fn transpose<const WIDE: usize>(
+    from: *const f32,
+    stride: usize,
+    rows: usize,
+    columns: usize,
+    to: *mut f32,
+) {
+    let mut to = to;
+    let mut first = 0;
+    while first < rows {
+        let here = (rows - first).min(WIDE);
+        // SAFETY: `here` rows are read, and one panel is written.
+        unsafe {
+            let from = from.add(first * stride);
+            for j in 0..here {
+                for k in 0..columns {
+                    *to.add(k * WIDE + j) = *from.add(j * stride + k);
+                }
+            }
+            for j in here..WIDE {
+                for k in 0..columns {
+                    *to.add(k * WIDE + j) = 0.0;
+                }
+            }
+            to = to.add(columns * WIDE);
+        }
+        first += WIDE;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::sample::{assert_near, numbers};
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(96))]
+
+        #[test]
+        fn is_the_sum_of_products(
+            rows in 0usize..40,
+            depth in 1usize..70,
+            columns in 1usize..100,
+            with_bias: bool,
+            with_residual: bool,
+            seed in any::<u64>(),
+        ) {
+            let (input, weight) = (numbers(seed, rows * depth), numbers(seed ^ 1, columns * depth));
+            let (bias, residual) = (numbers(seed ^ 2, columns), numbers(seed ^ 3, rows * columns));
+            let mut expect = Vec::new();
+            for row in 0..rows {
+                for column in 0..columns {
+                    let mut sum: f64 = (0..depth)
+                        .map(|k| f64::from(input[row * depth + k]) * f64::from(weight[column * depth + k]))
+                        .sum();
+                    if with_bias {
+                        sum += f64::from(bias[column]);
+                    }
+                    if with_residual {
+                        sum += f64::from(residual[row * columns + column]);
+                    }
+                    expect.push(sum.max(0.0));
+                }
+            }
+            for version in Kernels::available() {
+                let packed =
+                    PackedMatrix::of_rows(version, &weight, depth, with_bias.then_some(&bias[..]));
+                let mut output = vec![f32::NAN; rows * columns];
+                packed.multiply(Product {
+                    input: &input,
+                    residual: with_residual.then_some(&residual[..]),
+                    activation: Activation::Relu,
+                    output: &mut output,
+                });
+                assert_near(&output, &expect, 2e-5, version.name);
+            }
+        }
+    }
+
+    #[test]
+    fn many_rows_pass_in_blocks() {
+        let (depth, columns) = (1024, 3);
+        let rows = 3 * NEAR / depth + 5;
+        let weight = numbers(1, columns * depth);
+        let input = numbers(2, rows * depth);
+        for version in Kernels::available() {
+            let packed = PackedMatrix::of_rows(version, &weight, depth, None);
+            let mut output = vec![0.0; rows * columns];
+            packed.multiply(Product {
+                input: &input,
+                residual: None,
+                activation: Activation::Identity,
+                output: &mut output,
+            });
+            for (row, found) in output.chunks(columns).enumerate() {
+                let mut alone = [0.0; 3];
+                packed.multiply(Product {
+                    input: &input[row * depth..(row + 1) * depth],
+                    residual: None,
+                    activation: Activation::Identity,
+                    output: &mut alone,
+                });
+                assert_eq!(found, alone, "row {row} by {}", version.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! What one instruction does to several numbers, for each kind of processor, and
+//! the table of loops compiled from it.
+//!
+//! [`Lanes`] is the vocabulary: load, multiply and add, compare. The loops
+//! (`gemm.rs`, `norm.rs`, …) are written once in that vocabulary; this file compiles
+//! them for AVX-512, AVX2 with FMA, NEON and plain Rust, and [`Kernels::best`] asks
+//! the processor once which it can run. All versions do the same arithmetic and
+//! differ only in the order of sums.
+
+#![expect(
+    unsafe_code,
+    reason = "loops are compiled per processor and called through pointers"
+)]
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod exp;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+mod plain;
+
+use std::sync::OnceLock;
+
+pub(crate) use exp::exp;
+
+use crate::{activation, gemm, norm, pool, softmax};
+
+/// The most numbers that one `Lanes::V` holds.
+pub(crate) const MOST_LANES: usize = 16;
+
+/// What one kind of processor does to several `f32` at once.
+///
+/// # Safety
+/// Every function may be called only where the processor has what the type's name
+/// says, and pointers must be good for the numbers that are read or written. The
+/// functions are inlined into one that is compiled for that processor.
+pub(crate) trait Lanes: Copy {
+    /// Several numbers.
+    type V: Copy;
+    /// How many.
+    const COUNT: usize;
+
+    unsafe fn splat(value: f32) -> Self::V;
+    unsafe fn load(at: *const f32) -> Self::V;
+    unsafe fn store(at: *mut f32, v: Self::V);
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn div(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn min(a: Self::V, b: Self::V) -> Self::V;
+    /// `a · b + c`.
+    unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// The nearest whole numbers.
+    unsafe fn round(v: Self::V) -> Self::V;
+    /// `2ᵛ` of whole numbers between −126 and 127.
+    unsafe fn power_of_two(v: Self::V) -> Self::V;
+    /// `yes` where `a < b`, else `no`.
+    unsafe fn where_less(a: Self::V, b: Self::V, yes: Self::V, no: Self::V) -> Self::V;
+    /// The sum of all.
+    unsafe fn sum(v: Self::V) -> f32;
+    /// The largest of all.
+    unsafe fn largest(v: Self::V) -> f32;
+
+    /// The first `count < COUNT` numbers, and `fill` for the others.
+    #[inline(always)]
+    unsafe fn load_part(at: *const f32, count: usize, fill: f32) -> Self::V {
+        let mut numbers = [fill; MOST_LANES];
+        // SAFETY: the caller promises `count` numbers, which is less than `COUNT`.
+        unsafe {
+            std::ptr::copy_nonoverlapping(at, numbers.as_mut_ptr(), count);
+            Self::load(numbers.as_ptr())
+        }
+    }
+
+    /// Stores the first `count < COUNT` numbers.
+    #[inline(always)]
+    unsafe fn store_part(at: *mut f32, count: usize, v: Self::V) {
+        let mut numbers = [0.0; MOST_LANES];
+        // SAFETY: as in `load_part`.
+        unsafe {
+            Self::store(numbers.as_mut_ptr(), v);
+            std::ptr::copy_nonoverlapping(numbers.as_ptr(), at, count);
+        }
+    }
+}
+
+/// The loops of this crate, compiled for one kind of processor.
+///
+/// They are reached through the methods that each room adds: [`Self::layer_norm`],
+/// [`Self::self_attention`], and so on.
+#[derive(Debug)]
+pub struct Kernels {
+    /// What the processor must have, in words.
+    pub name: &'static str,
+    /// How many columns one tile has, and so one panel of a packed matrix.
+    pub(crate) panel_columns: usize,
+    pub(crate) product: unsafe fn(&gemm::Call),
+    pub(crate) transpose: unsafe fn(*const f32, usize, usize, usize, *mut f32),
+    pub(crate) layer_norm: unsafe fn(*mut f32, usize, *const f32, *const f32, f32),
+    pub(crate) softmax: unsafe fn(*mut f32, usize, f32),
+    pub(crate) activate: unsafe fn(activation::Activation, *mut f32, usize),
+    pub(crate) add_scaled: unsafe fn(*mut f32, *const f32, usize, f32),
+    pub(crate) raise_to: unsafe fn(*mut f32, *const f32, usize),
+}
+
+macro_rules! compiled {
+    ($table:ident, $name:literal, $lanes:ty, rows $rows:literal, vectors $vectors:literal
+     $(, feature $feature:literal)?) => {
+        static $table: Kernels = {
+            type L = $lanes;
+            const COLUMNS: usize = $vectors * <L as Lanes>::COUNT;
+
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn product(call: &gemm::Call) {
+                // SAFETY: the caller promises the call, this function the processor.
+                unsafe { gemm::run::<L, $rows, $vectors>(call) }
+            }
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn transpose(
+                from: *const f32, stride: usize, rows: usize, columns: usize, to: *mut f32,
+            ) {
+                // SAFETY: as in `product`.
+                unsafe { gemm::transpose::<COLUMNS>(from, stride, rows, columns, to) }
+            }
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn layer_norm(
+                row: *mut f32, width: usize, weight: *const f32, bias: *const f32, epsilon: f32,
+            ) {
+                // SAFETY: as in `product`.
+                unsafe { norm::run::<L>(row, width, weight, bias, epsilon) }
+            }
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn softmax(row: *mut f32, width: usize, scale: f32) {
+                // SAFETY: as in `product`.
+                unsafe { softmax::run::<L>(row, width, scale) }
+            }
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn activate(activation: activation::Activation, at: *mut f32, count: usize) {
+                // SAFETY: as in `product`.
+                unsafe { activation::run::<L>(activation, at, count) }
+            }
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn add_scaled(sum: *mut f32, row: *const f32, width: usize, scale: f32) {
+                // SAFETY: as in `product`.
+                unsafe { pool::add_scaled::<L>(sum, row, width, scale) }
+            }
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn raise_to(most: *mut f32, row: *const f32, width: usize) {
+                // SAFETY: as in `product`.
+                unsafe { pool::raise_to::<L>(most, row, width) }
+            }
+
+            Kernels {
+                name: $name,
+                panel_columns: COLUMNS,
+                product,
+                transpose,
+                layer_norm,
+                softmax,
+                activate,
+                add_scaled,
+                raise_to,
+            }
+        };
+    };
+}
+
+compiled!(PLAIN, "plain", plain::Plain, rows 4, vectors 1);
+#[cfg(target_arch = "x86_64")]
+compiled!(AVX2, "AVX2", avx2::Avx2, rows 6, vectors 2, feature "avx2,fma");
+// 12 × 32 numbers of a tile fill 24 of the 32 registers.
+#[cfg(target_arch = "x86_64")]
+compiled!(AVX512, "AVX-512", avx512::Avx512, rows 12, vectors 2, feature "avx512f");
+#[cfg(target_arch = "aarch64")]
+compiled!(NEON, "NEON", neon::Neon, rows 6, vectors 4, feature "neon");
+
+impl Kernels {
+    /// Returns the fastest version that this processor can run.
+    pub fn best() -> &'static Self {
+        static BEST: OnceLock<&'static Kernels> = OnceLock::new();
+        BEST.get_or_init(|| {
+            Self::available()
+                .pop()
+                .expect("the plain version always runs")
+        })
+    }
+
+    /// Returns every version that this processor can run, the slowest first.
+    pub fn available() -> Vec<&'static Self> {
+        #[cfg_attr(
+            not(any(target_arch = "x86_64", target_arch = "aarch64")),
+            expect(unused_mut, reason = "other processors have only the plain version")
+        )]
+        let mut versions = vec![&PLAIN];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                versions.push(&AVX2);
+            }
+            if is_x86_feature_detected!("avx512f") {
+                versions.push(&AVX512);
+            }
+        }
+        #[cfg(target_arch = "aarch64")]
+        if std::arch::is_aarch64_feature_detected!("neon") {
+            versions.push(&NEON);
+        }
+        versions
+    }
+}
