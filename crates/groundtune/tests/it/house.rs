@@ -11,6 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("search", &["contract"]),
     ("eval", &["contract"]),
     ("tensor", &[]),
+    ("model", &["contract", "tensor"]),
     ("groundtune", &["contract", "corpus", "eval", "search"]),
     ("cli", &["groundtune"]),
 ];
@@ -85,6 +86,7 @@ fn parts_print_nothing_and_read_no_environment() {
         "search",
         "eval",
         "tensor",
+        "model",
         "groundtune",
     ] {
         for file in sources(&root().join("crates").join(part).join("src")) {

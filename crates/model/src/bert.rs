@@ -1,0 +1,367 @@
+//! BERT-family encoders (Devlin et al. 2018, arXiv:1810.04805), after the modules
+//! `BertModel` and `RobertaModel` of Hugging Face transformers.
+//!
+//! Letters: `T` tokens of a batch, `D` width, `F` inner width, `H` heads, `V` vocabulary.
+//!
+//! Post-norm: a layer is `x ← norm(x + attention(x))`, `x ← norm(x + feed-forward(x))`.
+//! Both sums cost nothing of their own, for each product starts from its residual.
+
+use std::path::Path;
+
+use tensor::{
+    Activation, Buffer, Kernels, LayerNorm, PackedMatrix, Product, SelfAttention, attention_scratch,
+};
+
+use crate::ModelError;
+pub use crate::batch::Batch;
+pub use crate::config::{EncoderConfig, Family};
+use crate::folder::Folder;
+use crate::weights::{Table, Weights};
+
+// What the tensors are called; `{}` is the number of the layer. A linear part has
+// `.weight` and `.bias`; so has a norm, whose oldest files say `.gamma` and `.beta`.
+const WORDS: &str = "embeddings.word_embeddings.weight";
+const POSITIONS: &str = "embeddings.position_embeddings.weight";
+const SEGMENTS: &str = "embeddings.token_type_embeddings.weight";
+const FIRST_NORM: &str = "embeddings.LayerNorm";
+const QUERY_KEY_VALUE: [&str; 3] = [
+    "encoder.layer.{}.attention.self.query",
+    "encoder.layer.{}.attention.self.key",
+    "encoder.layer.{}.attention.self.value",
+];
+const ATTENTION_OUT: &str = "encoder.layer.{}.attention.output.dense";
+const ATTENTION_NORM: &str = "encoder.layer.{}.attention.output.LayerNorm";
+const UP: &str = "encoder.layer.{}.intermediate.dense";
+const DOWN: &str = "encoder.layer.{}.output.dense";
+const DOWN_NORM: &str = "encoder.layer.{}.output.LayerNorm";
+
+/// An encoder, ready to run.
+#[derive(Debug)]
+pub struct Bert {
+    kernels: &'static Kernels,
+    config: EncoderConfig,
+    /// What stands before the tensors' names: nothing, or the family's name.
+    prefix: &'static str,
+    /// `(V, D)`
+    words: Table,
+    /// `(positions, D)`
+    positions: Vec<f32>,
+    /// `(segments, D)`
+    segments: Vec<f32>,
+    first_norm: LayerNorm,
+    layers: Vec<Layer>,
+}
+
+#[derive(Debug)]
+struct Layer {
+    /// `D → 3 D`
+    query_key_value: PackedMatrix,
+    /// `D → D`
+    attention_out: PackedMatrix,
+    attention_norm: LayerNorm,
+    /// `D → F`
+    up: PackedMatrix,
+    /// `F → D`
+    down: PackedMatrix,
+    down_norm: LayerNorm,
+}
+
+/// The memory of one batch, used again for the next.
+#[derive(Debug, Default)]
+pub struct Workspace(Buffer);
+
+impl Workspace {
+    /// Returns how many numbers it holds; it grows only for a batch larger than all
+    /// before.
+    pub fn capacity(&self) -> usize {
+        self.0.capacity()
+    }
+}
+
+/// Tokens that pass the feed-forward part together, so that what is between its two
+/// products stays in the cache.
+const FEED: usize = 96;
+
+impl Bert {
+    /// Opens the encoder in `folder`.
+    ///
+    /// # Errors
+    /// If its configuration or weights are missing, damaged or not known here.
+    pub fn open(folder: &Path, kernels: &'static Kernels) -> Result<Self, ModelError> {
+        let config = EncoderConfig::read(&mut Folder::new(folder))?;
+        Self::load(config, &Weights::open(folder)?, kernels)
+    }
+
+    /// Packs an encoder's weights for `kernels`.
+    ///
+    /// # Errors
+    /// If a tensor is missing or not of the shape that `config` gives it.
+    pub fn load(
+        config: EncoderConfig,
+        weights: &Weights,
+        kernels: &'static Kernels,
+    ) -> Result<Self, ModelError> {
+        let prefix = ["", "bert.", "roberta."]
+            .into_iter()
+            .find(|prefix| weights.contains(&format!("{prefix}{WORDS}")))
+            .unwrap_or_default();
+        let width = config.width;
+        let layers = (0..config.layers)
+            .map(|layer| {
+                let parts = Parts {
+                    weights,
+                    kernels,
+                    prefix,
+                    layer,
+                };
+                Ok(Layer {
+                    query_key_value: parts.linear(&QUERY_KEY_VALUE, width, width)?,
+                    attention_out: parts.linear(&[ATTENTION_OUT], width, width)?,
+                    attention_norm: parts.norm(ATTENTION_NORM, width, config.epsilon)?,
+                    up: parts.linear(&[UP], config.inner, width)?,
+                    down: parts.linear(&[DOWN], width, config.inner)?,
+                    down_norm: parts.norm(DOWN_NORM, width, config.epsilon)?,
+                })
+            })
+            .collect::<Result<_, ModelError>>()?;
+        let table = |name: &str| format!("{prefix}{name}");
+        let first = Parts {
+            weights,
+            kernels,
+            prefix,
+            layer: 0,
+        };
+        Ok(Self {
+            kernels,
+            prefix,
+            words: weights.table(&table(WORDS), &[config.vocabulary, width])?,
+            positions: weights.tensor(&table(POSITIONS), &[config.positions, width])?,
+            segments: weights.tensor(&table(SEGMENTS), &[config.segments, width])?,
+            first_norm: first.norm(FIRST_NORM, width, config.epsilon)?,
+            layers,
+            config,
+        })
+    }
+
+    /// Returns its shape.
+    pub fn config(&self) -> &EncoderConfig {
+        &self.config
+    }
+
+    /// Returns the loops it runs on.
+    pub fn kernels(&self) -> &'static Kernels {
+        self.kernels
+    }
+
+    /// Returns what stands before its tensors' names.
+    pub(crate) fn prefix(&self) -> &'static str {
+        self.prefix
+    }
+
+    /// Returns the last hidden states of `batch`, `(T, D)`. Allocates nothing, once
+    /// `workspace` has seen a batch as large.
+    ///
+    /// Panics if the lengths do not add up to `T`, a text is longer than
+    /// [`EncoderConfig::longest`], or a token or segment is not known.
+    pub fn forward<'a>(&self, batch: &Batch, workspace: &'a mut Workspace) -> &'a mut [f32] {
+        let width = self.config.width;
+        let tokens = batch.ids.len();
+        let longest = batch.lengths.iter().copied().max().unwrap_or(0);
+        assert_eq!(
+            batch.lengths.iter().sum::<usize>(),
+            tokens,
+            "every token belongs to a text"
+        );
+        assert!(
+            longest <= self.config.longest(),
+            "every token has a position"
+        );
+        let shape = SelfAttention {
+            heads: self.config.heads,
+            head_width: width / self.config.heads,
+        };
+        let [x, y, query_key_value, attended, inner, scratch] = workspace.0.carve([
+            tokens * width,
+            tokens * width,
+            tokens * 3 * width,
+            tokens * width,
+            FEED.min(tokens) * self.config.inner,
+            attention_scratch(self.kernels, shape, longest),
+        ]);
+
+        self.embed(batch, x);
+        for layer in &self.layers {
+            layer.query_key_value.multiply(Product {
+                input: x,
+                residual: None,
+                activation: Activation::Identity,
+                output: query_key_value,
+            });
+            let mut first = 0;
+            for length in &batch.lengths {
+                let text = first..first + length;
+                self.kernels.self_attention(
+                    shape,
+                    &query_key_value[text.start * 3 * width..text.end * 3 * width],
+                    scratch,
+                    &mut attended[text.start * width..text.end * width],
+                );
+                first = text.end;
+            }
+            layer.attention_out.multiply(Product {
+                input: attended,
+                residual: Some(x),
+                activation: Activation::Identity,
+                output: y,
+            });
+            self.kernels.layer_norm(&layer.attention_norm, y);
+            for (y, x) in y.chunks(FEED * width).zip(x.chunks_mut(FEED * width)) {
+                let inner = &mut inner[..y.len() / width * self.config.inner];
+                layer.up.multiply(Product {
+                    input: y,
+                    residual: None,
+                    activation: self.config.activation,
+                    output: inner,
+                });
+                layer.down.multiply(Product {
+                    input: inner,
+                    residual: Some(y),
+                    activation: Activation::Identity,
+                    output: x,
+                });
+                self.kernels.layer_norm(&layer.down_norm, x);
+            }
+        }
+        x
+    }
+
+    /// Sets `x`, `(T, D)`, to the sum of what each token, its position and its segment
+    /// stand for, normalised.
+    fn embed(&self, batch: &Batch, x: &mut [f32]) {
+        let width = self.config.width;
+        let words = self.words.as_slice();
+        let positions = batch
+            .lengths
+            .iter()
+            .flat_map(|length| (0..*length).map(|at| at + self.config.first_position));
+        for (((row, id), segment), position) in x
+            .chunks_exact_mut(width)
+            .zip(&batch.ids)
+            .zip(&batch.segments)
+            .zip(positions)
+        {
+            let word = &words[*id as usize * width..][..width];
+            let segment = &self.segments[*segment as usize * width..][..width];
+            let position = &self.positions[position * width..][..width];
+            for (((x, word), segment), position) in
+                row.iter_mut().zip(word).zip(segment).zip(position)
+            {
+                *x = word + segment + position;
+            }
+        }
+        self.kernels.layer_norm(&self.first_norm, x);
+    }
+}
+
+/// Finds the tensors of one layer.
+struct Parts<'a> {
+    weights: &'a Weights,
+    kernels: &'static Kernels,
+    prefix: &'static str,
+    layer: usize,
+}
+
+impl Parts<'_> {
+    fn name(&self, part: &str) -> String {
+        let part = part.replace("{}", &self.layer.to_string());
+        format!("{}{part}", self.prefix)
+    }
+
+    /// Returns linear parts beside one another as one product.
+    fn linear(
+        &self,
+        parts: &[&str],
+        outputs: usize,
+        inputs: usize,
+    ) -> Result<PackedMatrix, ModelError> {
+        let (mut rows, mut bias) = (Vec::new(), Vec::new());
+        for part in parts {
+            let name = self.name(part);
+            rows.extend(
+                self.weights
+                    .tensor(&format!("{name}.weight"), &[outputs, inputs])?,
+            );
+            bias.extend(self.weights.tensor(&format!("{name}.bias"), &[outputs])?);
+        }
+        Ok(PackedMatrix::of_rows(
+            self.kernels,
+            &rows,
+            inputs,
+            Some(&bias),
+        ))
+    }
+
+    fn norm(&self, part: &str, width: usize, epsilon: f32) -> Result<LayerNorm, ModelError> {
+        let name = self.name(part);
+        let (weight, bias) = if self.weights.contains(&format!("{name}.gamma")) {
+            ("gamma", "beta")
+        } else {
+            ("weight", "bias")
+        };
+        Ok(LayerNorm {
+            weight: self.weights.tensor(&format!("{name}.{weight}"), &[width])?,
+            bias: self.weights.tensor(&format!("{name}.{bias}"), &[width])?,
+            epsilon,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Expected {
+        ids: Vec<u32>,
+        hidden: Vec<f32>,
+    }
+
+    /// Compares with `last_hidden_state` of transformers; see `make_golden.py`.
+    fn check(name: &str) {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/data")
+            .join(name);
+        let expected: Expected =
+            serde_json::from_slice(&fs_err::read(folder.join("expected.json")).unwrap()).unwrap();
+        let batch = Batch {
+            segments: vec![0; expected.ids.len()],
+            lengths: vec![expected.ids.len()],
+            ids: expected.ids,
+        };
+        let size = expected
+            .hidden
+            .iter()
+            .fold(0f32, |most, x| most.max(x.abs()));
+        for kernels in Kernels::available() {
+            let bert = Bert::open(&folder, kernels).unwrap();
+            let mut workspace = Workspace::default();
+            let hidden = bert.forward(&batch, &mut workspace);
+            assert_eq!(hidden.len(), expected.hidden.len());
+            for (found, expect) in hidden.iter().zip(&expected.hidden) {
+                assert!(
+                    (found - expect).abs() <= 1e-5 * size,
+                    "{name} by {}: {found} is not {expect}",
+                    kernels.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn hidden_states_are_those_of_transformers() {
+        check("bert");
+        check("roberta");
+    }
+}

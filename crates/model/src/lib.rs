@@ -1,0 +1,22 @@
+//! Transformers as their users have them: a Hugging Face folder (`config.json`,
+//! `tokenizer.json`, safetensors) becomes an [`Embedder`] or a [`CrossEncoder`].
+//!
+//! An architecture is one file ([`bert`]) with its tensor names as a table, over the
+//! kernels of `tensor`. How texts become tokens, batches and vectors is the same for
+//! all of them. Nothing here downloads, prints or reads the environment.
+
+mod batch;
+pub mod bert;
+mod config;
+mod cross_encoder;
+mod embedder;
+mod error;
+mod folder;
+mod runner;
+mod sentence;
+mod tokens;
+pub mod weights;
+
+pub use cross_encoder::{CrossEncoder, CrossEncoderOptions};
+pub use embedder::{Embedder, EmbedderOptions};
+pub use error::ModelError;

@@ -1,0 +1,126 @@
+//! Folders that are damaged, or of another kind: always an error, with its reason.
+
+use model::{CrossEncoder, CrossEncoderOptions, Embedder, EmbedderOptions};
+
+use crate::{copy, tiny};
+
+/// Opens a copy of a tiny model in which `file`'s text `from` is replaced by `to`, and
+/// returns the error's words, with its sources, less the folder.
+fn refused(name: &str, file: &str, from: &str, to: &str) -> String {
+    let folder = copy(name);
+    let path = folder.path().join(file);
+    let text = fs_err::read_to_string(&path).unwrap();
+    assert!(text.contains(from), "{file} has no {from}");
+    fs_err::write(&path, text.replace(from, to)).unwrap();
+    words(folder.path())
+}
+
+fn words(folder: &std::path::Path) -> String {
+    let error = Embedder::open(folder, &EmbedderOptions::default())
+        .err()
+        .expect("it is refused");
+    let mut words = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(error) = cause {
+        words.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    words.replace(&folder.display().to_string(), ".")
+}
+
+#[test]
+fn another_shape_names_the_tensor() {
+    let found = refused(
+        "bert",
+        "config.json",
+        "\"vocab_size\": 37",
+        "\"vocab_size\": 38",
+    );
+    assert_eq!(
+        found,
+        "tensor `embeddings.word_embeddings.weight` in `./model.safetensors` has shape \
+         [37, 24], expected [38, 24]"
+    );
+    let found = refused(
+        "bert",
+        "config.json",
+        "\"num_hidden_layers\": 2",
+        "\"num_hidden_layers\": 3",
+    );
+    assert_eq!(
+        found,
+        "`./model.safetensors` has no tensor `encoder.layer.2.attention.self.query.weight`"
+    );
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    for (file, expect) in [
+        ("config.json", "`.` has no `config.json`"),
+        ("model.safetensors", "`.` has no `model.safetensors`"),
+        (
+            "tokenizer.json",
+            "`.` has no `tokenizer.json`; save its tokenizer as a fast one, with \
+             transformers' `AutoTokenizer`",
+        ),
+        (
+            "1_Pooling/config.json",
+            "`./1_Pooling` has no `config.json`",
+        ),
+    ] {
+        let folder = copy("bert");
+        fs_err::remove_file(folder.path().join(file)).unwrap();
+        assert_eq!(words(folder.path()), expect);
+    }
+}
+
+#[test]
+fn a_tokenizer_of_another_model_is_met_when_it_speaks() {
+    let folder = copy("bert");
+    let path = folder.path().join("tokenizer.json");
+    let text = fs_err::read_to_string(&path).unwrap();
+    assert!(text.contains("\"cat\": 6"), "{text}");
+    fs_err::write(&path, text.replace("\"cat\": 6", "\"cat\": 37")).unwrap();
+    let embedder = Embedder::open(folder.path(), &EmbedderOptions::default()).unwrap();
+    let error = embedder.vectors(&["the cat"]).unwrap_err().to_string();
+    assert!(
+        error.ends_with("gives token 37, but the model knows 37"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_length_without_room_is_refused() {
+    for longest in [0, 2, 33] {
+        let options = EmbedderOptions {
+            longest: Some(longest),
+            ..Default::default()
+        };
+        let error = Embedder::open(&tiny("bert"), &options).err().unwrap();
+        let words = error.to_string();
+        assert!(words.contains("expected a number from 4 to 32"), "{words}");
+    }
+}
+
+#[test]
+fn weights_cut_short_anywhere_are_an_error() {
+    let whole = fs_err::read(tiny("bert").join("model.safetensors")).unwrap();
+    let folder = copy("bert");
+    for length in (0..whole.len()).step_by(997) {
+        fs_err::write(folder.path().join("model.safetensors"), &whole[..length]).unwrap();
+        assert!(words(folder.path()).contains("cut short"), "{length} bytes");
+    }
+}
+
+#[test]
+fn an_embedder_is_not_a_cross_encoder() {
+    let error = CrossEncoder::open(&tiny("bert"), &CrossEncoderOptions::default())
+        .err()
+        .expect("it has no classifier");
+    assert!(
+        error
+            .to_string()
+            .ends_with("has no tensor `classifier.weight`"),
+        "{error}"
+    );
+}

@@ -1,0 +1,141 @@
+//! Embeddings of the tiny BERT and RoBERTa.
+
+use std::num::NonZeroUsize;
+
+use contract::{Embed as _, TextRole};
+use model::{Embedder, EmbedderOptions};
+use serde::Deserialize;
+
+use crate::{copy, expected, tiny};
+
+/// Largest difference in any number of a vector of unit length.
+const TOLERANCE: f32 = 1e-5;
+
+#[derive(Deserialize)]
+struct Expected {
+    texts: Vec<String>,
+    embeddings: Vec<Vec<f32>>,
+    questions: Vec<Vec<f32>>,
+}
+
+fn open(name: &str) -> Embedder {
+    Embedder::open(&tiny(name), &EmbedderOptions::default()).unwrap()
+}
+
+fn check(name: &str) {
+    let expected: Expected = expected(name);
+    let texts: Vec<&str> = expected.texts.iter().map(String::as_str).collect();
+    let embedder = open(name);
+    for (role, expect) in [
+        (TextRole::Passage, &expected.embeddings),
+        (TextRole::Question, &expected.questions),
+    ] {
+        let found = embedder.embed(&texts, role).unwrap();
+        assert_eq!(found.len(), expect.len());
+        for ((found, expect), text) in found.iter().zip(expect).zip(&texts) {
+            for (found, expect) in found.values().iter().zip(expect) {
+                assert!((found - expect).abs() <= TOLERANCE, "{name}, {text:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn embeddings_are_those_of_sentence_transformers() {
+    check("bert");
+    check("roberta");
+}
+
+#[test]
+fn a_question_has_its_prefix() {
+    let expected: Expected = expected("bert");
+    assert_ne!(expected.embeddings, expected.questions);
+}
+
+#[test]
+fn a_batch_is_its_texts_one_by_one() {
+    let sentence = "the cat sat on the mat where did the dog sit ? ";
+    let texts: Vec<String> = (0..90)
+        .map(|length| sentence.chars().cycle().take(length * 7 % 101).collect())
+        .collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let alone: Vec<Vec<f32>> = {
+        let embedder = open("bert");
+        texts
+            .iter()
+            .map(|text| embedder.vectors(&[text]).unwrap().remove(0))
+            .collect()
+    };
+    for threads in [1, 2, 5] {
+        let options = EmbedderOptions {
+            threads: NonZeroUsize::new(threads),
+            ..Default::default()
+        };
+        let together = Embedder::open(&tiny("bert"), &options)
+            .unwrap()
+            .vectors(&texts)
+            .unwrap();
+        assert_eq!(together, alone, "{threads} threads");
+    }
+    assert_eq!(open("bert").vectors(&[]).unwrap(), Vec::<Vec<f32>>::new());
+}
+
+#[test]
+fn the_identity_is_that_of_what_changes_the_vector() {
+    let identity = |options: EmbedderOptions| {
+        let embedder = Embedder::open(&tiny("bert"), &options).unwrap();
+        embedder.identity().clone()
+    };
+    let plain = identity(EmbedderOptions::default());
+    assert!(plain.name.starts_with("bert@"), "{plain}");
+    assert_eq!(plain.dimensions, 24);
+    let threads = EmbedderOptions {
+        threads: NonZeroUsize::new(2),
+        ..Default::default()
+    };
+    assert_eq!(identity(threads), plain);
+    let prefix = EmbedderOptions {
+        passage_prefix: Some("passage: ".into()),
+        ..Default::default()
+    };
+    assert_ne!(identity(prefix), plain);
+    let shorter = EmbedderOptions {
+        longest: Some(9),
+        ..Default::default()
+    };
+    assert_ne!(identity(shorter), plain);
+
+    let other = copy("bert");
+    let weights = other.path().join("model.safetensors");
+    let mut bytes = fs_err::read(&weights).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs_err::write(&weights, bytes).unwrap();
+    let other = Embedder::open(other.path(), &EmbedderOptions::default()).unwrap();
+    assert_ne!(
+        other.identity().name.split('@').next_back(),
+        plain.name.split('@').next_back()
+    );
+}
+
+/// The real model, for whoever has it: `MINILM` is the folder of all-MiniLM-L6-v2.
+#[test]
+#[ignore = "needs the 90 MB of all-MiniLM-L6-v2, in the folder that MINILM names"]
+fn minilm_is_that_of_sentence_transformers() {
+    let folder = std::env::var("MINILM").expect("MINILM names the folder");
+    let embedder = Embedder::open(folder.as_ref(), &EmbedderOptions::default()).unwrap();
+    // SentenceTransformer(folder).encode("the cat sat on the mat")[:8], version 6.2.0.
+    let expect = [
+        0.130_401_8,
+        -0.011_870_18,
+        -0.028_117_04,
+        0.051_238_67,
+        -0.055_974_53,
+        0.030_191_55,
+        0.030_161_3,
+        0.024_698_38,
+    ];
+    let found = embedder.vectors(&["the cat sat on the mat"]).unwrap();
+    for (found, expect) in found[0].iter().zip(expect) {
+        assert!((found - expect).abs() <= TOLERANCE);
+    }
+}
