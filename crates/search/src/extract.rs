@@ -231,7 +231,7 @@ fn split(text: &str) -> Vec<Piece> {
                         sentences.push(Piece {
                             bytes,
                             is_code: false,
-                        })
+                        });
                     });
                 }
             }
@@ -269,7 +269,7 @@ fn sentences_of(text: &str, paragraph: Range<usize>, sentences: &mut Vec<Piece>)
         sentences.push(Piece {
             bytes,
             is_code: false,
-        })
+        });
     };
     let part = &text[paragraph.clone()];
     let mut start = 0;

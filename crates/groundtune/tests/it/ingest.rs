@@ -296,7 +296,7 @@ fn what_lies_outside_stays_until_it_is_asked_for_again() {
     };
     assert_eq!(folder.ingest_with(&request, None).documents, 1);
     let expect = outside.path().join("lamps.md").to_str().unwrap().to_owned();
-    assert_eq!(folder.found("lamps"), [expect.clone()]);
+    assert_eq!(folder.found("lamps"), std::slice::from_ref(&expect));
     assert_eq!(folder.ingest().gone, 0);
     assert_eq!(folder.found("lamps"), [expect]);
     std::fs::remove_file(outside.path().join("lamps.md")).unwrap();
