@@ -1,7 +1,7 @@
 //! What one instruction does to several numbers, for each kind of processor, and
 //! the table of loops compiled from it.
 //!
-//! [`Lanes`] is the vocabulary: load, multiply and add, compare. The loops
+//! `Lanes` is the vocabulary: load, multiply and add, compare. The loops
 //! (`gemm.rs`, `norm.rs`, …) are written once in that vocabulary; this file compiles
 //! them for AVX-512, AVX2 with FMA, NEON and plain Rust, and [`Kernels::best`] asks
 //! the processor once which it can run. All versions do the same arithmetic and
