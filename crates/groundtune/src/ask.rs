@@ -86,6 +86,13 @@ impl Session {
         })
     }
 
+    /// Opens the models that the project's configuration names, and lets them help.
+    pub fn with_models(mut self, project: &Project) -> Result<Self, Error> {
+        self.embedder = project.open_embedder()?;
+        self.reranker = project.open_reranker()?;
+        Ok(self)
+    }
+
     /// Lets `embedder` embed the questions. It must be the one that embedded the chunks.
     pub fn with_embedder(mut self, embedder: Box<dyn Embed>) -> Self {
         self.embedder = Some(embedder);

@@ -10,7 +10,7 @@ mod error;
 mod fusion;
 mod pattern;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use contract::{Bytes, Group, Permissions, Share};
@@ -21,6 +21,7 @@ use serde::{Deserialize, Deserializer};
 pub use error::ConfigError;
 pub use fusion::Fusion;
 pub use pattern::Pattern;
+pub use search::vector::Metric;
 
 /// The name of a project's configuration file.
 pub const FILE_NAME: &str = "groundtune.toml";
@@ -45,6 +46,8 @@ pub struct Config {
     pub vector: Vector,
     /// How much evidence is found, and how good it must be.
     pub retrieval: Retrieval,
+    /// The models that help with finding.
+    pub models: Models,
     /// How question and evidence are put to a model.
     pub prompt: Prompt,
 }
@@ -80,7 +83,7 @@ pub struct Access {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Keyword {
-    /// How soon a repeated word stops counting; 0 or more. Default: 1.2.
+    /// How soon a repeated word stops counting; 0 or more. Default: 1.5.
     #[serde(deserialize_with = "not_negative")]
     pub k1: f64,
     /// How much a long chunk is marked down for its length. Default: 0.75.
@@ -93,7 +96,8 @@ pub struct Keyword {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Vector {
-    /// What makes two vectors near. Default: cosine.
+    /// What makes two vectors near. Default: cosine. Others than cosine, dot and
+    /// Euclidean are looked up by comparing every vector.
     pub metric: Metric,
     /// How near ones are looked up. Default: auto.
     pub index: VectorIndex,
@@ -106,21 +110,6 @@ pub struct Vector {
     /// Candidates kept while the graph is searched; from 1 to 65,536. Default: 100.
     #[serde(deserialize_with = "within::<1, 65_536, _>")]
     pub ef: usize,
-}
-
-/// What makes two vectors near.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Metric {
-    /// The angle between them.
-    #[default]
-    Cosine,
-    /// Their inner product.
-    Dot,
-    /// The straight distance between their ends.
-    Euclidean,
-    /// The sum of the differences along each axis.
-    Manhattan,
 }
 
 /// How near vectors are looked up.
@@ -165,6 +154,17 @@ pub struct Retrieval {
     pub cache: bool,
 }
 
+/// The models that help with finding: folders as they are on the Hugging Face hub.
+/// Without any, evidence is found by its words.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Models {
+    /// The model that makes vectors of chunks and questions. Default: none.
+    pub embedder: Option<PathBuf>,
+    /// The cross-encoder that judges what was found. Default: none.
+    pub reranker: Option<PathBuf>,
+}
+
 /// How question and evidence are put to a model.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -187,7 +187,7 @@ impl Default for Documents {
 impl Default for Keyword {
     fn default() -> Self {
         Self {
-            k1: 1.2,
+            k1: 1.5,
             b: Share::clamped(0.75),
             language: LanguageChoice::Auto,
         }

@@ -35,6 +35,9 @@ pub enum Error {
         #[source]
         source: corpus::ChunkError,
     },
+    /// A model that the configuration names cannot be opened.
+    #[error("the model cannot be opened")]
+    Model(#[from] model::ModelError),
     /// A model that helps failed.
     #[error(transparent)]
     Promise(#[from] PromiseError),
@@ -113,6 +116,9 @@ impl Error {
             }
             Self::Search(S::Filter(search::FilterError::Syntax { .. })) => {
                 "a filter looks like `jurisdiction = \"US\" and date >= 2024-01-01`".into()
+            }
+            Self::Model(_) => {
+                "`[models]` in `groundtune.toml` names folders with `config.json`, `tokenizer.json` and `model.safetensors`".into()
             }
             Self::NoDocument { nearest, .. } => match nearest {
                 Some(nearest) => format!("did you mean `{nearest}`?"),

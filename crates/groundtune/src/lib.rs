@@ -13,6 +13,7 @@ mod error;
 pub mod index_bench;
 pub mod ingest;
 pub mod inspect;
+mod models;
 pub mod project;
 pub mod retrieval;
 mod settings;

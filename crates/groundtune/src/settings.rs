@@ -27,12 +27,7 @@ impl Project {
                 ..KeywordSettings::default()
             },
             vector: vector_settings(vector),
-            metric: match vector.metric {
-                config::Metric::Cosine => vector::Metric::Cosine,
-                config::Metric::Dot => vector::Metric::Dot,
-                config::Metric::Euclidean => vector::Metric::Euclidean,
-                config::Metric::Manhattan => vector::Metric::Manhattan,
-            },
+            metric: vector.metric,
             method: method(vector.index),
             remember: retrieval.cache,
         }

@@ -38,7 +38,7 @@ pub(crate) fn run(
 ) -> Result<(), CommandError> {
     let question = arguments.question.question()?;
     let project = super::open_project(project)?;
-    let mut session = Session::open(&project)?;
+    let mut session = Session::open(&project)?.with_models(&project)?;
     let reply = session.ask(&question)?;
     if arguments.json {
         ui.json(&reply_json(&question.text, &reply, arguments.explain))?;

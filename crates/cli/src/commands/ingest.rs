@@ -53,10 +53,11 @@ pub(crate) fn run(
             .collect::<io::Result<_>>()?,
         rebuild: arguments.rebuild,
     };
+    let embedder = project.open_embedder()?;
     interrupt::listen();
     let mut screen = Screen::new(ui, arguments.json);
     if arguments.watch {
-        let result = watch(&project, &request, None, &mut |event| match event {
+        let result = watch(&project, &request, embedder.as_deref(), &mut |event| match event {
             WatchEvent::Ingest(event) => screen.event(&event),
             WatchEvent::Done(summary) => screen.round(summary),
             WatchEvent::Waiting => go_on_unless(interrupt::asked() || screen.failed()),
@@ -69,7 +70,7 @@ pub(crate) fn run(
             Ok(())
         };
     }
-    let result = ingest(&project, &request, None, &mut |event| screen.event(&event));
+    let result = ingest(&project, &request, embedder.as_deref(), &mut |event| screen.event(&event));
     match result {
         Ok(summary) => {
             // A failed write has its own error, which `finish` returns.

@@ -34,7 +34,7 @@ pub(crate) fn run(
 ) -> Result<(), CommandError> {
     let question = arguments.question.question()?;
     let project = super::open_project(project)?;
-    let mut session = Session::open(&project)?;
+    let mut session = Session::open(&project)?.with_models(&project)?;
     let reply = session.search(&question)?;
     if arguments.json {
         let results: Vec<Value> = (1..)
