@@ -57,11 +57,16 @@ pub(crate) fn run(
     interrupt::listen();
     let mut screen = Screen::new(ui, arguments.json);
     if arguments.watch {
-        let result = watch(&project, &request, embedder.as_deref(), &mut |event| match event {
-            WatchEvent::Ingest(event) => screen.event(&event),
-            WatchEvent::Done(summary) => screen.round(summary),
-            WatchEvent::Waiting => go_on_unless(interrupt::asked() || screen.failed()),
-        });
+        let result = watch(
+            &project,
+            &request,
+            embedder.as_deref(),
+            &mut |event| match event {
+                WatchEvent::Ingest(event) => screen.event(&event),
+                WatchEvent::Done(summary) => screen.round(summary),
+                WatchEvent::Waiting => go_on_unless(interrupt::asked() || screen.failed()),
+            },
+        );
         let interrupted = screen.finish()?;
         result.map_err(CommandError::failed)?;
         return if interrupted {
@@ -70,7 +75,9 @@ pub(crate) fn run(
             Ok(())
         };
     }
-    let result = ingest(&project, &request, embedder.as_deref(), &mut |event| screen.event(&event));
+    let result = ingest(&project, &request, embedder.as_deref(), &mut |event| {
+        screen.event(&event)
+    });
     match result {
         Ok(summary) => {
             // A failed write has its own error, which `finish` returns.

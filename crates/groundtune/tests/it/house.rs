@@ -12,7 +12,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("eval", &["contract"]),
     ("tensor", &[]),
     ("model", &["contract", "tensor"]),
-    ("groundtune", &["contract", "corpus", "eval", "model", "search"]),
+    (
+        "groundtune",
+        &["contract", "corpus", "eval", "model", "search"],
+    ),
     ("cli", &["groundtune"]),
 ];
 

@@ -95,3 +95,40 @@ fn vectors_that_come_with_the_documents_are_searched() {
     };
     assert!(session.search(&question).is_err());
 }
+
+/// A model of the kind that the configuration names: tiny, and knows nothing.
+fn tiny_model(name: &str) -> String {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../model/tests/data")
+        .join(name);
+    folder.to_str().unwrap().replace('\\', "/")
+}
+
+#[test]
+fn the_models_of_the_configuration_embed_and_rerank() {
+    let config = format!(
+        "[models]\nembedder = \"{}\"\nreranker = \"{}\"\n",
+        tiny_model("bert"),
+        tiny_model("bert-cross")
+    );
+    let files = [("returns.md", RETURNS), ("shipping.md", SHIPPING)];
+    let folder = Folder::with_config(&config, &files);
+    let embedder = folder.project.open_embedder().unwrap();
+    folder.ingest_with(&IngestRequest::default(), embedder.as_deref());
+    let session = folder.session();
+    let stored = session.searcher().snapshot().embedder().unwrap();
+    assert_eq!(stored.as_ref(), Some(embedder.unwrap().identity()));
+    let mut session = session.with_models(&folder.project).unwrap();
+    let reply = session.search(&ask("free shipping")).unwrap();
+    let explanation = &reply.found[0].explanation;
+    assert!(explanation.vector.is_some(), "{explanation:?}");
+    assert!(explanation.rerank.is_some(), "{explanation:?}");
+}
+
+#[test]
+fn a_model_that_is_not_there_is_an_error_with_a_hint() {
+    let folder = Folder::with_config("[models]\nembedder = \"nowhere\"\n", &[]);
+    let error = folder.project.open_embedder().err().unwrap();
+    assert!(matches!(error, Error::Model(_)), "{error:?}");
+    assert!(error.hint().unwrap().contains("config.json"));
+}
