@@ -1,5 +1,6 @@
 //! Folders that are damaged, or of another kind: always an error, with its reason.
 
+use contract::{Embed as _, TextRole};
 use model::{CrossEncoder, CrossEncoderOptions, Embedder, EmbedderOptions};
 
 use crate::{copy, tiny};
@@ -123,4 +124,23 @@ fn an_embedder_is_not_a_cross_encoder() {
             .ends_with("has no tensor `classifier.weight`"),
         "{error}"
     );
+}
+
+#[test]
+fn a_flipped_byte_never_panics() {
+    let folder = copy("roberta");
+    for (file, length) in [("model.safetensors", 4_000), ("config.json", 600)] {
+        let path = folder.path().join(file);
+        let whole = fs_err::read(&path).unwrap();
+        for round in 0..400usize {
+            let mut bytes = whole.clone();
+            bytes[round * 7919 % length] = b"0123456789-e\"{}[],:\0\xff"[round % 21];
+            fs_err::write(&path, bytes).unwrap();
+            if let Ok(embedder) = Embedder::open(folder.path(), &EmbedderOptions::default()) {
+                // Of numbers that are not finite there may be no vector; that is said.
+                let _ = embedder.embed(&["the cat sat"], TextRole::Question);
+            }
+        }
+        fs_err::write(&path, whole).unwrap();
+    }
 }
