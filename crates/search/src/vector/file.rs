@@ -150,7 +150,12 @@ fn read(file: &Arc<Derived>, settings: Settings) -> Result<VectorIndex, DerivedE
 
     let starts: Vec<u32> = numbers(file, 11)?;
     if !starts.is_empty() {
-        let covered = *grouped as usize;
+        let damaged = || file.damaged("the inverted file does not hold together");
+        // Before anything is made that is as long as the header says.
+        let covered = usize::try_from(*grouped)
+            .ok()
+            .filter(|covered| *covered <= slots && metric.is_product())
+            .ok_or_else(damaged)?;
         let ivf = Ivf::of_parts(
             dimensions,
             &numbers::<f32>(file, 10)?,
@@ -158,10 +163,7 @@ fn read(file: &Arc<Derived>, settings: Settings) -> Result<VectorIndex, DerivedE
             &numbers::<u32>(file, 12)?,
             covered,
         );
-        index.ivf = Some(
-            ivf.filter(|_| covered <= slots && metric.is_product())
-                .ok_or_else(|| file.damaged("the inverted file does not hold together"))?,
-        );
+        index.ivf = Some(ivf.ok_or_else(damaged)?);
     }
     let books: Vec<f32> = numbers(file, 13)?;
     if !books.is_empty() {
@@ -282,6 +284,24 @@ mod tests {
                 source: DerivedError::Missing { .. }
             })
         ));
+    }
+
+    #[test]
+    fn an_inverted_file_that_claims_too_much_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("vectors");
+        INDEXES[1].save(&path, 7).unwrap();
+        let file = Derived::open(&path, KIND).unwrap();
+        let mut sections: Vec<Vec<u8>> =
+            (0..15).map(|i| file.section(i).unwrap().to_vec()).collect();
+        let covered = sections[0].len() - 16;
+        for claimed in [u64::MAX, 0xFFFF_FFFF_0000_012C, 401] {
+            sections[0][covered..covered + 8].copy_from_slice(&claimed.to_ne_bytes());
+            let sections: Vec<&[u8]> = sections.iter().map(Vec::as_slice).collect();
+            derived::write(&path, KIND, 7, &sections).unwrap();
+            let found = VectorIndex::open(&path, Settings::default());
+            assert!(matches!(found, Err(VectorError::File { .. })), "{claimed}");
+        }
     }
 
     static INDEXES: LazyLock<[VectorIndex; 3]> =
