@@ -68,14 +68,7 @@ pub struct AskReply {
 impl Session {
     /// Opens the project's store to be asked. Fails if nothing was ingested yet.
     pub fn open(project: &Project) -> Result<Self, Error> {
-        let folder = project.store_folder();
-        let opened = Searcher::open(&folder, project.index_settings());
-        let (searcher, report) = opened.map_err(|error| match error {
-            search::SearchError::NoStore { .. } => Error::NothingIngested {
-                root: project.root.clone(),
-            },
-            other => other.into(),
-        })?;
+        let (searcher, report) = project.open_searcher()?;
         Ok(Self {
             searcher,
             recipe: project.retrieval_recipe(),
@@ -215,11 +208,7 @@ impl Session {
                 .iter()
                 .filter(|it| readable(it))
                 .map(|it| it.id.as_str());
-            let nearest = contract::nearest(id.as_str(), known).map(str::to_owned);
-            return Err(Error::NoDocument {
-                document: id.clone(),
-                nearest,
-            });
+            return Err(Error::no_document(id, known));
         };
         let text = snapshot.text_of(id)?.unwrap_or_default();
         Ok(DocumentText { about, text })

@@ -78,6 +78,17 @@ pub enum Error {
 }
 
 impl Error {
+    /// Returns the error that `document` is not there, with the nearest of the `known`.
+    pub(crate) fn no_document<'a>(
+        document: &DocumentId,
+        known: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        Self::NoDocument {
+            document: document.clone(),
+            nearest: contract::nearest(document.as_str(), known).map(str::to_owned),
+        }
+    }
+
     /// Returns what the user can do about it, if that is known.
     pub fn hint(&self) -> Option<String> {
         use search::SearchError as S;

@@ -727,20 +727,22 @@ pub fn watch(
     embedder: Option<&dyn Embed>,
     events: &mut dyn FnMut(WatchEvent<'_>) -> ControlFlow<()>,
 ) -> Result<(), Error> {
-    let mut first = IngestRequest {
-        rebuild: request.rebuild,
-        ..request.clone()
-    };
+    let mut request = request.clone();
     loop {
         let started = Instant::now();
-        let summary = ingest(project, &first, embedder, &mut |event| {
+        let summary = ingest(project, &request, embedder, &mut |event| {
             events(WatchEvent::Ingest(event))
         })?;
-        first.rebuild = false;
+        request.rebuild = false;
         if events(WatchEvent::Done(&summary)).is_break() || summary.interrupted {
             return Ok(());
         }
-        let pause = (started.elapsed() * 20).max(Duration::from_secs(1));
+        // Only a round that found nothing tells how long looking takes.
+        let looked = match summary.files + summary.gone {
+            0 => started.elapsed(),
+            _ => Duration::ZERO,
+        };
+        let pause = (looked * 20).max(Duration::from_secs(1));
         let until = Instant::now() + pause;
         while Instant::now() < until {
             if events(WatchEvent::Waiting).is_break() {

@@ -34,13 +34,7 @@ pub struct Status {
 /// Returns what the store of `project` holds.
 pub fn status(project: &Project) -> Result<Status, Error> {
     let folder = project.store_folder();
-    let (searcher, indexes) =
-        Searcher::open(&folder, project.index_settings()).map_err(|error| match error {
-            SearchError::NoStore { .. } => Error::NothingIngested {
-                root: project.root.clone(),
-            },
-            other => other.into(),
-        })?;
+    let (searcher, indexes) = project.open_searcher()?;
     let snapshot = searcher.snapshot();
     let sequence = snapshot.begin()?;
     let documents = snapshot.documents()?;
@@ -101,11 +95,7 @@ pub fn remove_documents(project: &Project, ids: &[DocumentId]) -> Result<Sequenc
         if snapshot.document(id)?.is_none() {
             let documents = snapshot.documents()?;
             let known = documents.iter().map(|it| it.id.as_str());
-            let nearest = contract::nearest(id.as_str(), known).map(str::to_owned);
-            return Err(Error::NoDocument {
-                document: id.clone(),
-                nearest,
-            });
+            return Err(Error::no_document(id, known));
         }
     }
     let changes: Vec<Change> = ids

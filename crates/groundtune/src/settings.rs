@@ -5,10 +5,10 @@
 
 use search::keyword::KeywordSettings;
 use search::vector::{self, Method, Structure};
-use search::{Fusion, IndexSettings, RetrievalRecipe};
+use search::{Fusion, IndexSettings, OpenReport, RetrievalRecipe, SearchError, Searcher};
 
-use crate::Project;
 use crate::config::{self, Config};
+use crate::{Error, Project};
 
 impl Project {
     /// Returns how the project's indexes are built.
@@ -31,6 +31,16 @@ impl Project {
             method: method(vector.index),
             remember: retrieval.cache,
         }
+    }
+
+    /// Opens the project's store to be searched. Fails if nothing was ingested yet.
+    pub(crate) fn open_searcher(&self) -> Result<(Searcher, OpenReport), Error> {
+        Searcher::open(&self.store_folder(), self.index_settings()).map_err(|error| match error {
+            SearchError::NoStore { .. } => Error::NothingIngested {
+                root: self.root.clone(),
+            },
+            other => other.into(),
+        })
     }
 
     /// Returns how the project's questions find evidence.

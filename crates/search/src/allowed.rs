@@ -137,17 +137,17 @@ fn filtered_chunks(
     let mut missing: BTreeSet<&str> = filter.keys();
     let mut known: BTreeSet<String> = BTreeSet::new();
     let mut documents = 0_usize;
-    snapshot.facts_under(readable, |facts, range| {
+    snapshot.metadata_under(readable, |metadata, range| {
         documents += 1;
         if !missing.is_empty() {
-            missing.retain(|key| !facts.metadata.contains_key(*key));
-            for key in facts.metadata.keys() {
+            missing.retain(|key| !metadata.contains_key(*key));
+            for key in metadata.keys() {
                 if !known.contains(key) {
                     known.insert(key.clone());
                 }
             }
         }
-        if filter.matches(&facts.metadata) {
+        if filter.matches(metadata) {
             for id in range {
                 chunks.insert(ChunkId(id));
             }

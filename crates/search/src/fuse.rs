@@ -29,27 +29,15 @@ pub fn reciprocal_rank(lists: &[RankedList<'_>], k: f64) -> Vec<(ChunkId, f64)> 
             *scores.entry(*chunk).or_default() += list.weight / (k + index as f64 + 1.0);
         }
     }
-    best_first(scores)
-}
-
-/// Fuses scores that are already on one scale, 0 to 1: a chunk's score is the sum
-/// of `weight · score` over the lists; a list it is not in adds nothing.
-///
-/// Returns chunks with their scores, best first; equal scores by ascending chunk.
-pub fn weighted_sum(lists: &[(&[(ChunkId, f64)], f64)]) -> Vec<(ChunkId, f64)> {
-    let mut scores: HashMap<ChunkId, f64> = HashMap::new();
-    for (list, weight) in lists {
-        for (chunk, score) in *list {
-            *scores.entry(*chunk).or_default() += weight * score;
-        }
-    }
-    best_first(scores)
-}
-
-fn best_first(scores: HashMap<ChunkId, f64>) -> Vec<(ChunkId, f64)> {
     let mut fused: Vec<_> = scores.into_iter().collect();
     fused.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     fused
+}
+
+/// Fuses scores of one chunk that are already on one scale, 0 to 1: the sum of
+/// `weight · score` over the parts, each a score and its weight.
+pub fn weighted_sum(parts: &[(f64, f64)]) -> f64 {
+    parts.iter().map(|(score, weight)| weight * score).sum()
 }
 
 #[cfg(test)]
@@ -99,10 +87,9 @@ mod tests {
 
     #[test]
     fn the_weighted_sum_is_the_formula() {
-        let similarity = [(ChunkId(1), 0.9), (ChunkId(2), 0.8)];
-        let rerank = [(ChunkId(1), 0.1), (ChunkId(2), 0.9)];
-        let fused = weighted_sum(&[(&similarity, 0.7), (&rerank, 0.3)]);
-        assert_eq!(fused[0].0, ChunkId(2));
-        assert!((fused[0].1 - (0.7 * 0.8 + 0.3 * 0.9)).abs() < 1e-12);
+        let first = weighted_sum(&[(0.9, 0.7), (0.1, 0.3)]);
+        let second = weighted_sum(&[(0.8, 0.7), (0.9, 0.3)]);
+        assert!(second > first);
+        assert!((second - (0.7 * 0.8 + 0.3 * 0.9)).abs() < 1e-12);
     }
 }

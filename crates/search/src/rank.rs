@@ -7,7 +7,7 @@ use contract::{ChunkId, Evidence, Share};
 use crate::SearchError;
 use crate::diversify::maximal_marginal_relevance;
 use crate::explain::Explanation;
-use crate::fuse::{Rank, RankedList, reciprocal_rank};
+use crate::fuse::{Rank, RankedList, reciprocal_rank, weighted_sum};
 use crate::keyword::{KeywordIndex, KeywordQuery};
 use crate::recipe::Fusion;
 use crate::relevance::relevance;
@@ -172,7 +172,7 @@ impl Ranking<'_> {
                     } = self.bearing(candidate);
                     let alike = relevance(words, vectors, None).get();
                     let judged = candidate.rerank.map_or(0.0, Share::get);
-                    candidate.fused = similarity * alike + rerank * judged;
+                    candidate.fused = weighted_sum(&[(alike, similarity), (judged, rerank)]);
                 }
                 candidates.sort_by(|a, b| b.fused.total_cmp(&a.fused));
             }

@@ -132,3 +132,47 @@ fn a_model_that_is_not_there_is_an_error_with_a_hint() {
     assert!(matches!(error, Error::Model(_)), "{error:?}");
     assert!(error.hint().unwrap().contains("config.json"));
 }
+
+/// Judges by one word.
+struct Likes(&'static str);
+
+impl contract::Rerank for Likes {
+    fn name(&self) -> &str {
+        self.0
+    }
+
+    fn rerank(
+        &self,
+        _: &str,
+        passages: &[&str],
+    ) -> Result<Vec<contract::Share>, contract::PromiseError> {
+        let judge = |passage: &&str| if passage.contains(self.0) { 0.9 } else { 0.1 };
+        Ok(passages
+            .iter()
+            .map(|passage| contract::Share::clamped(judge(passage)))
+            .collect())
+    }
+}
+
+#[test]
+fn the_weighted_order_is_similarity_and_rerank_by_their_weights() {
+    let files = [
+        ("returns.md", "You may return goods within 30 days.\n"),
+        ("refunds.md", "Return goods and the money returns too.\n"),
+    ];
+    let folder = Folder::with_config("[retrieval]\nfusion = \"weighted\"\n", &files);
+    folder.ingest();
+    for (word, first) in [("30 days", "returns.md"), ("money", "refunds.md")] {
+        let mut session = folder.session().with_reranker(Box::new(Likes(word)));
+        let reply = session.search(&ask("return goods")).unwrap();
+        assert_eq!(reply.found[0].evidence.document.as_str(), first);
+        for found in &reply.found {
+            let (words, rerank) = (&found.explanation.words, found.explanation.rerank);
+            let expect = 0.7 * words.get() + 0.3 * rerank.unwrap().get();
+            assert!(
+                (found.explanation.fused - expect).abs() < 1e-12,
+                "{found:?}"
+            );
+        }
+    }
+}

@@ -17,7 +17,7 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 
-use contract::{DocumentId, EmbedderId, Embedding, Metadata, Permissions};
+use contract::{EmbedderId, Embedding, Permissions};
 use rusqlite::{Connection, OptionalExtension as _};
 
 pub use reader::{Snapshot, StoredChunk, StoredDocument};
@@ -206,15 +206,4 @@ fn from_json<T: serde::de::DeserializeOwned>(index: usize, text: &str) -> rusqli
             Box::new(source),
         )
     })
-}
-
-/// The facts of a document that filters and lists read.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DocumentFacts {
-    /// Its id.
-    pub id: DocumentId,
-    /// Its metadata.
-    pub metadata: Metadata,
-    /// Who may read it.
-    pub permissions: Permissions,
 }

@@ -7,8 +7,8 @@ use contract::{ChunkId, DocumentId, EmbedderId, LineRange, Metadata, Permissions
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row};
 
 use super::{
-    DocumentFacts, Sequence, Source, Totals, check_layout, database_path, embedder, from_json,
-    numbers_from_bytes, permissions_text, removals_kept_from, sequence,
+    Sequence, Source, Totals, check_layout, database_path, embedder, from_json, numbers_from_bytes,
+    permissions_text, removals_kept_from, sequence,
 };
 use crate::SearchError;
 
@@ -294,28 +294,24 @@ impl Snapshot {
         })
     }
 
-    /// Calls `each` with every document that carries one of `permissions`, and the ids
-    /// of its chunks, in the order of the documents' numbers.
-    pub fn facts_under(
+    /// Calls `each` with the metadata of every document that carries one of
+    /// `permissions`, and the ids of its chunks, in the order of the documents' numbers.
+    pub fn metadata_under(
         &self,
         permissions: &[Permissions],
-        mut each: impl FnMut(DocumentFacts, Range<u64>),
+        mut each: impl FnMut(&Metadata, Range<u64>),
     ) -> Result<(), SearchError> {
         for wanted in permissions {
             self.run(|connection| {
                 let mut statement = connection.prepare_cached(
-                    "SELECT id, metadata, first_chunk, chunks FROM documents
+                    "SELECT metadata, first_chunk, chunks FROM documents
                      WHERE permissions = ?1 ORDER BY number",
                 )?;
                 let mut rows = statement.query([permissions_text(wanted)])?;
                 while let Some(row) = rows.next()? {
-                    let facts = DocumentFacts {
-                        id: DocumentId::new(row.get::<_, String>(0)?),
-                        metadata: from_json(1, row.get_ref(1)?.as_str()?)?,
-                        permissions: wanted.clone(),
-                    };
-                    let (first, count): (u64, u64) = (row.get(2)?, row.get(3)?);
-                    each(facts, first..first + count);
+                    let metadata: Metadata = from_json(0, row.get_ref(0)?.as_str()?)?;
+                    let (first, count): (u64, u64) = (row.get(1)?, row.get(2)?);
+                    each(&metadata, first..first + count);
                 }
                 Ok(())
             })?;

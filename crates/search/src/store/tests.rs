@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use contract::{
-    Chunk, ChunkId, Document, DocumentId, EmbedderId, Embedding, LineRange, Permissions,
+    Chunk, ChunkId, Document, DocumentId, EmbedderId, Embedding, LineRange, Metadata, Permissions,
 };
 
 use super::*;

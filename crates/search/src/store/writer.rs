@@ -53,11 +53,6 @@ pub enum Change {
         /// What it holds now.
         documents: Vec<NewDocument>,
     },
-    /// The source was looked at and holds what it held; only its times are new.
-    Touch {
-        /// The file that was looked at.
-        source: Source,
-    },
     /// The source is gone, and its documents with it.
     RemoveSource {
         /// The source's id.
@@ -204,7 +199,6 @@ impl Drop for Writer {
 fn apply(connection: &Connection, change: &Change, next: Sequence) -> rusqlite::Result<bool> {
     match change {
         Change::Put { source, documents } => put(connection, source, documents, next),
-        Change::Touch { source } => put_source(connection, source).map(|()| false),
         Change::RemoveSource { id } => {
             let documents = documents_of(connection, id)?;
             for (number, _, _) in &documents {
