@@ -41,6 +41,18 @@ pub enum ModelError {
         /// What it is.
         found: String,
     },
+    /// Something in a GGUF file is not as it must be.
+    #[error("{what} in `{}` is {found}, expected {expected}", path.display())]
+    Gguf {
+        /// The file.
+        path: PathBuf,
+        /// What it is about: a key, a tensor.
+        what: String,
+        /// What it may be.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
     /// The tokenizer could not be read or refused a text.
     #[error("the tokenizer `{}` failed", path.display())]
     Tokenizer {

@@ -12,6 +12,7 @@ mod cross_encoder;
 mod embedder;
 mod error;
 mod folder;
+pub mod gguf;
 mod runner;
 mod sentence;
 mod tokens;
