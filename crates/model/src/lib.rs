@@ -8,16 +8,21 @@
 mod batch;
 pub mod bert;
 mod config;
+mod constraint;
 mod cross_encoder;
 mod embedder;
 mod error;
 mod folder;
 pub mod gguf;
 mod runner;
+mod sampling;
 mod sentence;
+mod stop;
 mod tokens;
 pub mod weights;
 
+pub use constraint::{Constraint, ConstraintError};
 pub use cross_encoder::{CrossEncoder, CrossEncoderOptions};
 pub use embedder::{Embedder, EmbedderOptions};
 pub use error::ModelError;
+pub use sampling::{Likelihood, Sampling, SamplingError, TokenLikelihood};
