@@ -6,6 +6,7 @@
 
 mod command_error;
 mod commands;
+mod environment;
 mod evidence;
 mod interrupt;
 mod progress;

@@ -13,7 +13,7 @@ use contract::{
 use search::{Filter, OpenReport, RetrievalRecipe, SearchReply, SearchRequest, Searcher};
 
 use crate::ingest::given_embedder;
-use crate::{Error, Project};
+use crate::{Environment, Error, Project};
 
 /// What an answer says when the evidence does not bear on the question.
 pub const NOT_IN_THE_DOCUMENTS: &str = "not in the documents";
@@ -80,9 +80,13 @@ impl Session {
     }
 
     /// Opens the models that the project's configuration names, and lets them help.
-    pub fn with_models(mut self, project: &Project) -> Result<Self, Error> {
-        self.embedder = project.open_embedder()?;
-        self.reranker = project.open_reranker()?;
+    pub fn with_models(
+        mut self,
+        project: &Project,
+        environment: &Environment,
+    ) -> Result<Self, Error> {
+        self.embedder = project.open_embedder(environment)?;
+        self.reranker = project.open_reranker(environment)?;
         Ok(self)
     }
 

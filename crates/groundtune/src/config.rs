@@ -10,13 +10,15 @@ mod error;
 mod fusion;
 mod pattern;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr;
 
 use contract::{Bytes, Group, Permissions, Share};
 use corpus::Chunker;
 use search::keyword::LanguageChoice;
 use serde::{Deserialize, Deserializer};
+
+use crate::models::ModelReference;
 
 pub use error::ConfigError;
 pub use fusion::Fusion;
@@ -46,7 +48,7 @@ pub struct Config {
     pub vector: Vector,
     /// How much evidence is found, and how good it must be.
     pub retrieval: Retrieval,
-    /// The models that help with finding.
+    /// The models that help.
     pub models: Models,
     /// How question and evidence are put to a model.
     pub prompt: Prompt,
@@ -154,15 +156,17 @@ pub struct Retrieval {
     pub cache: bool,
 }
 
-/// The models that help with finding: folders as they are on the Hugging Face hub.
-/// Without any, evidence is found by its words.
+/// The models that help. Without any, evidence is found by its words and an answer is
+/// made of its sentences.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Models {
     /// The model that makes vectors of chunks and questions. Default: none.
-    pub embedder: Option<PathBuf>,
+    pub embedder: ModelReference,
     /// The cross-encoder that judges what was found. Default: none.
-    pub reranker: Option<PathBuf>,
+    pub reranker: ModelReference,
+    /// The model that writes the answer. Default: none.
+    pub generator: ModelReference,
 }
 
 /// How question and evidence are put to a model.

@@ -6,6 +6,7 @@ use contract::{DocumentId, EmbeddingError, PromiseError};
 use search::derived::DerivedError;
 use thiserror::Error;
 
+use crate::models::ResolveError;
 use crate::project::ProjectError;
 
 /// Why a journey ended early.
@@ -38,6 +39,9 @@ pub enum Error {
     /// A model that the configuration names cannot be opened.
     #[error("the model cannot be opened")]
     Model(#[from] model::ModelError),
+    /// A model that is named was not found.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
     /// A model that helps failed.
     #[error(transparent)]
     Promise(#[from] PromiseError),
@@ -94,6 +98,7 @@ impl Error {
         use search::SearchError as S;
         Some(match self {
             Self::Project(error) => return error.hint(),
+            Self::Resolve(error) => return error.hint(),
             Self::NothingIngested { .. } | Self::Search(S::NoStore { .. }) => {
                 "run `groundtune ingest` first".into()
             }

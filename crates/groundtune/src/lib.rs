@@ -13,7 +13,7 @@ mod error;
 pub mod index_bench;
 pub mod ingest;
 pub mod inspect;
-mod models;
+pub mod models;
 pub mod project;
 pub mod retrieval;
 mod settings;
@@ -23,6 +23,7 @@ pub use config::{Config, ConfigError};
 pub use error::Error;
 pub use ingest::{IngestEvent, IngestRequest, IngestSummary, Skipped, WatchEvent, ingest, watch};
 pub use inspect::{Check, Finding, Status, doctor, remove_documents, status};
+pub use models::{Environment, ModelReference};
 pub use project::{Project, ProjectError};
 
 // The nouns that the journeys are asked and answer with.

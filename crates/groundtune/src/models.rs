@@ -1,31 +1,106 @@
-//! The models that the configuration names, opened to help.
+//! The models that the configuration or a command names: which is meant
+//! ([`ModelReference`]), where it is ([`Environment::resolve`]), and opened to help.
+
+mod environment;
+mod reference;
+mod resolve;
+
+use std::path::Path;
 
 use contract::{Embed, Rerank};
 use model::{CrossEncoder, CrossEncoderOptions, Embedder, EmbedderOptions};
 
 use crate::{Error, Project};
 
+pub use environment::Environment;
+pub use reference::{ModelReference, ModelServer, ReferenceError};
+pub use remote::{Cache, ModelName, ModelNameError, Secret};
+pub use resolve::{ModelPlace, ResolveError};
+
+/// What a model is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ModelUse {
+    /// To make vectors.
+    Embedder,
+    /// To judge what was found.
+    Reranker,
+    /// To write.
+    Generator,
+}
+
+impl ModelUse {
+    /// Returns its word: the key of `[models]` that names such a model.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Embedder => "embedder",
+            Self::Reranker => "reranker",
+            Self::Generator => "generator",
+        }
+    }
+}
+
+/// Opens the model that makes vectors which `reference` names, if it names one. Paths
+/// are relative to `base`.
+///
+/// # Errors
+/// If it is not there, damaged, or of a kind that is not known.
+pub fn open_embedder(
+    reference: &ModelReference,
+    base: &Path,
+    environment: &Environment,
+) -> Result<Option<Box<dyn Embed>>, Error> {
+    Ok(
+        match environment.resolve(reference, ModelUse::Embedder, base)? {
+            ModelPlace::Nowhere => None,
+            ModelPlace::Local(path) => {
+                let embedder = Embedder::open(&path, &EmbedderOptions::default())?;
+                Some(Box::new(embedder))
+            }
+        },
+    )
+}
+
+/// Opens the cross-encoder that `reference` names, if it names one. Paths are relative to
+/// `base`.
+///
+/// # Errors
+/// If it is not there, damaged, or of a kind that is not known.
+pub fn open_reranker(
+    reference: &ModelReference,
+    base: &Path,
+    environment: &Environment,
+) -> Result<Option<Box<dyn Rerank>>, Error> {
+    Ok(
+        match environment.resolve(reference, ModelUse::Reranker, base)? {
+            ModelPlace::Nowhere => None,
+            ModelPlace::Local(path) => {
+                let reranker = CrossEncoder::open(&path, &CrossEncoderOptions::default())?;
+                Some(Box::new(reranker))
+            }
+        },
+    )
+}
+
 impl Project {
     /// Opens the model that makes vectors, if the configuration names one.
     ///
-    /// Fails if its folder is missing, damaged, or of a kind that is not known.
-    pub fn open_embedder(&self) -> Result<Option<Box<dyn Embed>>, Error> {
-        let Some(folder) = &self.config.models.embedder else {
-            return Ok(None);
-        };
-        let embedder = Embedder::open(&self.root.join(folder), &EmbedderOptions::default())?;
-        Ok(Some(Box::new(embedder)))
+    /// # Errors
+    /// As [`open_embedder`].
+    pub fn open_embedder(
+        &self,
+        environment: &Environment,
+    ) -> Result<Option<Box<dyn Embed>>, Error> {
+        open_embedder(&self.config.models.embedder, &self.root, environment)
     }
 
     /// Opens the cross-encoder that judges what was found, if the configuration names one.
     ///
-    /// Fails if its folder is missing, damaged, or of a kind that is not known.
-    pub fn open_reranker(&self) -> Result<Option<Box<dyn Rerank>>, Error> {
-        let Some(folder) = &self.config.models.reranker else {
-            return Ok(None);
-        };
-        let options = CrossEncoderOptions::default();
-        let reranker = CrossEncoder::open(&self.root.join(folder), &options)?;
-        Ok(Some(Box::new(reranker)))
+    /// # Errors
+    /// As [`open_reranker`].
+    pub fn open_reranker(
+        &self,
+        environment: &Environment,
+    ) -> Result<Option<Box<dyn Rerank>>, Error> {
+        open_reranker(&self.config.models.reranker, &self.root, environment)
     }
 }

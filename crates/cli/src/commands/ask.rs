@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::question::QuestionArguments;
 use crate::command_error::CommandError;
+use crate::environment::environment;
 use crate::evidence::{
     evidence_json, found_json, lines, note_nearest, note_search, place, print_found, timings_json,
 };
@@ -38,7 +39,7 @@ pub(crate) fn run(
 ) -> Result<(), CommandError> {
     let question = arguments.question.question()?;
     let project = super::open_project(project)?;
-    let mut session = Session::open(&project)?.with_models(&project)?;
+    let mut session = Session::open(&project)?.with_models(&project, &environment())?;
     let reply = session.ask(&question)?;
     if arguments.json {
         ui.json(&reply_json(&question.text, &reply, arguments.explain))?;

@@ -8,6 +8,7 @@ use groundtune::ingest::{IngestEvent, IngestRequest, IngestSummary, WatchEvent, 
 use serde_json::json;
 
 use crate::command_error::CommandError;
+use crate::environment::environment;
 use crate::interrupt;
 use crate::progress::Progress;
 use crate::ui::{Style, Ui, count, elapsed, one_line};
@@ -53,7 +54,7 @@ pub(crate) fn run(
             .collect::<io::Result<_>>()?,
         rebuild: arguments.rebuild,
     };
-    let embedder = project.open_embedder()?;
+    let embedder = project.open_embedder(&environment())?;
     interrupt::listen();
     let mut screen = Screen::new(ui, arguments.json);
     if arguments.watch {

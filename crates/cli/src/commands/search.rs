@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::question::QuestionArguments;
 use crate::command_error::CommandError;
+use crate::environment::environment;
 use crate::evidence::{found_json, note_nearest, note_search, print_found, timings_json};
 use crate::ui::Ui;
 
@@ -34,7 +35,7 @@ pub(crate) fn run(
 ) -> Result<(), CommandError> {
     let question = arguments.question.question()?;
     let project = super::open_project(project)?;
-    let mut session = Session::open(&project)?.with_models(&project)?;
+    let mut session = Session::open(&project)?.with_models(&project, &environment())?;
     let reply = session.search(&question)?;
     if arguments.json {
         let results: Vec<Value> = (1..)

@@ -12,9 +12,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("eval", &["contract"]),
     ("tensor", &[]),
     ("model", &["contract", "tensor"]),
+    ("remote", &["contract"]),
     (
         "groundtune",
-        &["contract", "corpus", "eval", "model", "search"],
+        &["contract", "corpus", "eval", "model", "remote", "search"],
     ),
     ("cli", &["groundtune"]),
 ];
@@ -90,6 +91,7 @@ fn parts_print_nothing_and_read_no_environment() {
         "eval",
         "tensor",
         "model",
+        "remote",
         "groundtune",
     ] {
         for file in sources(&root().join("crates").join(part).join("src")) {

@@ -1,7 +1,7 @@
 //! Vectors through the `Embed` promise, and vectors that come with the documents.
 
 use contract::EmbedderId;
-use groundtune::{Error, IngestRequest, Question, SearchError};
+use groundtune::{Environment, Error, IngestRequest, Question, SearchError};
 
 use crate::fake::{Folder, WordEmbedder, ask, found};
 
@@ -113,12 +113,17 @@ fn the_models_of_the_configuration_embed_and_rerank() {
     );
     let files = [("returns.md", RETURNS), ("shipping.md", SHIPPING)];
     let folder = Folder::with_config(&config, &files);
-    let embedder = folder.project.open_embedder().unwrap();
+    let embedder = folder
+        .project
+        .open_embedder(&Environment::default())
+        .unwrap();
     folder.ingest_with(&IngestRequest::default(), embedder.as_deref());
     let session = folder.session();
     let stored = session.searcher().snapshot().embedder().unwrap();
     assert_eq!(stored.as_ref(), Some(embedder.unwrap().identity()));
-    let mut session = session.with_models(&folder.project).unwrap();
+    let mut session = session
+        .with_models(&folder.project, &Environment::default())
+        .unwrap();
     let reply = session.search(&ask("free shipping")).unwrap();
     let explanation = &reply.found[0].explanation;
     assert!(explanation.vector.is_some(), "{explanation:?}");
@@ -128,9 +133,10 @@ fn the_models_of_the_configuration_embed_and_rerank() {
 #[test]
 fn a_model_that_is_not_there_is_an_error_with_a_hint() {
     let folder = Folder::with_config("[models]\nembedder = \"nowhere\"\n", &[]);
-    let error = folder.project.open_embedder().err().unwrap();
-    assert!(matches!(error, Error::Model(_)), "{error:?}");
-    assert!(error.hint().unwrap().contains("config.json"));
+    let environment = Environment::default();
+    let error = folder.project.open_embedder(&environment).err().unwrap();
+    assert!(matches!(error, Error::Resolve(_)), "{error:?}");
+    assert!(error.hint().unwrap().contains("models pull nowhere"));
 }
 
 /// Judges by one word.

@@ -1,0 +1,46 @@
+//! What the library is told about the surroundings in which it looks for models.
+
+use std::fmt;
+use std::sync::Arc;
+
+use remote::{Cache, Secret};
+
+/// Where models lie and which keys there are. The library reads no environment: whoever
+/// calls it says what of it counts.
+#[derive(Clone, Default)]
+pub struct Environment {
+    /// The cache of downloaded models, if there is a place for one.
+    pub cache: Option<Cache>,
+    /// Returns the secret that an environment variable of this name holds.
+    keys: Option<Arc<dyn Fn(&str) -> Option<Secret> + Send + Sync>>,
+}
+
+impl Environment {
+    /// Returns it with the models of `cache`.
+    pub fn with_cache(mut self, cache: Cache) -> Self {
+        self.cache = Some(cache);
+        self
+    }
+
+    /// Returns it with `keys`, which is asked for the secret in a named variable.
+    pub fn with_keys(
+        mut self,
+        keys: impl Fn(&str) -> Option<Secret> + Send + Sync + 'static,
+    ) -> Self {
+        self.keys = Some(Arc::new(keys));
+        self
+    }
+
+    /// Returns the secret that the variable `name` holds.
+    pub fn key(&self, name: &str) -> Option<Secret> {
+        self.keys.as_ref().and_then(|keys| keys(name))
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Environment")
+            .field("cache", &self.cache)
+            .finish_non_exhaustive()
+    }
+}

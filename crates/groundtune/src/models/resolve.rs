@@ -1,0 +1,256 @@
+//! From a model's name to where it lies.
+
+use std::path::{Path, PathBuf};
+
+use remote::{ModelName, RemoteError, Snapshot};
+use thiserror::Error;
+
+use super::{Environment, ModelReference, ModelUse};
+
+/// Where a model is that was named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModelPlace {
+    /// None is meant.
+    Nowhere,
+    /// A folder or a `.gguf` file.
+    Local(PathBuf),
+}
+
+/// Why a named model was not found.
+#[derive(Debug, Error)]
+pub enum ResolveError {
+    /// Neither a path nor in the cache.
+    #[error("there is no model `{name}`: neither `{}` nor in the cache{}", path.display(), cache.as_ref().map(|it| format!(" `{}`", it.display())).unwrap_or_default())]
+    NotHere {
+        /// The name, which could be had.
+        name: ModelName,
+        /// The path that it would be.
+        path: PathBuf,
+        /// The cache's folder, if there is one.
+        cache: Option<PathBuf>,
+    },
+    /// A path at which nothing is.
+    #[error("there is no model `{}`", path.display())]
+    NoSuchPath {
+        /// The path.
+        path: PathBuf,
+    },
+    /// It is in the cache, but not whole.
+    #[error("`{name}` is in the cache, but not whole: `{}` has neither a `config.json` nor a `.gguf` file", folder.display())]
+    Incomplete {
+        /// The name.
+        name: ModelName,
+        /// Its folder.
+        folder: PathBuf,
+    },
+    /// Several GGUF files are there, or none of the name.
+    #[error("`{name}` does not say which of its files: {}", list(found))]
+    WhichFile {
+        /// The name.
+        name: ModelName,
+        /// The `.gguf` files that are there.
+        found: Vec<String>,
+    },
+    /// Nothing of this kind is built in.
+    #[error("no {} is built in", wanted.word())]
+    NotBuiltIn {
+        /// What was wanted.
+        wanted: ModelUse,
+    },
+    /// Servers cannot do this.
+    #[error("no {} can be asked of a server yet", wanted.word())]
+    NoServer {
+        /// What was wanted.
+        wanted: ModelUse,
+    },
+    /// The cache could not be read.
+    #[error("the cache of models could not be read")]
+    Cache(#[from] RemoteError),
+}
+
+fn list(files: &[String]) -> String {
+    if files.is_empty() {
+        return "it has none such".into();
+    }
+    let names: Vec<String> = files.iter().map(|file| format!("`{file}`")).collect();
+    names.join(", ")
+}
+
+impl ResolveError {
+    /// Returns what to do about it.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NotHere { name, .. } | Self::Incomplete { name, .. } => {
+                format!("get it with `groundtune models pull {name}`")
+            }
+            Self::WhichFile { name, found } => match found.first() {
+                Some(file) => format!("name one: `{}:{file}`", bare(name)),
+                None => format!("get it with `groundtune models pull {name}`"),
+            },
+            Self::NotBuiltIn { wanted } => format!(
+                "name a folder, a model of the hub, or a server; `{} = \"none\"` does without",
+                wanted.word()
+            ),
+            Self::NoSuchPath { .. } => {
+                "a model is a folder, a `.gguf` file, or a name such as `org/name`; `groundtune models list` shows those that were pulled".into()
+            }
+            Self::NoServer { .. } | Self::Cache(_) => return None,
+        })
+    }
+}
+
+/// Returns the name as it is written before the file.
+fn bare(name: &ModelName) -> String {
+    let text = name.to_string();
+    match name.file() {
+        Some(file) => text
+            .strip_suffix(file)
+            .and_then(|it| it.strip_suffix(':'))
+            .unwrap_or(&text)
+            .to_owned(),
+        None => text,
+    }
+}
+
+impl Environment {
+    /// Returns where the model is that `reference` names. Paths are relative to `base`;
+    /// what is there as a path is not looked for in the cache.
+    ///
+    /// # Errors
+    /// If it is not there; [`ResolveError::hint`] says how to get it.
+    pub fn resolve(
+        &self,
+        reference: &ModelReference,
+        wanted: ModelUse,
+        base: &Path,
+    ) -> Result<ModelPlace, ResolveError> {
+        match reference {
+            ModelReference::None => Ok(ModelPlace::Nowhere),
+            ModelReference::BuiltIn => Err(ResolveError::NotBuiltIn { wanted }),
+            ModelReference::Server(_) => Err(ResolveError::NoServer { wanted }),
+            ModelReference::Named(text) => self.find(text, base).map(ModelPlace::Local),
+        }
+    }
+
+    fn find(&self, text: &str, base: &Path) -> Result<PathBuf, ResolveError> {
+        let path = base.join(text);
+        if path.exists() {
+            return Ok(path);
+        }
+        let Some(name) = text.parse::<ModelName>().ok().filter(|_| !is_path(text)) else {
+            return Err(ResolveError::NoSuchPath { path });
+        };
+        let found = match &self.cache {
+            Some(cache) => cache.find(&name)?,
+            None => None,
+        };
+        match found {
+            Some(snapshot) => in_snapshot(&name, &snapshot),
+            None => Err(ResolveError::NotHere {
+                name,
+                path,
+                cache: self.cache.as_ref().map(|it| it.folder().to_path_buf()),
+            }),
+        }
+    }
+}
+
+/// Returns whether `text` can only be a path.
+fn is_path(text: &str) -> bool {
+    text.starts_with(['.', '/', '~'])
+        || text.contains('\\')
+        || text.ends_with(".gguf") && !text.contains(':')
+}
+
+/// Returns the folder of `snapshot`, or the GGUF file in it that `name` means.
+fn in_snapshot(name: &ModelName, snapshot: &Snapshot) -> Result<PathBuf, ResolveError> {
+    let files = snapshot.files()?;
+    let has = |wanted: &str| files.iter().any(|(file, _)| file == wanted);
+    if name.file().is_none() && (has("config.json") || has("adapter_config.json")) {
+        return Ok(snapshot.folder.clone());
+    }
+    let weights: Vec<&str> = files
+        .iter()
+        .map(|(file, _)| file.as_str())
+        .filter(|file| file.ends_with(".gguf"))
+        .collect();
+    let meant: Vec<&str> = match name.file() {
+        Some(wanted) => remote::files_meant(wanted, &weights),
+        None => weights.clone(),
+    };
+    match meant[..] {
+        [file] => Ok(snapshot.folder.join(file)),
+        // Parts of one model are opened by their first.
+        [first, ..] if remote::is_first_part(first) => Ok(snapshot.folder.join(first)),
+        _ if weights.is_empty() => Err(ResolveError::Incomplete {
+            name: name.clone(),
+            folder: snapshot.folder.clone(),
+        }),
+        _ => Err(ResolveError::WhichFile {
+            name: name.clone(),
+            found: weights.iter().map(|&file| file.to_owned()).collect(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use remote::Cache;
+
+    use super::*;
+
+    fn place(environment: &Environment, text: &str, base: &Path) -> Result<PathBuf, ResolveError> {
+        let reference = text.parse().unwrap();
+        match environment.resolve(&reference, ModelUse::Embedder, base)? {
+            ModelPlace::Local(path) => Ok(path),
+            ModelPlace::Nowhere => Ok(PathBuf::new()),
+        }
+    }
+
+    fn write(path: &Path) {
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, "{}").unwrap();
+    }
+
+    #[test]
+    fn a_path_comes_before_the_cache() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = folder.path();
+        let cache = base.join("hub");
+        let one = cache.join("models--org--one/snapshots/abc");
+        let many = cache.join("models--org--many/snapshots/abc");
+        write(&one.join("config.json"));
+        write(&many.join("m-Q4_K_M.gguf"));
+        write(&many.join("m-Q8_0.gguf"));
+        write(&cache.join("models--org--empty/snapshots/abc/README.md"));
+        let environment = Environment::default().with_cache(Cache::new(&cache));
+        let check = |text: &str, expect: &Path| {
+            assert_eq!(place(&environment, text, base).unwrap(), expect, "{text}");
+        };
+        check("none", Path::new(""));
+        check("org/one", &one);
+        check("org/many:q4_k_m", &many.join("m-Q4_K_M.gguf"));
+        check("org/many:m-Q8_0.gguf", &many.join("m-Q8_0.gguf"));
+        write(&base.join("org/one/config.json"));
+        check("org/one", &base.join("org/one"));
+
+        for (text, message, hint) in [
+            ("org/none", "no model `org/none`", "models pull org/none`"),
+            (
+                "pypi:gt-x",
+                "no model `pypi:gt-x`",
+                "models pull pypi:gt-x`",
+            ),
+            ("org/many", "which of its files", "org/many:m-Q4_K_M.gguf"),
+            ("org/many:Q5_0", "which of its files", "org/many:m-Q4"),
+            ("org/empty", "not whole", "models pull org/empty`"),
+            ("./nowhere", "no model", "a model is a folder"),
+            ("built-in", "no embedder is built in", "none"),
+        ] {
+            let error = place(&environment, text, base).unwrap_err();
+            assert!(error.to_string().contains(message), "{text}: {error}");
+            let said = error.hint().unwrap();
+            assert!(said.contains(hint), "{text}: {said}");
+        }
+    }
+}

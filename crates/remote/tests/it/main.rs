@@ -1,0 +1,1 @@
+//! Against servers on the loopback that behave and misbehave.
