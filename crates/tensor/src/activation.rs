@@ -20,6 +20,8 @@ pub enum Activation {
     Relu,
     /// The hyperbolic tangent.
     Tanh,
+    /// `x σ(x)` with the logistic σ (Elfwing et al. 2017), also called swish.
+    Silu,
 }
 
 impl Kernels {
@@ -28,6 +30,16 @@ impl Kernels {
         // SAFETY: the pointer is good for the slice's length, and a table is only
         // handed out where the processor has what its functions need.
         unsafe { (self.activate)(activation, numbers.as_mut_ptr(), numbers.len()) }
+    }
+
+    /// Sets every number of `gate` to `activation(gate) · up`: with
+    /// [`Activation::Silu`] SwiGLU, with a GELU GEGLU (Shazeer 2020). Panics if the
+    /// lengths differ.
+    pub fn gate(&self, activation: Activation, gate: &mut [f32], up: &[f32]) {
+        assert_eq!(gate.len(), up.len(), "every number has its gate");
+        // SAFETY: both pointers are good for the length, and a table is only handed
+        // out where the processor has what its functions need.
+        unsafe { (self.gate)(activation, gate.as_mut_ptr(), up.as_ptr(), gate.len()) }
     }
 }
 
@@ -59,7 +71,56 @@ pub(crate) unsafe fn run<L: Lanes>(activation: Activation, at: *mut f32, count: 
             Activation::GeluTanh => each!(L, at, count, gelu_tanh::<L>),
             Activation::Relu => each!(L, at, count, relu::<L>),
             Activation::Tanh => each!(L, at, count, tanh::<L>),
+            Activation::Silu => each!(L, at, count, silu::<L>),
         }
+    }
+}
+
+/// Numbers that are activated and multiplied while they are near: 4 KiB.
+const NEAR: usize = 1024;
+
+/// # Safety
+/// Both must be good for `count` numbers; else as all of [`Lanes`].
+#[inline(always)]
+pub(crate) unsafe fn gate<L: Lanes>(
+    activation: Activation,
+    gate: *mut f32,
+    up: *const f32,
+    count: usize,
+) {
+    let mut done = 0;
+    while done < count {
+        let here = NEAR.min(count - done);
+        // SAFETY: the caller's promise, passed on; at most `here` numbers are touched.
+        unsafe {
+            let (gate, up) = (gate.add(done), up.add(done));
+            run::<L>(activation, gate, here);
+            let whole = here - here % L::COUNT;
+            for at in (0..whole).step_by(L::COUNT) {
+                L::store(
+                    gate.add(at),
+                    L::mul(L::load(gate.add(at)), L::load(up.add(at))),
+                );
+            }
+            if whole < here {
+                let rest = here - whole;
+                let a = L::load_part(gate.add(whole), rest, 0.0);
+                let b = L::load_part(up.add(whole), rest, 0.0);
+                L::store_part(gate.add(whole), rest, L::mul(a, b));
+            }
+        }
+        done += here;
+    }
+}
+
+/// # Safety
+/// As all of [`Lanes`].
+#[inline(always)]
+unsafe fn silu<L: Lanes>(x: L::V) -> L::V {
+    // SAFETY: only arithmetic.
+    unsafe {
+        let power = exp::<L>(L::sub(L::splat(0.0), x));
+        L::div(x, L::add(power, L::splat(1.0)))
     }
 }
 
@@ -193,5 +254,24 @@ mod tests {
         });
         check(Activation::Relu, |x| x.max(0.0));
         check(Activation::Tanh, f64::tanh);
+        check(Activation::Silu, |x| x / (1.0 + (-x).exp()));
+    }
+
+    #[test]
+    fn a_gate_is_a_product() {
+        let gate: Vec<f32> = (0..2_051).map(|i| i as f32 / 200.0 - 5.0).collect();
+        let up: Vec<f32> = (0..2_051)
+            .map(|i| (i * 37 % 101) as f32 / 50.0 - 1.0)
+            .collect();
+        let expect: Vec<f64> = gate
+            .iter()
+            .zip(&up)
+            .map(|(x, up)| f64::from(*x) / (1.0 + (-f64::from(*x)).exp()) * f64::from(*up))
+            .collect();
+        for version in Kernels::available() {
+            let mut found = gate.clone();
+            version.gate(Activation::Silu, &mut found, &up);
+            assert_near(&found, &expect, 3e-6, version.name);
+        }
     }
 }

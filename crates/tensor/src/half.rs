@@ -1,4 +1,4 @@
-//! Numbers of 16 bits, widened.
+//! Numbers of 16 bits, widened and narrowed.
 
 /// Returns the number whose bfloat16 pattern is `bits`; exact.
 pub fn bf16_to_f32(bits: u16) -> f32 {
@@ -15,6 +15,37 @@ pub fn f16_to_f32(bits: u16) -> f32 {
         31 => f32::from_bits(sign | 0x7f80_0000 | fraction << 13),
         _ => f32::from_bits(sign | (exponent + 112) << 23 | fraction << 13),
     }
+}
+
+/// Returns the bfloat16 pattern nearest to `number`, ties to even; a NaN stays one.
+pub fn f32_to_bf16(number: f32) -> u16 {
+    let bits = number.to_bits();
+    if number.is_nan() {
+        return (bits >> 16) as u16 | 0x40;
+    }
+    (bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16) as u16
+}
+
+/// Returns the binary16 pattern nearest to `number`, ties to even; a NaN stays one, and
+/// from 65,520 on it is infinity.
+pub fn f32_to_f16(number: f32) -> u16 {
+    let bits = number.to_bits();
+    let sign = (bits >> 16 & 0x8000) as u16;
+    let size = bits & 0x7fff_ffff;
+    if size > 0x7f80_0000 {
+        // The upper bits of what the NaN carries, and never none of them.
+        return sign | 0x7e00 | (size >> 13 & 0x3ff) as u16;
+    }
+    if size >= 0x4780_0000 {
+        return sign | 0x7c00;
+    }
+    if size < 0x3880_0000 {
+        // A whole multiple of 2⁻²⁴: adding ½ leaves it, rounded, in the lowest bits.
+        let shifted = f32::from_bits(size) + 0.5;
+        return sign | (shifted.to_bits() - 0.5f32.to_bits()) as u16;
+    }
+    let rounded = size + 0xfff + (size >> 13 & 1);
+    sign | ((rounded - (112 << 23)) >> 13) as u16
 }
 
 #[cfg(test)]
@@ -45,6 +76,44 @@ mod tests {
     fn a_bfloat_is_the_upper_half() {
         for (bits, expect) in [(0x3f80, 1.0), (0xc000, -2.0), (0x3eab, 0.333_984_38)] {
             assert_eq!(bf16_to_f32(bits), expect);
+        }
+    }
+
+    #[test]
+    fn what_was_widened_comes_back() {
+        for bits in 0..=u16::MAX {
+            let (half, brain) = (f16_to_f32(bits), bf16_to_f32(bits));
+            if half.is_nan() {
+                assert!(f16_to_f32(f32_to_f16(half)).is_nan());
+            } else {
+                assert_eq!(f32_to_f16(half), bits);
+            }
+            if brain.is_nan() {
+                assert!(bf16_to_f32(f32_to_bf16(brain)).is_nan());
+            } else {
+                assert_eq!(f32_to_bf16(brain), bits);
+            }
+        }
+    }
+
+    /// Between two neighbours the nearer is taken, in the middle the even one.
+    #[test]
+    fn the_nearest_is_taken() {
+        for below in (0..0x7bff).chain(0x8000..0xfbff) {
+            let (low, high) = (f16_to_f32(below), f16_to_f32(below + 1));
+            let middle = (low + high) / 2.0;
+            assert_eq!(f32_to_f16(middle), below + (below & 1));
+            assert_eq!(f32_to_f16(f32::from_bits(middle.to_bits() - 1)), below);
+            assert_eq!(f32_to_f16(f32::from_bits(middle.to_bits() + 1)), below + 1);
+        }
+        assert_eq!(f32_to_f16(65_519.99), 0x7bff);
+        assert_eq!(f32_to_f16(65_520.0), 0x7c00);
+        assert_eq!(f32_to_f16(f32::MAX), 0x7c00);
+        for below in (0..0x7f7f).chain(0x8000..0xff7f) {
+            let middle = f32::from_bits(u32::from(below) << 16 | 0x8000);
+            assert_eq!(f32_to_bf16(middle), below + (below & 1));
+            assert_eq!(f32_to_bf16(f32::from_bits(middle.to_bits() - 1)), below);
+            assert_eq!(f32_to_bf16(f32::from_bits(middle.to_bits() + 1)), below + 1);
         }
     }
 }

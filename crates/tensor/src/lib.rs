@@ -2,9 +2,10 @@
 //! that are planned once.
 //!
 //! Knows no layer and no model. Everything works on plain slices of `f32` with
-//! their shapes beside them; one call runs on the thread that makes it. Whoever
+//! their shapes beside them. Most calls run on the thread that makes them: whoever
 //! has several batches gives one to each thread, which needs no meeting point
-//! between two kernels.
+//! between two kernels. Where there is only one thing to do at a time, as when text is
+//! generated, a [`Team`] shares each call among its threads.
 //!
 //! Every loop is written once, over [the numbers one instruction holds](simd), and
 //! compiled for each kind of processor; [`Kernels::best`] chooses when the program
@@ -13,21 +14,31 @@
 mod activation;
 mod attention;
 mod buffer;
+mod causal;
+mod format;
 mod gemm;
 mod half;
 mod norm;
 mod pool;
+mod rotary;
 pub mod simd;
 mod softmax;
+mod stored;
+mod team;
 
 pub use activation::Activation;
 pub use attention::{SelfAttention, attention_scratch};
 pub use buffer::Buffer;
+pub use causal::{Cached, CausalAttention};
+pub use format::Format;
 pub use gemm::{PackedMatrix, Product};
-pub use half::{bf16_to_f32, f16_to_f32};
-pub use norm::LayerNorm;
+pub use half::{bf16_to_f32, f16_to_f32, f32_to_bf16, f32_to_f16};
+pub use norm::{LayerNorm, RmsNorm};
 pub use pool::{Pooling, normalize};
+pub use rotary::{Pairs, Rotary};
 pub use simd::Kernels;
+pub use stored::{Layout, Scratch, StoredMatrix, StoredProduct, Sum};
+pub use team::Team;
 
 #[cfg(test)]
 mod sample;

@@ -1,4 +1,4 @@
-//! Layer normalisation.
+//! Layer normalisation, with and without the mean.
 
 #![expect(unsafe_code, reason = "loops over `Lanes`")]
 
@@ -16,7 +16,57 @@ pub struct LayerNorm {
     pub epsilon: f32,
 }
 
+/// Root mean square normalisation (Zhang and Sennrich 2019): every row over the root of
+/// its mean square plus `epsilon`, times `weight`.
+#[derive(Clone, Debug)]
+pub struct RmsNorm {
+    /// `(D)`
+    pub weight: Vec<f32>,
+    /// Keeps the root away from zero.
+    pub epsilon: f32,
+}
+
 impl Kernels {
+    /// Sets each row of `to`, `(T, D)`, to that of `from`, normalised. Panics if the
+    /// shapes do not fit.
+    pub fn rms_norm(&self, norm: &RmsNorm, from: &[f32], to: &mut [f32]) {
+        assert_eq!(from.len(), to.len(), "a row comes out for every row");
+        let width = norm.weight.len();
+        whole_rows(to, width);
+        for (from, to) in from.chunks_exact(width).zip(to.chunks_exact_mut(width)) {
+            // SAFETY: all three are `width` numbers; a table is only handed out
+            // where the processor has what its functions need.
+            unsafe {
+                (self.rms_norm)(
+                    from.as_ptr(),
+                    to.as_mut_ptr(),
+                    width,
+                    norm.weight.as_ptr(),
+                    norm.epsilon,
+                );
+            }
+        }
+    }
+
+    /// Normalises each row of `rows`, `(T, D)`, in place; rows may be heads. Panics if
+    /// `rows` is not whole rows.
+    pub fn rms_norm_in_place(&self, norm: &RmsNorm, rows: &mut [f32]) {
+        let width = norm.weight.len();
+        whole_rows(rows, width);
+        for row in rows.chunks_exact_mut(width) {
+            // SAFETY: as above; a row may be read from where it is written.
+            unsafe {
+                (self.rms_norm)(
+                    row.as_ptr(),
+                    row.as_mut_ptr(),
+                    width,
+                    norm.weight.as_ptr(),
+                    norm.epsilon,
+                );
+            }
+        }
+    }
+
     /// Normalises each row of `rows`, `(T, D)`, in place.
     ///
     /// The residual before it costs no pass of its own: a [`Product`](crate::Product)
@@ -24,13 +74,9 @@ impl Kernels {
     pub fn layer_norm(&self, norm: &LayerNorm, rows: &mut [f32]) {
         let width = norm.weight.len();
         assert_eq!(norm.bias.len(), width, "weight and bias are of one width");
-        assert!(
-            width > 0 && rows.len().is_multiple_of(width),
-            "the rows are whole"
-        );
+        whole_rows(rows, width);
         for row in rows.chunks_exact_mut(width) {
-            // SAFETY: all three are `width` numbers; a table is only handed out
-            // where the processor has what its functions need.
+            // SAFETY: as above.
             unsafe {
                 (self.layer_norm)(
                     row.as_mut_ptr(),
@@ -98,6 +144,51 @@ pub(crate) unsafe fn run<L: Lanes>(
     }
 }
 
+fn whole_rows(rows: &[f32], width: usize) {
+    assert!(
+        width > 0 && rows.len().is_multiple_of(width),
+        "the rows are whole"
+    );
+}
+
+/// `from` and `to` may be the same.
+///
+/// # Safety
+/// The three pointers must be good for `width` numbers; else as all of [`Lanes`].
+#[inline(always)]
+pub(crate) unsafe fn root_mean_square<L: Lanes>(
+    from: *const f32,
+    to: *mut f32,
+    width: usize,
+    weight: *const f32,
+    epsilon: f32,
+) {
+    let whole = width - width % L::COUNT;
+    let rest = width - whole;
+    // SAFETY: `whole` and then `rest` numbers are read and written.
+    unsafe {
+        let mut squares = L::splat(0.0);
+        for at in (0..whole).step_by(L::COUNT) {
+            let v = L::load(from.add(at));
+            squares = L::mul_add(v, v, squares);
+        }
+        if rest > 0 {
+            let v = L::load_part(from.add(whole), rest, 0.0);
+            squares = L::mul_add(v, v, squares);
+        }
+        let scale = L::splat(1.0 / (L::sum(squares) / width as f32 + epsilon).sqrt());
+        for at in (0..whole).step_by(L::COUNT) {
+            let v = L::mul(L::load(from.add(at)), scale);
+            L::store(to.add(at), L::mul(v, L::load(weight.add(at))));
+        }
+        if rest > 0 {
+            let v = L::mul(L::load_part(from.add(whole), rest, 0.0), scale);
+            let weight = L::load_part(weight.add(whole), rest, 0.0);
+            L::store_part(to.add(whole), rest, L::mul(v, weight));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -133,6 +224,31 @@ mod tests {
                 let mut found = rows.clone();
                 version.layer_norm(&norm, &mut found);
                 assert_near(&found, &expect, tolerance, version.name);
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn without_the_mean_too(width in 1usize..150, count in 0usize..4, seed in any::<u64>()) {
+            let norm = RmsNorm { weight: numbers(seed ^ 1, width), epsilon: 1e-5 };
+            let rows = numbers(seed, width * count);
+            let mut expect = Vec::new();
+            for row in rows.chunks(width) {
+                let square = row.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>() / width as f64;
+                for (x, weight) in row.iter().zip(&norm.weight) {
+                    expect.push(f64::from(*x) / (square + f64::from(norm.epsilon)).sqrt() * f64::from(*weight));
+                }
+            }
+            for version in Kernels::available() {
+                let mut found = vec![f32::NAN; rows.len()];
+                version.rms_norm(&norm, &rows, &mut found);
+                assert_near(&found, &expect, 1e-5, version.name);
+                let mut found = rows.clone();
+                version.rms_norm_in_place(&norm, &mut found);
+                assert_near(&found, &expect, 1e-5, version.name);
             }
         }
     }

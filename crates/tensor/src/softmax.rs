@@ -59,6 +59,70 @@ pub(crate) unsafe fn run<L: Lanes>(row: *mut f32, width: usize, scale: f32) {
     }
 }
 
+/// Turns `row` into `e^(scale · xᵢ − m)` with `m` the largest of `before` and all
+/// `scale · xᵢ`; returns `m` and the sum of the row. One step of a softmax over more than
+/// one row (Milakov and Gimelshein 2018).
+///
+/// # Safety
+/// `row` must be good for `width` numbers; else as all of [`Lanes`].
+#[inline(always)]
+pub(crate) unsafe fn powers<L: Lanes>(
+    row: *mut f32,
+    width: usize,
+    scale: f32,
+    before: f32,
+) -> (f32, f32) {
+    let whole = width - width % L::COUNT;
+    let rest = width - whole;
+    // SAFETY: `whole` and then `rest` numbers are read and written.
+    unsafe {
+        let mut most = L::splat(f32::NEG_INFINITY);
+        for at in (0..whole).step_by(L::COUNT) {
+            most = L::max(most, L::load(row.add(at)));
+        }
+        if rest > 0 {
+            most = L::max(most, L::load_part(row.add(whole), rest, f32::NEG_INFINITY));
+        }
+        let most = (L::largest(most) * scale).max(before);
+        let shift = L::splat(-most);
+        let scale = L::splat(scale);
+        let mut sum = L::splat(0.0);
+        for at in (0..whole).step_by(L::COUNT) {
+            let power = exp::<L>(L::mul_add(L::load(row.add(at)), scale, shift));
+            L::store(row.add(at), power);
+            sum = L::add(sum, power);
+        }
+        let mut total = L::sum(sum);
+        if rest > 0 {
+            let v = L::load_part(row.add(whole), rest, 0.0);
+            L::store_part(row.add(whole), rest, exp::<L>(L::mul_add(v, scale, shift)));
+            total += L::sum(L::load_part(row.add(whole), rest, 0.0));
+        }
+        (most, total)
+    }
+}
+
+/// Multiplies `row` by `by`.
+///
+/// # Safety
+/// As [`powers`].
+#[inline(always)]
+pub(crate) unsafe fn scale<L: Lanes>(row: *mut f32, width: usize, by: f32) {
+    let whole = width - width % L::COUNT;
+    let rest = width - whole;
+    // SAFETY: `whole` and then `rest` numbers are read and written.
+    unsafe {
+        let by = L::splat(by);
+        for at in (0..whole).step_by(L::COUNT) {
+            L::store(row.add(at), L::mul(L::load(row.add(at)), by));
+        }
+        if rest > 0 {
+            let v = L::load_part(row.add(whole), rest, 0.0);
+            L::store_part(row.add(whole), rest, L::mul(v, by));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

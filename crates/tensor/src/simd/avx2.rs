@@ -1,4 +1,4 @@
-//! Eight numbers with AVX2 and FMA.
+//! Eight numbers with AVX2, FMA and F16C (which every processor with AVX2 has).
 
 #![expect(unsafe_code, reason = "intrinsics")]
 
@@ -29,6 +29,21 @@ impl Lanes for Avx2 {
     unsafe fn store(at: *mut f32, v: Self::V) {
         // SAFETY: as above.
         unsafe { _mm256_storeu_ps(at, v) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_f16(at: *const u8) -> Self::V {
+        // SAFETY: as above.
+        unsafe { _mm256_cvtph_ps(_mm_loadu_si128(at.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_bf16(at: *const u8) -> Self::V {
+        // SAFETY: as above.
+        unsafe {
+            let wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(at.cast()));
+            _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide))
+        }
     }
 
     #[inline(always)]

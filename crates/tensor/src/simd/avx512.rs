@@ -32,6 +32,21 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn load_f16(at: *const u8) -> Self::V {
+        // SAFETY: as above.
+        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(at.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_bf16(at: *const u8) -> Self::V {
+        // SAFETY: as above.
+        unsafe {
+            let wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(at.cast()));
+            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(wide))
+        }
+    }
+
+    #[inline(always)]
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V {
         // SAFETY: as above.
         unsafe { _mm512_add_ps(a, b) }

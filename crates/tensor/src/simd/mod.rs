@@ -25,7 +25,9 @@ use std::sync::OnceLock;
 
 pub(crate) use exp::exp;
 
-use crate::{activation, gemm, norm, pool, softmax};
+use crate::format::Format;
+use crate::stored::{panel, vector};
+use crate::{activation, causal, gemm, norm, pool, rotary, softmax};
 
 /// The most numbers that one `Lanes::V` holds.
 pub(crate) const MOST_LANES: usize = 16;
@@ -45,6 +47,10 @@ pub(crate) trait Lanes: Copy {
     unsafe fn splat(value: f32) -> Self::V;
     unsafe fn load(at: *const f32) -> Self::V;
     unsafe fn store(at: *mut f32, v: Self::V);
+    /// Binary16 numbers, widened.
+    unsafe fn load_f16(at: *const u8) -> Self::V;
+    /// Bfloat16 numbers, widened.
+    unsafe fn load_bf16(at: *const u8) -> Self::V;
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
@@ -104,6 +110,16 @@ pub struct Kernels {
     pub(crate) activate: unsafe fn(activation::Activation, *mut f32, usize),
     pub(crate) add_scaled: unsafe fn(*mut f32, *const f32, usize, f32),
     pub(crate) raise_to: unsafe fn(*mut f32, *const f32, usize),
+    pub(crate) rms_norm: unsafe fn(*const f32, *mut f32, usize, *const f32, f32),
+    pub(crate) gate: unsafe fn(activation::Activation, *mut f32, *const f32, usize),
+    pub(crate) rotate: unsafe fn(rotary::Pairs, *mut f32, *const f32, *const f32, usize),
+    pub(crate) scale: unsafe fn(*mut f32, usize, f32),
+    pub(crate) powers: unsafe fn(*mut f32, usize, f32, f32) -> (f32, f32),
+    pub(crate) scores: unsafe fn(&causal::Few),
+    pub(crate) mix: unsafe fn(&causal::Few),
+    pub(crate) add_rows: unsafe fn(&vector::Weights, &vector::Tokens),
+    pub(crate) widen_rows: unsafe fn(Format, *const u8, usize, usize, usize, *mut f32),
+    pub(crate) widen_columns: unsafe fn(Format, *const u8, usize, usize, usize, usize, *mut f32),
 }
 
 macro_rules! compiled {
@@ -152,6 +168,74 @@ macro_rules! compiled {
                 // SAFETY: as in `product`.
                 unsafe { pool::raise_to::<L>(most, row, width) }
             }
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn rms_norm(
+                from: *const f32, to: *mut f32, width: usize, weight: *const f32, epsilon: f32,
+            ) {
+                // SAFETY: as in `product`.
+                unsafe { norm::root_mean_square::<L>(from, to, width, weight, epsilon) }
+            }
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn gate(
+                activation: activation::Activation, gate: *mut f32, up: *const f32, count: usize,
+            ) {
+                // SAFETY: as in `product`.
+                unsafe { activation::gate::<L>(activation, gate, up, count) }
+            }
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn rotate(
+                pairs: rotary::Pairs, head: *mut f32, cos: *const f32, sin: *const f32, half: usize,
+            ) {
+                // SAFETY: as in `product`.
+                unsafe { rotary::run::<L>(pairs, head, cos, sin, half) }
+            }
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn scale(row: *mut f32, width: usize, by: f32) {
+                // SAFETY: as in `product`.
+                unsafe { softmax::scale::<L>(row, width, by) }
+            }
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn powers(row: *mut f32, width: usize, scale: f32, before: f32) -> (f32, f32) {
+                // SAFETY: as in `product`.
+                unsafe { softmax::powers::<L>(row, width, scale, before) }
+            }
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn scores(few: &causal::Few) {
+                // SAFETY: as in `product`.
+                unsafe { causal::scores::<L>(few) }
+            }
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn mix(few: &causal::Few) {
+                // SAFETY: as in `product`.
+                unsafe { causal::mix::<L>(few) }
+            }
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn add_rows(weights: &vector::Weights, tokens: &vector::Tokens) {
+                // SAFETY: as in `product`.
+                unsafe { vector::add_rows::<L>(weights, tokens) }
+            }
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn widen_rows(
+                format: Format, bytes: *const u8, inputs: usize, from: usize, to: usize,
+                panel: *mut f32,
+            ) {
+                // SAFETY: as in `product`.
+                unsafe {
+                    panel::widen_rows::<L, COLUMNS>(format, bytes, inputs, from, to, panel);
+                }
+            }
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn widen_columns(
+                format: Format, bytes: *const u8, inputs: usize, outputs: usize, from: usize,
+                to: usize, panel: *mut f32,
+            ) {
+                // SAFETY: as in `product`.
+                unsafe {
+                    panel::widen_columns::<L, COLUMNS>(
+                        format, bytes, inputs, outputs, from, to, panel,
+                    );
+                }
+            }
 
             Kernels {
                 name: $name,
@@ -163,6 +247,16 @@ macro_rules! compiled {
                 activate,
                 add_scaled,
                 raise_to,
+                rms_norm,
+                gate,
+                rotate,
+                scale,
+                powers,
+                scores,
+                mix,
+                add_rows,
+                widen_rows,
+                widen_columns,
             }
         };
     };
@@ -170,7 +264,7 @@ macro_rules! compiled {
 
 compiled!(PLAIN, "plain", plain::Plain, rows 4, vectors 1);
 #[cfg(target_arch = "x86_64")]
-compiled!(AVX2, "AVX2", avx2::Avx2, rows 6, vectors 2, feature "avx2,fma");
+compiled!(AVX2, "AVX2", avx2::Avx2, rows 6, vectors 2, feature "avx2,fma,f16c");
 // 12 × 32 numbers of a tile fill 24 of the 32 registers.
 #[cfg(target_arch = "x86_64")]
 compiled!(AVX512, "AVX-512", avx512::Avx512, rows 12, vectors 2, feature "avx512f");
@@ -197,7 +291,10 @@ impl Kernels {
         let mut versions = vec![&PLAIN];
         #[cfg(target_arch = "x86_64")]
         {
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            if is_x86_feature_detected!("avx2")
+                && is_x86_feature_detected!("fma")
+                && is_x86_feature_detected!("f16c")
+            {
                 versions.push(&AVX2);
             }
             if is_x86_feature_detected!("avx512f") {

@@ -33,6 +33,39 @@ impl Lanes for Neon {
     }
 
     #[inline(always)]
+    unsafe fn load_f16(at: *const u8) -> Self::V {
+        // By integers, since numbers of 16 bits are not in stable Rust: exponent and
+        // fraction are moved to their places, and 2¹¹² makes up for the exponents'
+        // different zero, subnormals included.
+        // SAFETY: as above.
+        unsafe {
+            let bits = vmovl_u16(vreinterpret_u16_u8(vld1_u8(at)));
+            let size = vshlq_n_u32::<13>(vandq_u32(bits, vdupq_n_u32(0x7fff)));
+            let sign = vshlq_n_u32::<16>(vandq_u32(bits, vdupq_n_u32(0x8000)));
+            let scaled = vmulq_f32(
+                vreinterpretq_f32_u32(size),
+                vdupq_n_f32(f32::from_bits((127 + 112) << 23)),
+            );
+            // Infinity and NaN have the largest exponent in both.
+            let endless = vcgeq_u32(size, vdupq_n_u32(0x7c00 << 13));
+            let filled = vorrq_u32(
+                vreinterpretq_u32_f32(scaled),
+                vandq_u32(endless, vdupq_n_u32(0x7f80_0000)),
+            );
+            vreinterpretq_f32_u32(vorrq_u32(filled, sign))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_bf16(at: *const u8) -> Self::V {
+        // SAFETY: as above.
+        unsafe {
+            let wide = vmovl_u16(vreinterpret_u16_u8(vld1_u8(at)));
+            vreinterpretq_f32_u32(vshlq_n_u32::<16>(wide))
+        }
+    }
+
+    #[inline(always)]
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V {
         // SAFETY: as above.
         unsafe { vaddq_f32(a, b) }

@@ -4,6 +4,7 @@
 #![expect(unsafe_code, reason = "the trait's pointers")]
 
 use super::Lanes;
+use crate::half::{bf16_to_f32, f16_to_f32};
 
 #[derive(Clone, Copy)]
 pub(super) struct Plain;
@@ -27,13 +28,27 @@ impl Lanes for Plain {
     #[inline(always)]
     unsafe fn load(at: *const f32) -> V {
         // SAFETY: the caller promises eight numbers.
-        unsafe { at.cast::<V>().read() }
+        unsafe { at.cast::<V>().read_unaligned() }
     }
 
     #[inline(always)]
     unsafe fn store(at: *mut f32, v: V) {
         // SAFETY: the caller promises eight numbers.
-        unsafe { at.cast::<V>().write(v) }
+        unsafe { at.cast::<V>().write_unaligned(v) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_f16(at: *const u8) -> V {
+        // SAFETY: the caller promises eight numbers.
+        let halves = unsafe { at.cast::<[u16; 8]>().read_unaligned() };
+        halves.map(|bits| f16_to_f32(u16::from_le(bits)))
+    }
+
+    #[inline(always)]
+    unsafe fn load_bf16(at: *const u8) -> V {
+        // SAFETY: the caller promises eight numbers.
+        let halves = unsafe { at.cast::<[u16; 8]>().read_unaligned() };
+        halves.map(|bits| bf16_to_f32(u16::from_le(bits)))
     }
 
     #[inline(always)]
