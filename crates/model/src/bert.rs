@@ -9,14 +9,15 @@
 use std::path::Path;
 
 use tensor::{
-    Activation, Buffer, Kernels, LayerNorm, PackedMatrix, Product, SelfAttention, attention_scratch,
+    Activation, Buffer, Kernels, LayerNorm, Layout, PackedMatrix, Product, SelfAttention,
+    attention_scratch,
 };
 
 use crate::ModelError;
 pub use crate::batch::Batch;
 pub use crate::config::{EncoderConfig, Family};
 use crate::folder::Folder;
-use crate::weights::{Table, Weights};
+use crate::weights::{Matrix, Weights};
 
 // What the tensors are called; `{}` is the number of the layer. A linear part has
 // `.weight` and `.bias`; so has a norm, whose oldest files say `.gamma` and `.beta`.
@@ -43,7 +44,7 @@ pub struct Bert {
     /// What stands before the tensors' names: nothing, or the family's name.
     prefix: &'static str,
     /// `(V, D)`
-    words: Table,
+    words: Matrix,
     /// `(positions, D)`
     positions: Vec<f32>,
     /// `(segments, D)`
@@ -134,7 +135,7 @@ impl Bert {
         Ok(Self {
             kernels,
             prefix,
-            words: weights.table(&table(WORDS), &[config.vocabulary, width])?,
+            words: weights.matrix(&table(WORDS), width, config.vocabulary, Layout::Rows)?,
             positions: weights.tensor(&table(POSITIONS), &[config.positions, width])?,
             segments: weights.tensor(&table(SEGMENTS), &[config.segments, width])?,
             first_norm: first.norm(FIRST_NORM, width, config.epsilon)?,
@@ -239,7 +240,7 @@ impl Bert {
     /// stand for, normalised.
     fn embed(&self, batch: &Batch, x: &mut [f32]) {
         let width = self.config.width;
-        let words = self.words.as_slice();
+        let words = self.words.view();
         let positions = batch
             .lengths
             .iter()
@@ -250,13 +251,11 @@ impl Bert {
             .zip(&batch.segments)
             .zip(positions)
         {
-            let word = &words[*id as usize * width..][..width];
+            words.row(*id as usize, row);
             let segment = &self.segments[*segment as usize * width..][..width];
             let position = &self.positions[position * width..][..width];
-            for (((x, word), segment), position) in
-                row.iter_mut().zip(word).zip(segment).zip(position)
-            {
-                *x = word + segment + position;
+            for ((x, segment), position) in row.iter_mut().zip(segment).zip(position) {
+                *x = *x + segment + position;
             }
         }
         self.kernels.layer_norm(&self.first_norm, x);

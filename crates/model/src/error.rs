@@ -110,7 +110,7 @@ pub enum ModelError {
         found: Vec<usize>,
     },
     /// A tensor's numbers are of a kind that is not read.
-    #[error("tensor `{tensor}` in `{}` is of type {found}, expected F32, F16 or BF16", path.display())]
+    #[error("tensor `{tensor}` in `{}` is of type {found}, expected {expected}", path.display())]
     TensorType {
         /// The weights file.
         path: PathBuf,
@@ -118,6 +118,8 @@ pub enum ModelError {
         tensor: String,
         /// The type it has.
         found: String,
+        /// Those it may have.
+        expected: &'static str,
     },
     /// A tensor's place in the file does not fit its shape.
     #[error("tensor `{tensor}` in `{}` has {found} bytes, expected {expected}", path.display())]
@@ -138,6 +140,86 @@ pub enum ModelError {
         count: usize,
         /// Why not.
         source: rayon::ThreadPoolBuildError,
+    },
+    /// The threads of a decoder could not be started.
+    #[error("could not start {count} threads")]
+    Team {
+        /// How many.
+        count: usize,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A folder holds several GGUF files, and nothing says which is meant.
+    #[error("`{}` has several GGUF files; name one of them", folder.display())]
+    SeveralGguf {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A token is none of the model's: the tokenizer is another model's.
+    #[error("token {found} is not one of the {known} of `{}`: the tokenizer is of another model", model.display())]
+    UnknownToken {
+        /// The model's file.
+        model: PathBuf,
+        /// The token.
+        found: u32,
+        /// How many the model knows.
+        known: usize,
+    },
+    /// A sequence is longer than its cache, or than the model can read.
+    #[error("{found} tokens are more than the {room} there is room for (`{}` reads at most {context})", model.display())]
+    ContextFull {
+        /// The model's file.
+        model: PathBuf,
+        /// Tokens of the sequence so far.
+        found: usize,
+        /// Tokens the cache has room for.
+        room: usize,
+        /// Tokens the model can read.
+        context: usize,
+    },
+    /// A cache was made by a model of another shape.
+    #[error("the cache was not made by `{}`", model.display())]
+    CacheOfAnother {
+        /// The model's file.
+        model: PathBuf,
+    },
+    /// An adapter was opened for another decoder than it is used with.
+    #[error("the adapter `{}` was opened for `{}`, not for `{}`", adapter.display(), base.display(), model.display())]
+    AdapterOfAnother {
+        /// The adapter's folder.
+        adapter: PathBuf,
+        /// The file of the model it was opened for.
+        base: PathBuf,
+        /// The file of the model it is used with.
+        model: PathBuf,
+    },
+    /// A folder that is to be written holds something.
+    #[error("`{}` is not empty; name a folder that does not exist yet", folder.display())]
+    FolderNotEmpty {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A tensor in an adapter is no part of a low-rank product.
+    #[error("`{}` has the tensor `{tensor}`, expected only low-rank parts of linear ones (`lora_A`, `lora_B`)", path.display())]
+    AdapterTensor {
+        /// The adapter's weights file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+    },
+    /// An adapter changes something that the model does not have.
+    #[error("the adapter `{}`, trained on `{trained_on}`, does not fit `{}`: it has {found}, and the model {expected}", adapter.display(), model.display())]
+    AdapterBase {
+        /// The adapter's folder.
+        adapter: PathBuf,
+        /// What it says it was trained on.
+        trained_on: String,
+        /// The model's file.
+        model: PathBuf,
+        /// What the adapter has.
+        found: String,
+        /// What the model has there.
+        expected: String,
     },
     /// The model's numbers have no direction: its weights are not finite, or zero.
     #[error("the model gave no vector")]

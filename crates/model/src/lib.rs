@@ -1,8 +1,9 @@
 //! Transformers as their users have them: a Hugging Face folder (`config.json`,
-//! `tokenizer.json`, safetensors) becomes an [`Embedder`] or a [`CrossEncoder`].
+//! `tokenizer.json`, safetensors) becomes an [`Embedder`] or a [`CrossEncoder`], and with
+//! GGUF files also a [`Decoder`](decoder::Decoder).
 //!
-//! An architecture is one file ([`bert`]) with its tensor names as a table, over the
-//! kernels of `tensor`. How texts become tokens, batches and vectors is the same for
+//! An architecture is one file ([`bert`], `decoder/llama.rs`, …) with its tensor names as
+//! a table, over the kernels of `tensor`. How texts become tokens, batches and vectors is the same for
 //! all of them. Nothing here downloads, prints or reads the environment.
 
 mod batch;
@@ -10,10 +11,12 @@ pub mod bert;
 mod config;
 mod constraint;
 mod cross_encoder;
+pub mod decoder;
 mod embedder;
 mod error;
 mod folder;
 pub mod gguf;
+pub mod lora;
 mod runner;
 mod sampling;
 mod sentence;

@@ -1,11 +1,11 @@
-//! Weights in safetensors files: one, or shards with an index.
+//! Weights in safetensors files (one, or shards with an index) and in GGUF.
 //!
-//! A file is a length (8 bytes, little-endian), that many bytes of JSON which give each
-//! tensor its type, shape and place, and the numbers
+//! A safetensors file is a length (8 bytes, little-endian), that many bytes of JSON
+//! which give each tensor its type, shape and place, and the numbers
 //! (<https://github.com/huggingface/safetensors#format>). Files are mapped into memory,
-//! not read: what is never looked at is never loaded. Everything a file says about
-//! itself is checked before it is believed; what does not fit is an error that names the
-//! tensor, never a panic.
+//! not read: what is never looked at is never loaded, and matrices are used where they
+//! lie. Everything a file says about itself is checked before it is believed; what does
+//! not fit is an error that names the tensor, never a panic.
 
 #![expect(unsafe_code, reason = "files are mapped into memory")]
 
@@ -16,12 +16,13 @@ use std::sync::Arc;
 
 use memmap2::Mmap;
 use serde::Deserialize;
-use tensor::{bf16_to_f32, f16_to_f32};
+use tensor::{Format, Layout, StoredMatrix};
 
 use crate::ModelError;
+use crate::gguf::{GgmlType, Gguf};
 
 /// The single file.
-const FILE: &str = "model.safetensors";
+pub(crate) const FILE: &str = "model.safetensors";
 /// The index of the shards.
 const INDEX: &str = "model.safetensors.index.json";
 /// The longest header that is read, as in the reference reader.
@@ -40,29 +41,65 @@ pub struct Weights {
 struct Place {
     file: usize,
     path: PathBuf,
-    dtype: String,
+    /// How its numbers are stored, or what the file calls it if that is not read here.
+    format: Result<Format, String>,
     shape: Vec<usize>,
     bytes: Range<usize>,
 }
 
-/// A tensor that is used where it lies in its file if its numbers are `f32`, or else
-/// widened in memory.
-#[derive(Debug)]
-pub struct Table(Numbers);
-
-#[derive(Debug)]
-enum Numbers {
-    Mapped(Arc<Mmap>, Range<usize>),
-    Owned(Vec<f32>),
+/// A tensor as its file has it.
+pub(crate) struct Raw<'a> {
+    /// What the file calls the type of its numbers.
+    pub(crate) dtype: &'a str,
+    pub(crate) shape: &'a [usize],
+    pub(crate) bytes: &'a [u8],
 }
 
-impl Table {
-    /// Returns its numbers, row by row.
-    pub fn as_slice(&self) -> &[f32] {
-        match &self.0 {
-            Numbers::Mapped(file, bytes) => bytemuck::cast_slice(&file[bytes.clone()]),
-            Numbers::Owned(numbers) => numbers,
+/// A tensor that is used where it lies in its file.
+#[derive(Clone, Debug)]
+pub struct Matrix {
+    file: Arc<Mmap>,
+    bytes: Range<usize>,
+    format: Format,
+    inputs: usize,
+    outputs: usize,
+    layout: Layout,
+}
+
+impl Matrix {
+    /// Returns it as the kernels take it.
+    pub fn view(&self) -> StoredMatrix<'_> {
+        let bytes = &self.file[self.bytes.clone()];
+        StoredMatrix::new(self.format, self.layout, self.inputs, self.outputs, bytes)
+    }
+
+    /// Returns its numbers, `(N, K)`, widened.
+    pub fn numbers(&self) -> Vec<f32> {
+        let mut numbers = vec![0.0; self.inputs * self.outputs];
+        let bytes = &self.file[self.bytes.clone()];
+        match self.layout {
+            Layout::Rows => self.format.widen(bytes, &mut numbers),
+            Layout::Columns => {
+                let mut columns = numbers.clone();
+                self.format.widen(bytes, &mut columns);
+                for (input, column) in columns.chunks_exact(self.outputs).enumerate() {
+                    for (output, number) in column.iter().enumerate() {
+                        numbers[output * self.inputs + input] = *number;
+                    }
+                }
+            }
         }
+        numbers
+    }
+
+    /// Returns `K`, the width of what goes in.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Returns `N`, the width of what comes out.
+    pub fn outputs(&self) -> usize {
+        self.outputs
     }
 }
 
@@ -87,9 +124,7 @@ impl Weights {
     pub fn open(folder: &Path) -> Result<Self, ModelError> {
         let single = folder.join(FILE);
         if single.exists() {
-            let mut weights = Self::empty(single.clone());
-            weights.add(&single, |_| true)?;
-            return Ok(weights);
+            return Self::open_file(&single);
         }
         let index_path = folder.join(INDEX);
         if !index_path.exists() {
@@ -136,6 +171,16 @@ impl Weights {
                 }
             }
         }
+        Ok(weights)
+    }
+
+    /// Opens one safetensors file.
+    ///
+    /// # Errors
+    /// As [`Weights::open`].
+    pub fn open_file(path: &Path) -> Result<Self, ModelError> {
+        let mut weights = Self::empty(path.to_path_buf());
+        weights.add(path, |_| true)?;
         Ok(weights)
     }
 
@@ -192,7 +237,12 @@ impl Weights {
                 Place {
                     file: self.files.len(),
                     path: path.to_path_buf(),
-                    dtype: header.dtype,
+                    format: match &*header.dtype {
+                        "F32" => Ok(Format::F32),
+                        "F16" => Ok(Format::F16),
+                        "BF16" => Ok(Format::Bf16),
+                        _ => Err(header.dtype),
+                    },
                     shape: header.shape,
                     bytes: start + from as usize..start + to as usize,
                 },
@@ -200,6 +250,42 @@ impl Weights {
         }
         self.files.push(Arc::new(map));
         Ok(())
+    }
+
+    /// Takes over the tensors of a GGUF file.
+    pub fn of_gguf(gguf: &Gguf) -> Self {
+        let mut weights = Self::empty(gguf.path().to_path_buf());
+        for tensor in gguf.tensors() {
+            let (file, bytes) = gguf.place(tensor);
+            let known = weights.files.iter().position(|it| Arc::ptr_eq(it, &file));
+            let number = known.unwrap_or_else(|| {
+                weights.files.push(file);
+                weights.files.len() - 1
+            });
+            let place = Place {
+                file: number,
+                path: gguf.path().to_path_buf(),
+                format: match tensor.kind {
+                    GgmlType::F32 => Ok(Format::F32),
+                    GgmlType::F16 => Ok(Format::F16),
+                    GgmlType::BF16 => Ok(Format::Bf16),
+                    GgmlType::Q8_0 => Ok(Format::Q8_0),
+                    GgmlType::Q4_0 => Ok(Format::Q4_0),
+                    GgmlType::Q4_K => Ok(Format::Q4K),
+                    GgmlType::Q6_K => Ok(Format::Q6K),
+                    other => Err(other.to_string()),
+                },
+                shape: tensor.shape.clone(),
+                bytes,
+            };
+            weights.tensors.insert(tensor.name.clone(), place);
+        }
+        weights
+    }
+
+    /// Returns the file that was opened, or the index of the shards.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Returns the bytes of all files, for a fingerprint.
@@ -212,66 +298,89 @@ impl Weights {
         self.tensors.contains_key(name)
     }
 
+    /// Returns the names and shapes of all tensors, in no order.
+    pub fn shapes(&self) -> impl Iterator<Item = (&str, &[usize])> {
+        self.tensors
+            .iter()
+            .map(|(name, place)| (&**name, &*place.shape))
+    }
+
+    /// Returns the tensor `name` as its file has it. Panics if there is none.
+    pub(crate) fn raw(&self, name: &str) -> Raw<'_> {
+        let place = &self.tensors[name];
+        Raw {
+            dtype: match &place.format {
+                Ok(format) => format.name(),
+                Err(other) => other,
+            },
+            shape: &place.shape,
+            bytes: &self.files[place.file][place.bytes.clone()],
+        }
+    }
+
     /// Returns the tensor `name`, row by row, widened to `f32`.
     ///
     /// # Errors
-    /// If it is missing, or not of `shape`, or its type is not F32, F16 or BF16.
+    /// If it is missing, or not of `shape`, or its numbers are of a kind that is not
+    /// read.
     pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
-        let (place, width) = self.place(name, shape)?;
-        let bytes = &self.files[place.file][place.bytes.clone()];
-        Ok(match (width, &*place.dtype) {
-            (4, _) => bytes
-                .as_chunks()
-                .0
-                .iter()
-                .map(|four| f32::from_le_bytes(*four))
-                .collect(),
-            (_, "F16") => bytes
-                .as_chunks()
-                .0
-                .iter()
-                .map(|two| f16_to_f32(u16::from_le_bytes(*two)))
-                .collect(),
-            _ => bytes
-                .as_chunks()
-                .0
-                .iter()
-                .map(|two| bf16_to_f32(u16::from_le_bytes(*two)))
-                .collect(),
+        let (place, format) = self.place(name, shape)?;
+        let mut numbers = vec![0.0; shape.iter().product()];
+        format.widen(&self.files[place.file][place.bytes.clone()], &mut numbers);
+        Ok(numbers)
+    }
+
+    /// Returns the tensor `name` without reading it, as the matrix of a linear part of
+    /// `inputs` and `outputs`.
+    ///
+    /// # Errors
+    /// As [`Weights::tensor`]; or if it lies by columns in blocks.
+    pub fn matrix(
+        &self,
+        name: &str,
+        inputs: usize,
+        outputs: usize,
+        layout: Layout,
+    ) -> Result<Matrix, ModelError> {
+        let shape = match layout {
+            Layout::Rows => [outputs, inputs],
+            Layout::Columns => [inputs, outputs],
+        };
+        let (place, format) = self.place(name, &shape)?;
+        if layout == Layout::Columns && format.block_numbers() > 1 {
+            return Err(ModelError::TensorType {
+                path: place.path.clone(),
+                tensor: name.into(),
+                found: format.to_string(),
+                expected: "F32, F16 or BF16",
+            });
+        }
+        Ok(Matrix {
+            file: self.files[place.file].clone(),
+            bytes: place.bytes.clone(),
+            format,
+            inputs,
+            outputs,
+            layout,
         })
     }
 
-    /// Returns the tensor `name` without reading it, if its numbers can be used where
-    /// they lie.
-    ///
-    /// # Errors
-    /// As [`Weights::tensor`].
-    pub fn table(&self, name: &str, shape: &[usize]) -> Result<Table, ModelError> {
-        let (place, width) = self.place(name, shape)?;
-        let file = &self.files[place.file];
-        let aligned = bytemuck::try_cast_slice::<u8, f32>(&file[place.bytes.clone()]).is_ok();
-        if width == 4 && aligned && cfg!(target_endian = "little") {
-            return Ok(Table(Numbers::Mapped(file.clone(), place.bytes.clone())));
-        }
-        Ok(Table(Numbers::Owned(self.tensor(name, shape)?)))
-    }
-
-    /// Returns where the tensor `name` is, after all checks, and the bytes of one number.
-    fn place(&self, name: &str, shape: &[usize]) -> Result<(&Place, usize), ModelError> {
+    /// Returns where the tensor `name` is, after all checks, and how it is stored.
+    fn place(&self, name: &str, shape: &[usize]) -> Result<(&Place, Format), ModelError> {
         let Some(place) = self.tensors.get(name) else {
             return Err(ModelError::TensorMissing {
                 path: self.path.clone(),
                 tensor: name.into(),
             });
         };
-        let width = match &*place.dtype {
-            "F32" => 4,
-            "F16" | "BF16" => 2,
-            other => {
+        let format = match &place.format {
+            Ok(format) => *format,
+            Err(found) => {
                 return Err(ModelError::TensorType {
                     path: place.path.clone(),
                     tensor: name.into(),
-                    found: other.into(),
+                    found: found.clone(),
+                    expected: "F32, F16, BF16, Q8_0, Q4_0, Q4_K or Q6_K",
                 });
             }
         };
@@ -283,9 +392,14 @@ impl Weights {
                 found: place.shape.clone(),
             });
         }
+        let rows_are_whole = shape
+            .last()
+            .is_none_or(|row| row.is_multiple_of(format.block_numbers()));
         let expected = shape
             .iter()
-            .try_fold(width, |bytes: usize, size| bytes.checked_mul(*size))
+            .try_fold(1, |numbers: usize, size| numbers.checked_mul(*size))
+            .filter(|_| rows_are_whole)
+            .and_then(|numbers| format.bytes(numbers))
             .map_or(u64::MAX, |bytes| bytes as u64);
         let found = place.bytes.len() as u64;
         if expected != found {
@@ -296,7 +410,7 @@ impl Weights {
                 found,
             });
         }
-        Ok((place, width))
+        Ok((place, format))
     }
 }
 
@@ -317,11 +431,7 @@ mod tests {
         fs_err::write(folder.path().join(FILE), bytes).unwrap();
         let here = format!("`{}", folder.path().display());
         Weights::open(folder.path())
-            .and_then(|weights| {
-                let table = weights.table("w", &[2])?.as_slice().to_vec();
-                assert_eq!(table, weights.tensor("w", &[2])?);
-                Ok(table)
-            })
+            .and_then(|weights| weights.tensor("w", &[2]))
             .map_err(|error| error.to_string().replace(&here, "`."))
     }
 
@@ -353,7 +463,7 @@ mod tests {
             ),
             (
                 r#"{"w":{"dtype":"I64","shape":[2],"data_offsets":[0,8]}}"#,
-                "tensor `w` in `./model.safetensors` is of type I64, expected F32, F16 or BF16",
+                "tensor `w` in `./model.safetensors` is of type I64, expected F32, F16, BF16, Q8_0, Q4_0, Q4_K or Q6_K",
             ),
             (
                 r#"{"w":{"dtype":"F32","shape":[2,1],"data_offsets":[0,8]}}"#,

@@ -4,7 +4,9 @@
 mod allocation;
 mod cross_encoder;
 mod damage;
+mod decoder;
 mod embedder;
+mod lora;
 
 use std::path::{Path, PathBuf};
 

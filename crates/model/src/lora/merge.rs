@@ -1,0 +1,158 @@
+//! A model and adapters written as one model.
+
+use std::io::{BufWriter, Write as _};
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use tensor::Layout;
+
+use super::{Adapter, LowRank, Place};
+use crate::ModelError;
+use crate::decoder::{Decoder, DecoderOptions};
+use crate::weights::{FILE, Weights};
+
+const CONFIG: &str = "config.json";
+
+/// Writes the model in the Hugging Face folder `base`, with `adapters` merged into it
+/// (each with its weight: 1 is as it was trained), to the folder `to`, as transformers
+/// reads it. Numbers stay of the type they are of in `base`; everything in `base` that
+/// is not weights is copied.
+///
+/// # Errors
+/// If `base` is no such folder, an adapter does not fit it, `to` is not empty, or
+/// something could not be read or written.
+pub fn merge(base: &Path, adapters: &[(&Path, f32)], to: &Path) -> Result<(), ModelError> {
+    if !base.join(CONFIG).exists() {
+        return Err(ModelError::FileMissing {
+            folder: base.to_path_buf(),
+            file: CONFIG,
+            hint: Some("adapters are merged only into Hugging Face folders"),
+        });
+    }
+    let options = DecoderOptions {
+        threads: Some(NonZeroUsize::MIN),
+    };
+    let decoder = Decoder::open(base, &options)?;
+    let weights = Weights::open(base)?;
+    let adapters = adapters
+        .iter()
+        .map(|(folder, weight)| Ok((Adapter::open(folder, &decoder)?, *weight)))
+        .collect::<Result<Vec<_>, ModelError>>()?;
+    if decoder.config().tied
+        && let Some((adapter, _)) = adapters.iter().find(|(it, _)| it.head.is_some())
+    {
+        return Err(ModelError::AdapterBase {
+            adapter: adapter.path.clone(),
+            trained_on: adapter.trained_on.clone(),
+            model: decoder.config().path.clone(),
+            found: "a part for the head".into(),
+            expected: "has none of its own to merge it into".into(),
+        });
+    }
+    fs_err::create_dir_all(to)?;
+    if fs_err::read_dir(to)?.next().is_some() {
+        return Err(ModelError::FolderNotEmpty {
+            folder: to.to_path_buf(),
+        });
+    }
+    copy_others(base, to)?;
+    write(&decoder, &weights, &adapters, &to.join(FILE))
+}
+
+/// Copies what is not weights.
+fn copy_others(from: &Path, to: &Path) -> Result<(), ModelError> {
+    for entry in fs_err::read_dir(from)? {
+        let path = entry?.path();
+        let Some(name) = path.file_name().filter(|_| path.is_file()) else {
+            continue;
+        };
+        let text = name.to_string_lossy();
+        let is_weights = [".safetensors", ".index.json", ".bin", ".pt", ".gguf", ".h5"]
+            .iter()
+            .any(|end| text.ends_with(end));
+        if !is_weights {
+            fs_err::copy(&path, to.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes one safetensors file: all of `weights`, with what `adapters` add.
+fn write(
+    decoder: &Decoder,
+    weights: &Weights,
+    adapters: &[(Adapter, f32)],
+    path: &Path,
+) -> Result<(), ModelError> {
+    let mut names: Vec<&str> = weights.shapes().map(|(name, _)| name).collect();
+    names.sort_unstable();
+    let mut header = serde_json::Map::new();
+    header.insert("__metadata__".into(), serde_json::json!({"format": "pt"}));
+    let mut end = 0;
+    for name in &names {
+        let raw = weights.raw(name);
+        let start = end;
+        end += raw.bytes.len();
+        let about = serde_json::json!({
+            "dtype": raw.dtype,
+            "shape": raw.shape,
+            "data_offsets": [start, end],
+        });
+        header.insert((*name).to_owned(), about);
+    }
+    let mut header = serde_json::Value::Object(header).to_string();
+    // Numbers begin at a multiple of 8 bytes, as other writers have it.
+    while !header.len().is_multiple_of(8) {
+        header.push(' ');
+    }
+    let mut file = BufWriter::new(fs_err::File::create(path)?);
+    file.write_all(&(header.len() as u64).to_le_bytes())?;
+    file.write_all(header.as_bytes())?;
+    for name in names {
+        let place = name
+            .strip_suffix(".weight")
+            .and_then(|name| decoder.place(name));
+        let parts: Vec<(&LowRank, f32)> = adapters
+            .iter()
+            .filter_map(|(adapter, weight)| Some((adapter.at(place?)?, *weight)))
+            .collect();
+        match place.filter(|_| !parts.is_empty()) {
+            Some(place) => file.write_all(&merged(decoder, place, &parts))?,
+            None => file.write_all(weights.raw(name).bytes)?,
+        }
+    }
+    file.into_inner()
+        .map_err(|error| ModelError::Io(error.into_error()))?
+        .sync_all()?;
+    Ok(())
+}
+
+/// Returns the bytes of a weight with `parts` added, as it lies in its file.
+fn merged(decoder: &Decoder, place: Place, parts: &[(&LowRank, f32)]) -> Vec<u8> {
+    let matrix = decoder.weight(place);
+    let (inputs, outputs) = (matrix.inputs(), matrix.outputs());
+    let base = matrix.numbers();
+    let mut numbers = base.clone();
+    for (part, weight) in parts {
+        for (number, delta) in numbers.iter_mut().zip(part.delta(&base, *weight)) {
+            *number += delta;
+        }
+    }
+    if matrix.view().layout() == Layout::Columns {
+        let mut columns = Vec::with_capacity(numbers.len());
+        for input in 0..inputs {
+            columns.extend((0..outputs).map(|output| numbers[output * inputs + input]));
+        }
+        numbers = columns;
+    }
+    let format = matrix.view().format();
+    let mut bytes = vec![
+        0;
+        format
+            .bytes(numbers.len())
+            .expect("it was read as that many")
+    ];
+    let written = format.narrow(&numbers, &mut bytes);
+    assert!(written, "safetensors hold formats that can be written");
+    bytes
+}
