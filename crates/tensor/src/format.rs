@@ -8,7 +8,7 @@ mod block;
 
 use crate::half::{bf16_to_f32, f16_to_f32, f32_to_bf16, f32_to_f16};
 
-pub(crate) use block::{Q4_0, Q4K, Q6K, Q8_0};
+pub(crate) use block::{Q4_0, Q4K, Q6K, Q8_0, scale_and_least};
 
 /// How numbers are stored. A row is whole blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

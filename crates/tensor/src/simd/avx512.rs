@@ -132,4 +132,10 @@ impl Lanes for Avx512 {
         // SAFETY: as above.
         unsafe { _mm512_mask_storeu_ps(at, (1 << count) - 1, v) }
     }
+
+    #[inline(always)]
+    unsafe fn prefetch(at: *const u8) {
+        // SAFETY: as above; an address that is not there is passed over.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+    }
 }

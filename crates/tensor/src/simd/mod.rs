@@ -16,17 +16,21 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod bytes;
 mod exp;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod plain;
+#[cfg(target_arch = "x86_64")]
+mod vnni;
 
 use std::sync::OnceLock;
 
+pub(crate) use bytes::Bytes;
 pub(crate) use exp::exp;
 
 use crate::format::Format;
-use crate::stored::{panel, vector};
+use crate::stored::{panel, quantised, vector};
 use crate::{activation, causal, gemm, norm, pool, rotary, softmax};
 
 /// The most numbers that one `Lanes::V` holds.
@@ -69,6 +73,10 @@ pub(crate) trait Lanes: Copy {
     unsafe fn sum(v: Self::V) -> f32;
     /// The largest of all.
     unsafe fn largest(v: Self::V) -> f32;
+
+    /// Has the line at `at`, which may be anywhere, brought near; or does nothing.
+    #[inline(always)]
+    unsafe fn prefetch(_at: *const u8) {}
 
     /// The first `count < COUNT` numbers, and `fill` for the others.
     #[inline(always)]
@@ -117,16 +125,18 @@ pub struct Kernels {
     pub(crate) powers: unsafe fn(*mut f32, usize, f32, f32) -> (f32, f32),
     pub(crate) scores: unsafe fn(&causal::Few),
     pub(crate) mix: unsafe fn(&causal::Few),
+    pub(crate) blocks: &'static quantised::Blocks,
     pub(crate) add_rows: unsafe fn(&vector::Weights, &vector::Tokens),
     pub(crate) widen_rows: unsafe fn(Format, *const u8, usize, usize, usize, *mut f32),
     pub(crate) widen_columns: unsafe fn(Format, *const u8, usize, usize, usize, usize, *mut f32),
 }
 
 macro_rules! compiled {
-    ($table:ident, $name:literal, $lanes:ty, rows $rows:literal, vectors $vectors:literal
+    ($table:ident, $name:literal, $lanes:ty, $bytes:ty, rows $rows:literal, vectors $vectors:literal
      $(, feature $feature:literal)?) => {
-        static $table: Kernels = {
+        const $table: Kernels = {
             type L = $lanes;
+            type B = $bytes;
             const COLUMNS: usize = $vectors * <L as Lanes>::COUNT;
 
             $(#[target_feature(enable = $feature)])?
@@ -237,6 +247,17 @@ macro_rules! compiled {
                 }
             }
 
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn quantise(_format: Format, input: *const f32, inputs: usize, to: *mut u8) {
+                // SAFETY: as in `product`.
+                unsafe { quantised::quantise(input, inputs, to) }
+            }
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn add_block_rows(weights: &vector::Weights, tokens: &vector::Tokens) {
+                // SAFETY: as in `product`.
+                unsafe { quantised::add_rows::<B>(weights, tokens) }
+            }
+
             Kernels {
                 name: $name,
                 panel_columns: COLUMNS,
@@ -254,6 +275,7 @@ macro_rules! compiled {
                 powers,
                 scores,
                 mix,
+                blocks: &quantised::Blocks { quantise, add_rows: add_block_rows },
                 add_rows,
                 widen_rows,
                 widen_columns,
@@ -262,14 +284,22 @@ macro_rules! compiled {
     };
 }
 
-compiled!(PLAIN, "plain", plain::Plain, rows 4, vectors 1);
+compiled!(PLAIN, "plain", plain::Plain, bytes::PlainBytes, rows 4, vectors 1);
 #[cfg(target_arch = "x86_64")]
-compiled!(AVX2, "AVX2", avx2::Avx2, rows 6, vectors 2, feature "avx2,fma,f16c");
+compiled!(AVX2, "AVX2", avx2::Avx2, bytes::Avx2Bytes, rows 6, vectors 2, feature "avx2,fma,f16c");
 // 12 × 32 numbers of a tile fill 24 of the 32 registers.
 #[cfg(target_arch = "x86_64")]
-compiled!(AVX512, "AVX-512", avx512::Avx512, rows 12, vectors 2, feature "avx512f");
+compiled!(
+    AVX512, "AVX-512", avx512::Avx512, bytes::Avx2Bytes, rows 12, vectors 2, feature "avx512f"
+);
+#[cfg(target_arch = "x86_64")]
+const VNNI: Kernels = Kernels {
+    name: "AVX-512 VNNI",
+    blocks: &vnni::BLOCKS,
+    ..AVX512
+};
 #[cfg(target_arch = "aarch64")]
-compiled!(NEON, "NEON", neon::Neon, rows 6, vectors 4, feature "neon");
+compiled!(NEON, "NEON", neon::Neon, bytes::NeonBytes, rows 6, vectors 4, feature "neon");
 
 impl Kernels {
     /// Returns the fastest version that this processor can run.
@@ -299,6 +329,14 @@ impl Kernels {
             }
             if is_x86_feature_detected!("avx512f") {
                 versions.push(&AVX512);
+            }
+            if is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512vbmi")
+                && is_x86_feature_detected!("avx512vnni")
+            {
+                versions.push(&VNNI);
             }
         }
         #[cfg(target_arch = "aarch64")]

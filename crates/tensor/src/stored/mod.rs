@@ -12,6 +12,7 @@
 
 mod multiply;
 pub(crate) mod panel;
+pub(crate) mod quantised;
 pub(crate) mod vector;
 
 pub use multiply::{Scratch, StoredProduct, Sum};

@@ -2,11 +2,13 @@
 
 #![expect(unsafe_code, reason = "threads write to their own parts of an output")]
 
+use super::quantised::quantised_bytes;
 use super::vector::{Tokens, Weights};
 use super::{Layout, StoredMatrix, panel};
 use crate::activation::Activation;
 use crate::buffer::Buffer;
 use crate::causal::Piece;
+use crate::format::Format;
 use crate::gemm::Call;
 use crate::simd::Kernels;
 use crate::team::{Start, Team};
@@ -51,6 +53,10 @@ impl Scratch {
     }
 }
 
+/// The most products of one input.
+const MOST_PRODUCTS: usize = 8;
+/// The formats that are of blocks.
+const MOST_LAYOUTS: usize = 4;
 /// So many tokens and fewer are multiplied row by row of the weight, since there is
 /// not enough to do to make up for widening it.
 const FEW: usize = 8;
@@ -63,7 +69,7 @@ impl Kernels {
     /// `input` is `(T, K)` and all weights have `K` inputs.
     ///
     /// Products of one input in one call cost less than in several. Panics if the
-    /// shapes do not fit.
+    /// shapes do not fit, or there are more than eight.
     pub fn multiply(
         &self,
         team: &Team,
@@ -98,62 +104,126 @@ impl Kernels {
         if tokens == 0 {
             return;
         }
-        let mut tasks: Vec<Task<'_>> = Vec::new();
+        let few = tokens <= FEW;
+        let mut tasks = [const { None }; MOST_PRODUCTS];
+        assert!(
+            products.len() <= MOST_PRODUCTS,
+            "products come in small groups"
+        );
+        // The formats of blocks, each with its own layout of the input.
+        let mut layouts: [Option<Format>; MOST_LAYOUTS] = [None; MOST_LAYOUTS];
         let mut parts = 0;
-        for product in products {
+        for (task, product) in tasks.iter_mut().zip(&mut *products) {
             let weight = product.weight;
-            let outputs = weight.outputs;
-            let most = if tokens > FEW {
-                self.panel_columns
+            let outputs = if few {
+                self.few_outputs(&weight, team.threads())
             } else {
-                let bytes = weight.bytes.len() / outputs.max(1);
-                (PART / bytes.max(1)).max(1).next_multiple_of(16)
+                self.panel_columns
             };
-            let count = outputs.div_ceil(most);
-            tasks.push(Task {
+            let layout = (few && weight.format.block_numbers() > 1).then(|| {
+                let slot = layouts
+                    .iter()
+                    .position(|it| it.is_none_or(|it| it == weight.format))
+                    .expect("there is a slot for each format");
+                layouts[slot] = Some(weight.format);
+                slot
+            });
+            *task = Some(Task {
                 first: parts,
-                outputs: most,
+                outputs,
                 product: Ready {
                     weight,
+                    layout,
                     bias: product.bias,
                     sum: product.sum,
                     activation: product.activation,
                     output: Start(product.output.as_mut_ptr()),
                 },
             });
-            parts += count;
+            parts += weight.outputs.div_ceil(outputs);
         }
-        let panel = if tokens > FEW {
-            (inputs * self.panel_columns).next_multiple_of(16)
-        } else {
+        let tasks = &tasks[..products.len()];
+
+        let panel = if few {
             0
+        } else {
+            (inputs * self.panel_columns).next_multiple_of(16)
         };
-        let [panels] = scratch.panels.carve([panel * team.threads()]);
-        let panels = Start(panels.as_mut_ptr());
+        let quantised = quantised_bytes(inputs);
+        let layouts = layouts.iter().flatten();
+        let [panels, laid_out] = scratch.panels.carve([
+            panel * team.threads(),
+            layouts.clone().count() * tokens * quantised / 4,
+        ]);
+        let laid_out = laid_out.as_mut_ptr().cast::<u8>();
+        for (slot, format) in layouts.enumerate() {
+            for token in 0..tokens {
+                // SAFETY: there is place for each token in each layout, and `K` inputs.
+                unsafe {
+                    (self.blocks.quantise)(
+                        *format,
+                        input.as_ptr().add(token * inputs),
+                        inputs,
+                        laid_out.add((slot * tokens + token) * quantised),
+                    );
+                }
+            }
+        }
+        let (panels, laid_out) = (Start(panels.as_mut_ptr()), Start(laid_out));
         team.run(parts, &|part, seat| {
-            let which = tasks.partition_point(|task| task.first <= part) - 1;
-            let task = &tasks[which];
+            let which =
+                tasks.partition_point(|task| task.as_ref().is_some_and(|task| task.first <= part));
+            let task = tasks[which - 1]
+                .as_ref()
+                .expect("every product has its task");
             let from = (part - task.first) * task.outputs;
             let to = (from + task.outputs).min(task.product.weight.outputs);
             // SAFETY: the shapes were checked, every part has outputs of its own, and
             // every seat a panel of its own.
             unsafe {
-                if tokens > FEW {
+                if few {
+                    let layout = task.product.layout.unwrap_or(0);
+                    let quantised = laid_out.get().add(layout * tokens * quantised);
+                    self.few(&task.product, input, quantised, from, to);
+                } else {
                     let panel = panels.get().add(seat * panel);
                     self.many(&task.product, input, from, to, panel);
-                } else {
-                    self.few(&task.product, input, from, to);
                 }
             }
         });
     }
 
-    /// Computes outputs `from` to `to` for a few tokens.
+    /// Returns how many outputs of `weight` make up a part, where there are few tokens.
+    fn few_outputs(&self, weight: &StoredMatrix<'_>, threads: usize) -> usize {
+        match weight.layout {
+            Layout::Rows => {
+                let bytes = weight.bytes.len() / weight.outputs.max(1);
+                (PART / bytes.max(1)).next_multiple_of(16)
+            }
+            // Narrow parts would be read in small pieces.
+            Layout::Columns => weight.outputs.div_ceil(4 * threads).next_multiple_of(128),
+        }
+    }
+
+    /// Computes outputs `from` to `to` for a few tokens, whose inputs also lie in the
+    /// weight's layout, if it has one.
     ///
     /// # Safety
     /// The shapes must fit, and nobody else may use those outputs.
-    unsafe fn few(&self, product: &Ready<'_>, input: &[f32], from: usize, to: usize) {
+    unsafe fn few(
+        &self,
+        product: &Ready<'_>,
+        input: &[f32],
+        quantised: *const u8,
+        from: usize,
+        to: usize,
+    ) {
         let weight = &product.weight;
+        let add_rows = if product.layout.is_some() {
+            self.blocks.add_rows
+        } else {
+            self.add_rows
+        };
         let outputs = weight.outputs;
         let tokens = input.len() / weight.inputs;
         // SAFETY: as the caller promises.
@@ -171,7 +241,7 @@ impl Kernels {
                         }
                     }
                 }
-                (self.add_rows)(
+                add_rows(
                     &Weights {
                         bytes: weight.bytes.as_ptr(),
                         format: weight.format,
@@ -183,6 +253,7 @@ impl Kernels {
                     },
                     &Tokens {
                         input: input.as_ptr().add(token * weight.inputs),
+                        quantised: quantised.add(token * quantised_bytes(weight.inputs)),
                         output: out,
                     },
                 );
@@ -266,6 +337,8 @@ struct Task<'a> {
 /// A product, its output open to all threads.
 struct Ready<'a> {
     weight: StoredMatrix<'a>,
+    /// Which of the input's layouts it reads, if it is of blocks.
+    layout: Option<usize>,
     bias: Option<&'a [f32]>,
     sum: Sum,
     activation: Activation,
@@ -279,7 +352,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::Format;
     use crate::sample::numbers;
 
     /// Returns bytes of `format` for `count` numbers, none of which is far from ±1.
@@ -302,6 +374,10 @@ mod tests {
             }
         }
         bytes
+    }
+
+    fn blocks_of(format: Format) -> bool {
+        format.block_numbers() > 1
     }
 
     proptest! {
@@ -344,8 +420,14 @@ mod tests {
                             };
                             f64::from(input[token * inputs + k]) * f64::from(wide[at])
                         });
-                        let (mut sum, size) = products
+                        let (mut sum, mut size) = products
                             .fold((0.0, 2.0), |(sum, size), it| (sum + it, size + it.abs()));
+                        size *= 4e-6;
+                        if blocks_of(*format) && tokens <= FEW {
+                            // Inputs of at most 1 are off by at most half of 1/127.
+                            let row = &wide[output * inputs..][..inputs];
+                            size += row.iter().map(|w| f64::from(w.abs())).sum::<f64>() / 253.0;
+                        }
                         if *with_bias {
                             sum += f64::from(bias[output]);
                         }
@@ -387,7 +469,7 @@ mod tests {
                     assert_eq!(found.len(), expect.len());
                     for (at, (found, (expect, size))) in found.iter().zip(expect).enumerate() {
                         prop_assert!(
-                            (f64::from(*found) - expect).abs() <= 4e-6 * size,
+                            (f64::from(*found) - expect).abs() <= *size,
                             "{} by {}: {found} is not {expect} at {at}", weight.format(), version.name
                         );
                     }

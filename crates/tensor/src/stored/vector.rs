@@ -4,7 +4,7 @@
 #![expect(unsafe_code, reason = "weights are read through pointers")]
 
 use super::Layout;
-use crate::format::{Format, Q4_0, Q4K, Q6K, Q8_0};
+use crate::format::Format;
 use crate::simd::Lanes;
 
 /// Outputs `from` to `to` of a weight.
@@ -22,6 +22,9 @@ pub(crate) struct Weights {
 pub(crate) struct Tokens {
     /// `(K)`
     pub(crate) input: *const f32,
+    /// The same as the processor's [`Blocks`](super::quantised::Blocks) lay it out, if
+    /// the weight is of blocks.
+    pub(crate) quantised: *const u8,
     /// The first of the `to − from` outputs.
     pub(crate) output: *mut f32,
 }
@@ -94,7 +97,7 @@ impl Single for Brain {
     }
 }
 
-/// Adds the outputs' products to what is there.
+/// Adds the products of single numbers to what is there.
 ///
 /// # Safety
 /// The shapes must be true; else as all of [`Lanes`].
@@ -103,97 +106,127 @@ pub(crate) unsafe fn add_rows<L: Lanes>(weights: &Weights, tokens: &Tokens) {
     // SAFETY: as the caller promises.
     unsafe {
         match (weights.layout, weights.format) {
-            (Layout::Rows, Format::F32) => rows::<L, Whole>(weights, tokens),
             (Layout::Rows, Format::F16) => rows::<L, Half>(weights, tokens),
             (Layout::Rows, Format::Bf16) => rows::<L, Brain>(weights, tokens),
-            (Layout::Columns, Format::F32) => columns::<L, Whole>(weights, tokens),
+            (Layout::Rows, _) => rows::<L, Whole>(weights, tokens),
             (Layout::Columns, Format::F16) => columns::<L, Half>(weights, tokens),
             (Layout::Columns, Format::Bf16) => columns::<L, Brain>(weights, tokens),
-            (_, Format::Q8_0) => blocks::<L, 34, 32>(weights, tokens, Q8_0::widen),
-            (_, Format::Q4_0) => blocks::<L, 18, 32>(weights, tokens, Q4_0::widen),
-            (_, Format::Q4K) => blocks::<L, 144, 256>(weights, tokens, Q4K::widen),
-            (_, Format::Q6K) => blocks::<L, 210, 256>(weights, tokens, Q6K::widen),
+            (Layout::Columns, _) => columns::<L, Whole>(weights, tokens),
         }
     }
 }
+
+/// How far ahead weights are fetched, in bytes: some hundred nanoseconds of reading.
+const AHEAD: usize = 2048;
+/// Vectors that are added up beside one another, so that none waits for another.
+const ABREAST: usize = 4;
 
 /// # Safety
 /// As [`add_rows`].
 #[inline(always)]
 unsafe fn rows<L: Lanes, S: Single>(weights: &Weights, tokens: &Tokens) {
     let inputs = weights.inputs;
+    let step = ABREAST * L::COUNT;
+    let most = inputs - inputs % step;
     let whole = inputs - inputs % L::COUNT;
-    // SAFETY: `whole` numbers and then the rest are read of each row.
+    // SAFETY: `whole` numbers and then the rest are read of each row; what is fetched
+    // ahead may lie anywhere.
     unsafe {
         for row in weights.from..weights.to {
             let at = weights.bytes.add(row * inputs * S::BYTES);
-            let mut sum = L::splat(0.0);
-            for k in (0..whole).step_by(L::COUNT) {
+            let mut sums = [L::splat(0.0); ABREAST];
+            let mut k = 0;
+            while k < most {
+                for line in (0..step * S::BYTES).step_by(64) {
+                    L::prefetch(at.wrapping_add(k * S::BYTES + AHEAD + line));
+                }
+                for (vector, sum) in sums.iter_mut().enumerate() {
+                    let k = k + vector * L::COUNT;
+                    let weight = S::load::<L>(at.add(k * S::BYTES));
+                    *sum = L::mul_add(weight, L::load(tokens.input.add(k)), *sum);
+                }
+                k += step;
+            }
+            while k < whole {
                 let weight = S::load::<L>(at.add(k * S::BYTES));
-                sum = L::mul_add(weight, L::load(tokens.input.add(k)), sum);
+                sums[0] = L::mul_add(weight, L::load(tokens.input.add(k)), sums[0]);
+                k += L::COUNT;
             }
             if whole < inputs {
                 let weight = S::load_part::<L>(at.add(whole * S::BYTES), inputs - whole);
                 let input = L::load_part(tokens.input.add(whole), inputs - whole, 0.0);
-                sum = L::mul_add(weight, input, sum);
+                sums[1] = L::mul_add(weight, input, sums[1]);
             }
+            let [a, b, c, d] = sums;
+            let sum = L::add(L::add(a, b), L::add(c, d));
             *tokens.output.add(row - weights.from) += L::sum(sum);
         }
     }
 }
+
+/// Rows of a weight of columns that are read side by side, each a stream of its own.
+const STREAMS: usize = 8;
 
 /// # Safety
 /// As [`add_rows`].
 #[inline(always)]
 unsafe fn columns<L: Lanes, S: Single>(weights: &Weights, tokens: &Tokens) {
-    let count = weights.to - weights.from;
-    let whole = count - count % L::COUNT;
-    // SAFETY: `whole` numbers and then the rest are read of each row and written.
+    let many = weights.inputs - weights.inputs % STREAMS;
+    // SAFETY: the rows before `inputs` are there.
     unsafe {
-        for k in 0..weights.inputs {
-            let at = weights
-                .bytes
-                .add((k * weights.outputs + weights.from) * S::BYTES);
-            let input = L::splat(*tokens.input.add(k));
-            for n in (0..whole).step_by(L::COUNT) {
-                let out = tokens.output.add(n);
-                let sum = L::mul_add(S::load::<L>(at.add(n * S::BYTES)), input, L::load(out));
-                L::store(out, sum);
-            }
-            if whole < count {
-                let out = tokens.output.add(whole);
-                let weight = S::load_part::<L>(at.add(whole * S::BYTES), count - whole);
-                let sum = L::mul_add(weight, input, L::load_part(out, count - whole, 0.0));
-                L::store_part(out, count - whole, sum);
-            }
+        for k in (0..many).step_by(STREAMS) {
+            some_rows::<L, S, STREAMS>(weights, tokens, k);
+        }
+        for k in many..weights.inputs {
+            some_rows::<L, S, 1>(weights, tokens, k);
         }
     }
 }
 
+/// Adds `R` rows from `k` on, each times its input.
+///
 /// # Safety
 /// As [`add_rows`].
 #[inline(always)]
-unsafe fn blocks<L: Lanes, const BYTES: usize, const NUMBERS: usize>(
+unsafe fn some_rows<L: Lanes, S: Single, const R: usize>(
     weights: &Weights,
     tokens: &Tokens,
-    widen: impl Fn(&[u8; BYTES], &mut [f32; NUMBERS]),
+    k: usize,
 ) {
-    let blocks = weights.inputs / NUMBERS;
-    let mut numbers = [0.0; NUMBERS];
-    // SAFETY: every row is `blocks` blocks.
+    let count = weights.to - weights.from;
+    let whole = count - count % L::COUNT;
+    let stride = weights.outputs * S::BYTES;
+    // SAFETY: `whole` numbers and then the rest are read of each row and written; what
+    // is fetched ahead may lie anywhere.
     unsafe {
-        for row in weights.from..weights.to {
-            let at = weights.bytes.add(row * blocks * BYTES);
-            let mut sum = L::splat(0.0);
-            for block in 0..blocks {
-                widen(&*at.add(block * BYTES).cast(), &mut numbers);
-                let input = tokens.input.add(block * NUMBERS);
-                for k in (0..NUMBERS).step_by(L::COUNT) {
-                    let weight = L::load(numbers.as_ptr().add(k));
-                    sum = L::mul_add(weight, L::load(input.add(k)), sum);
+        let at = weights
+            .bytes
+            .add((k * weights.outputs + weights.from) * S::BYTES);
+        let mut inputs = [L::splat(0.0); R];
+        for (r, input) in inputs.iter_mut().enumerate() {
+            *input = L::splat(*tokens.input.add(k + r));
+        }
+        for n in (0..whole).step_by(L::COUNT) {
+            let out = tokens.output.add(n);
+            let mut sum = L::load(out);
+            for (r, input) in inputs.iter().enumerate() {
+                let at = at.add(r * stride + n * S::BYTES);
+                if n * S::BYTES % 64 == 0 {
+                    L::prefetch(at.wrapping_add(R * stride));
                 }
+                sum = L::mul_add(S::load::<L>(at), *input, sum);
             }
-            *tokens.output.add(row - weights.from) += L::sum(sum);
+            L::store(out, sum);
+        }
+        if whole < count {
+            let out = tokens.output.add(whole);
+            let mut sum = L::load_part(out, count - whole, 0.0);
+            for (r, input) in inputs.iter().enumerate() {
+                let at = at.add(r * stride + whole * S::BYTES);
+                let weight = S::load_part::<L>(at, count - whole);
+                sum = L::mul_add(weight, *input, sum);
+            }
+            L::store_part(out, count - whole, sum);
         }
     }
 }
