@@ -53,6 +53,26 @@ pub enum ModelError {
         /// What it is.
         found: String,
     },
+    /// A vocabulary is not as it must be, or does not fit its model.
+    #[error("{what} in `{}` is {found}, expected {expected}", path.display())]
+    Vocabulary {
+        /// Its file.
+        path: PathBuf,
+        /// What it is about: a key, a merge.
+        what: String,
+        /// What it may be.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+    /// A chat template could not be read, or not be rendered.
+    #[error("the chat template of `{}` failed", path.display())]
+    ChatTemplate {
+        /// The file it comes from.
+        path: PathBuf,
+        /// What it says, and where.
+        source: minijinja::Error,
+    },
     /// The tokenizer could not be read or refused a text.
     #[error("the tokenizer `{}` failed", path.display())]
     Tokenizer {

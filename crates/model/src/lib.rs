@@ -8,6 +8,7 @@
 
 mod batch;
 pub mod bert;
+mod chat_template;
 mod config;
 mod constraint;
 mod cross_encoder;
@@ -21,9 +22,11 @@ mod runner;
 mod sampling;
 mod sentence;
 mod stop;
+pub mod tokenizer;
 mod tokens;
 pub mod weights;
 
+pub use chat_template::{ChatRequest, ChatTemplate};
 pub use constraint::{Constraint, ConstraintError};
 pub use cross_encoder::{CrossEncoder, CrossEncoderOptions};
 pub use embedder::{Embedder, EmbedderOptions};

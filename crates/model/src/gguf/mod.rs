@@ -248,10 +248,6 @@ impl Gguf {
 }
 
 /// Reads everything of a file but its numbers.
-#[expect(
-    clippy::type_complexity,
-    reason = "two parts of one file, named where they are used"
-)]
 fn read(cursor: &mut Cursor<'_>) -> Result<(HashMap<String, Place>, Vec<GgufTensor>), ModelError> {
     let magic: [u8; 4] = cursor.array()?;
     if magic != MAGIC {

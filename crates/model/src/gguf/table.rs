@@ -88,7 +88,7 @@ impl GgmlType {
         let mut total = u64::from(bytes);
         let (last, rows) = shape.split_last()?;
         let blocks = *last as u64 / u64::from(numbers);
-        if *last as u64 % u64::from(numbers) != 0 {
+        if !(*last as u64).is_multiple_of(u64::from(numbers)) {
             return None;
         }
         total = total.checked_mul(blocks)?;

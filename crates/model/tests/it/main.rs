@@ -2,11 +2,13 @@
 //! sentence-transformers, and what happens to damaged folders.
 
 mod allocation;
+mod chat;
 mod cross_encoder;
 mod damage;
 mod decoder;
 mod embedder;
 mod lora;
+mod tokenizer;
 
 use std::path::{Path, PathBuf};
 

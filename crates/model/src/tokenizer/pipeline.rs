@@ -1,0 +1,244 @@
+//! Vocabularies that the `tokenizers` crate reads or that are made into its parts.
+
+use std::path::Path;
+
+use serde_json::Value;
+use tokenizers::{
+    AddedVocabulary, Model as _, OffsetReferential, OffsetType, PreTokenizer as _, Tokenizer,
+};
+
+use crate::ModelError;
+
+use super::{Special, json};
+
+/// A tokenizer of the `tokenizers` crate, and what it takes to decode one token alone.
+#[derive(Debug)]
+pub(super) struct Pipeline {
+    tokenizer: Tokenizer,
+    /// The added tokens again, those that are special being text.
+    plain: AddedVocabulary,
+    spelling: Spelling,
+}
+
+/// How a token's name stands for bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spelling {
+    /// Each character is a byte (GPT-2).
+    ByteLevel,
+    /// `▁` is a space, and, where there are such tokens, `<0x0A>` a byte.
+    Spaced { bytes: bool, strips: bool },
+    /// Only the decoder knows.
+    Words,
+}
+
+impl Pipeline {
+    /// Reads a `tokenizer.json`.
+    pub(super) fn of_json(path: &Path, json: &[u8]) -> Result<Self, ModelError> {
+        Self::new(path, json::read(path, json)?)
+    }
+
+    pub(super) fn new(path: &Path, mut tokenizer: Tokenizer) -> Result<Self, ModelError> {
+        // What is long is cut by those who know how long it may be.
+        tokenizer.with_padding(None);
+        tokenizer
+            .with_truncation(None)
+            .map_err(|source| failed(path, source))?;
+        let mut plain = tokenizer.get_added_vocabulary().clone();
+        plain.set_encode_special_tokens(true);
+        let decoder = serde_json::to_value(tokenizer.get_decoder()).unwrap_or_default();
+        Ok(Self {
+            tokenizer,
+            plain,
+            spelling: spelling(&decoder),
+        })
+    }
+
+    pub(super) fn encode(
+        &self,
+        path: &Path,
+        text: &str,
+        special: Special,
+    ) -> Result<Vec<u32>, ModelError> {
+        let ids = match special {
+            Special::Add | Special::Read => self
+                .tokenizer
+                .encode_fast(text, special == Special::Add)
+                .map(|encoding| encoding.get_ids().to_vec()),
+            Special::Ignore => self.encode_plain(text),
+        };
+        ids.map_err(|source| failed(path, source))
+    }
+
+    fn encode_plain(&self, text: &str) -> tokenizers::Result<Vec<u32>> {
+        let normalizer = self.tokenizer.get_normalizer();
+        let mut words = self.plain.extract_and_normalize(normalizer, text);
+        if let Some(splitter) = self.tokenizer.get_pre_tokenizer() {
+            splitter.pre_tokenize(&mut words)?;
+        }
+        words.tokenize(|word| self.tokenizer.get_model().tokenize(word.get()))?;
+        Ok(words
+            .get_splits(OffsetReferential::Original, OffsetType::Byte)
+            .into_iter()
+            .filter_map(|(.., tokens)| tokens.as_ref())
+            .flatten()
+            .map(|token| token.id)
+            .collect())
+    }
+
+    pub(super) fn decode(&self, path: &Path, ids: &[u32]) -> Result<String, ModelError> {
+        self.tokenizer
+            .decode(ids, true)
+            .map_err(|source| failed(path, source))
+    }
+
+    /// Whether a token alone has bytes.
+    pub(super) fn spells(&self) -> bool {
+        self.spelling != Spelling::Words
+    }
+
+    /// Whether the space at the start of a text is left out.
+    pub(super) fn strips(&self) -> bool {
+        matches!(self.spelling, Spelling::Spaced { strips: true, .. })
+    }
+
+    pub(super) fn bytes(&self, id: u32) -> Option<Vec<u8>> {
+        let name = self.name(id)?;
+        let added = self.plain.get_added_tokens_decoder().contains_key(&id);
+        match self.spelling {
+            _ if added => Some(name.into_bytes()),
+            Spelling::ByteLevel => {
+                let bytes: Option<Vec<u8>> = name.chars().map(byte_of).collect();
+                Some(bytes.unwrap_or_else(|| name.into_bytes()))
+            }
+            Spelling::Spaced { bytes, .. } => match byte_token(&name) {
+                Some(byte) if bytes => Some(vec![byte]),
+                _ => Some(name.replace('▁', " ").into_bytes()),
+            },
+            Spelling::Words => None,
+        }
+    }
+
+    pub(super) fn is_special(&self, id: u32) -> bool {
+        self.plain
+            .get_added_tokens_decoder()
+            .get(&id)
+            .is_some_and(|token| token.special)
+    }
+
+    /// Returns the special tokens' names and numbers.
+    pub(super) fn special(&self) -> Vec<(String, u32)> {
+        self.plain
+            .get_added_tokens_decoder()
+            .iter()
+            .filter(|(_, token)| token.special)
+            .map(|(id, token)| (token.content.clone(), *id))
+            .collect()
+    }
+
+    pub(super) fn id(&self, name: &str) -> Option<u32> {
+        self.tokenizer.token_to_id(name)
+    }
+
+    pub(super) fn name(&self, id: u32) -> Option<String> {
+        self.tokenizer.id_to_token(id)
+    }
+
+    /// Returns one more than the largest number of a token.
+    pub(super) fn vocabulary(&self) -> usize {
+        let ids = self.tokenizer.get_vocab(true);
+        ids.into_values().max().map_or(0, |id| id as usize + 1)
+    }
+}
+
+pub(super) fn failed(path: &Path, source: tokenizers::Error) -> ModelError {
+    ModelError::Tokenizer {
+        path: path.to_path_buf(),
+        source,
+    }
+}
+
+/// Tells from a decoder's parts how a token is spelled.
+fn spelling(decoder: &Value) -> Spelling {
+    let single = [decoder.clone()];
+    let parts: &[Value] = match decoder.get("decoders").and_then(Value::as_array) {
+        Some(parts) => parts,
+        None => &single,
+    };
+    let mut spelling = Spelling::Words;
+    for part in parts {
+        let kind = part.get("type").and_then(Value::as_str).unwrap_or_default();
+        let (bytes, strips) = match spelling {
+            Spelling::Spaced { bytes, strips } => (bytes, strips),
+            _ => (false, false),
+        };
+        spelling = match kind {
+            "ByteLevel" => return Spelling::ByteLevel,
+            "Replace" if part.pointer("/pattern/String") == Some(&Value::from("▁")) => {
+                Spelling::Spaced { bytes, strips }
+            }
+            "ByteFallback" => Spelling::Spaced {
+                bytes: true,
+                strips,
+            },
+            "Metaspace" => Spelling::Spaced {
+                bytes,
+                strips: part.get("prepend_scheme").and_then(Value::as_str) != Some("never"),
+            },
+            "Strip" if spelling != Spelling::Words => Spelling::Spaced {
+                bytes,
+                strips: part.get("start").and_then(Value::as_u64) > Some(0),
+            },
+            "Fuse" => spelling,
+            _ => return Spelling::Words,
+        };
+    }
+    spelling
+}
+
+/// Returns the byte that a character of GPT-2's byte-level vocabularies is: printable
+/// ones are themselves, the others follow from U+0100 on
+/// (<https://github.com/openai/gpt-2/blob/master/src/encoder.py>, `bytes_to_unicode`).
+fn byte_of(character: char) -> Option<u8> {
+    match character {
+        '!'..='~' | '¡'..='¬' | '®'..='ÿ' => u8::try_from(u32::from(character)).ok(),
+        'Ā'..='Ġ' => u8::try_from(u32::from(character) - 0x100).ok(),
+        'ġ'..='ł' => u8::try_from(u32::from(character) - 0x121 + 0x7f).ok(),
+        'Ń' => Some(0xad),
+        _ => None,
+    }
+}
+
+/// Returns the byte of a token called `<0x0A>`.
+pub(super) fn byte_token(name: &str) -> Option<u8> {
+    let digits = name.strip_prefix("<0x")?.strip_suffix('>')?;
+    (digits.len() == 2)
+        .then(|| u8::from_str_radix(digits, 16).ok())
+        .flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_has_a_character() {
+        let mut seen = [false; 256];
+        for character in '\0'..='\u{200}' {
+            if let Some(byte) = byte_of(character) {
+                assert!(!seen[usize::from(byte)], "{character}");
+                seen[usize::from(byte)] = true;
+            }
+        }
+        assert!(seen.iter().all(|it| *it));
+        assert_eq!(byte_of('Ġ'), Some(b' '));
+        assert_eq!(byte_of('Ċ'), Some(b'\n'));
+    }
+
+    #[test]
+    fn byte_tokens_are_told() {
+        assert_eq!(byte_token("<0x0A>"), Some(10));
+        assert_eq!(byte_token("<0x0>"), None);
+        assert_eq!(byte_token("<0x+A>"), Some(10).filter(|_| false));
+        assert_eq!(byte_token("x"), None);
+    }
+}
