@@ -93,7 +93,7 @@ impl ChatTemplate {
             Err::<String, _>(minijinja::Error::new(ErrorKind::InvalidOperation, message))
         });
         environment
-            .add_template_owned(NAME, without_generation(source))
+            .add_template_owned(NAME, understood(source))
             .map_err(|source| ModelError::ChatTemplate {
                 path: path.to_path_buf(),
                 source,
@@ -185,42 +185,54 @@ fn with_reasoning(message: &Json) -> Json {
     Json::Object(renamed)
 }
 
-/// Returns the template with its `generation` blocks, which mark what the assistant
-/// wrote and change nothing, as blocks that are always taken.
-fn without_generation(source: &str) -> String {
+/// Returns the template in the words that are understood here.
+///
+/// `generation` blocks, which mark what the assistant wrote and change nothing, become
+/// blocks that are always taken. A list is turned round by a filter, for minijinja
+/// (3.0.5) panics at `[::-1]` of an empty one.
+fn understood(source: &str) -> String {
     let mut text = String::with_capacity(source.len());
     let mut rest = source;
-    while let Some(at) = rest.find("{%") {
-        let inside = &rest[at + 2..];
-        let Some(length) = inside.find("%}") else {
+    while let Some(at) = rest.find(['{']).filter(|at| rest.len() > at + 1) {
+        let inside = &rest[at + 1..];
+        let end = match inside.as_bytes()[0] {
+            b'%' => "%}",
+            b'{' => "}}",
+            _ => {
+                text.push_str(&rest[..=at]);
+                rest = inside;
+                continue;
+            }
+        };
+        let Some(length) = inside.find(end) else {
             break;
         };
         let (tag, after) = inside.split_at(length);
-        let left = if tag.starts_with(['-', '+']) {
-            &tag[..1]
-        } else {
-            ""
-        };
-        let word = tag[left.len()..].trim_start();
-        let right = if word.ends_with(['-', '+']) {
-            &word[word.len() - 1..]
-        } else {
-            ""
-        };
-        let new = match word[..word.len() - right.len()].trim() {
-            "generation" => Some("if true"),
-            "endgeneration" => Some("endif"),
-            _ => None,
-        };
-        text.push_str(&rest[..at]);
-        match new {
-            Some(new) => text.push_str(&format!("{{%{left} {new} {right}%}}")),
-            None => text.push_str(&rest[at..at + 2 + length + 2]),
-        }
-        rest = &after[2..];
+        text.push_str(&rest[..=at]);
+        text.push_str(&tag[..1]);
+        text.push_str(&without_generation(&tag[1..]).replace("[::-1]", " | reverse"));
+        text.push_str(end);
+        rest = &after[end.len()..];
     }
     text.push_str(rest);
     text
+}
+
+/// Returns what stands between `{%` and `%}`, its marks for spaces kept.
+fn without_generation(tag: &str) -> String {
+    let (left, word) = match tag.strip_prefix(['-', '+']) {
+        Some(word) => (&tag[..1], word),
+        None => ("", tag),
+    };
+    let (word, right) = match word.strip_suffix(['-', '+']) {
+        Some(shorter) => (shorter, &word[word.len() - 1..]),
+        None => (word, ""),
+    };
+    match word.trim() {
+        "generation" => format!("{left} if true {right}"),
+        "endgeneration" => format!("{left} endif {right}"),
+        _ => tag.to_owned(),
+    }
 }
 
 #[cfg(test)]
