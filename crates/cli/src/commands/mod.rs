@@ -4,11 +4,14 @@ mod ask;
 mod demo;
 mod doctor;
 mod documents;
+mod embed;
 mod eval;
 mod index;
 mod ingest;
 mod init;
+mod lines;
 mod question;
+mod rerank;
 mod search;
 mod status;
 
@@ -32,6 +35,8 @@ pub(crate) enum Command {
     Search(search::Arguments),
     Status(status::Arguments),
     Documents(documents::Arguments),
+    Embed(embed::Arguments),
+    Rerank(rerank::Arguments),
     Doctor(doctor::Arguments),
     Eval(eval::Arguments),
     Index(index::Arguments),
@@ -51,6 +56,8 @@ pub(crate) fn run(
         Command::Search(arguments) => search::run(&arguments, project, ui),
         Command::Status(arguments) => status::run(&arguments, project, ui),
         Command::Documents(arguments) => documents::run(arguments, project, ui),
+        Command::Embed(arguments) => embed::run(arguments, project, ui),
+        Command::Rerank(arguments) => rerank::run(arguments, project, ui),
         Command::Doctor(arguments) => doctor::run(&arguments, project, ui),
         Command::Eval(arguments) => eval::run(arguments, project, ui),
         Command::Index(arguments) => index::run(arguments, project, ui),

@@ -2,6 +2,7 @@
 
 mod ask;
 mod demo;
+mod embed;
 mod ingest;
 mod init;
 mod kill;

@@ -18,6 +18,8 @@ fn the_help_names_every_command() {
       search     Finds the chunks that bear on a question, best first
       status     Says what the project holds, and which files gave no document
       documents  Lists the documents, shows one, or takes some out of the store
+      embed      Turns texts into vectors, one for each line
+      rerank     Orders passages by how well they answer a question, best first
       doctor     Checks the store, the indexes, the files and the access rules
       eval       Measures how good something is, by definitions that others use too
       index      Measures the index of vectors
