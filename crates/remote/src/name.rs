@@ -69,6 +69,12 @@ impl ModelName {
         self
     }
 
+    /// Returns it as the whole model, whichever file was meant.
+    pub(crate) fn without_file(mut self) -> Self {
+        self.file = None;
+        self
+    }
+
     /// Returns the name of its folder in the cache. Models of a package index stand
     /// there as if `pypi` were an organisation.
     pub(crate) fn cache_folder(&self) -> String {
