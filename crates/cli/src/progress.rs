@@ -51,6 +51,18 @@ impl Progress {
         bar.set_message(crate::ui::one_line(what));
     }
 
+    /// Says that `done` of `total` bytes are done; `what` says it in words.
+    pub(crate) fn at_bytes(&mut self, done: u64, total: u64, what: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_style(
+                ProgressStyle::with_template("{bar:24} {wide_msg} · {bytes_per_sec} · {eta} left")
+                    .expect("the template is well formed")
+                    .progress_chars("━━─"),
+            );
+        }
+        self.at(done, total, what);
+    }
+
     /// Clears the line while `print` prints.
     pub(crate) fn suspend<T>(&self, print: impl FnOnce() -> T) -> T {
         match &self.bar {

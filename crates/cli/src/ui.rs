@@ -116,6 +116,12 @@ impl Ui {
         eprintln!("{text}");
     }
 
+    /// Prints a question to stderr, and leaves the cursor behind it.
+    pub(crate) fn ask(&self, text: fmt::Arguments<'_>) -> io::Result<()> {
+        eprint!("{text}");
+        io::stderr().flush()
+    }
+
     /// Prints a warning to stderr.
     pub(crate) fn warn(&self, text: fmt::Arguments<'_>) {
         self.note(format_args!(

@@ -27,6 +27,6 @@ pub use id::{ChunkId, DocumentId, QuestionId, RunId};
 pub use metadata::{Metadata, Value};
 pub use nearest::nearest;
 pub use permission::{Group, Permissions, Reader};
-pub use promise::{Candidate, Embed, Generate, PromiseError, Rerank, TextRole};
+pub use promise::{Candidate, Completion, Embed, Generate, PromiseError, Rerank, TextRole};
 pub use prompt::{Prompt, Template, render};
 pub use unit::{Bytes, Share, Tokens};

@@ -42,6 +42,23 @@ pub enum Error {
     /// A model that is named was not found.
     #[error(transparent)]
     Resolve(#[from] ResolveError),
+    /// A model on this machine was to write, which needs a server.
+    #[error("`{}` cannot write answers here", path.display())]
+    NoLocalGenerator {
+        /// The model.
+        path: PathBuf,
+    },
+    /// The cache of models or the network failed.
+    #[error(transparent)]
+    Remote(#[from] remote::RemoteError),
+    /// A model is not in the cache.
+    #[error("`{name}` is not in the cache `{}`", cache.display())]
+    NotInCache {
+        /// The model.
+        name: remote::ModelName,
+        /// The cache.
+        cache: PathBuf,
+    },
     /// A model that helps failed.
     #[error(transparent)]
     Promise(#[from] PromiseError),
@@ -99,6 +116,11 @@ impl Error {
         Some(match self {
             Self::Project(error) => return error.hint(),
             Self::Resolve(error) => return error.hint(),
+            Self::Remote(error) => return error.hint(),
+            Self::NoLocalGenerator { .. } => {
+                "name a server in `[models.generator]`: a table with `url` and `model`".into()
+            }
+            Self::NotInCache { .. } => "`groundtune models list` shows what is there".into(),
             Self::NothingIngested { .. } | Self::Search(S::NoStore { .. }) => {
                 "run `groundtune ingest` first".into()
             }

@@ -1,20 +1,27 @@
 //! The models that the configuration or a command names: which is meant
 //! ([`ModelReference`]), where it is ([`Environment::resolve`]), and opened to help.
 
+mod catalogue;
 mod environment;
 mod reference;
 mod resolve;
 
 use std::path::Path;
 
-use contract::{Embed, Rerank};
+use contract::{Embed, Generate, Rerank};
 use model::{CrossEncoder, CrossEncoderOptions, Embedder, EmbedderOptions};
+use remote::{Chat, RemoteEmbedder, RemoteReranker};
 
 use crate::{Error, Project};
 
+pub use catalogue::ModelListing;
 pub use environment::Environment;
+pub use model::{ModelDescription, ModelKind};
 pub use reference::{ModelReference, ModelServer, ReferenceError};
-pub use remote::{Cache, ModelName, ModelNameError, Secret};
+pub use remote::{
+    Cache, HUGGING_FACE, Hub, ModelName, ModelNameError, NetworkOptions, PYPI, PackageIndex,
+    PullEvent, RemoteError, Secret, Snapshot, Sources,
+};
 pub use resolve::{ModelPlace, ResolveError};
 
 /// What a model is wanted for.
@@ -56,6 +63,10 @@ pub fn open_embedder(
                 let embedder = Embedder::open(&path, &EmbedderOptions::default())?;
                 Some(Box::new(embedder))
             }
+            ModelPlace::Server(server) => {
+                let options = environment.server_options(&server)?;
+                Some(Box::new(RemoteEmbedder::open(options)?))
+            }
         },
     )
 }
@@ -76,6 +87,32 @@ pub fn open_reranker(
             ModelPlace::Local(path) => {
                 let reranker = CrossEncoder::open(&path, &CrossEncoderOptions::default())?;
                 Some(Box::new(reranker))
+            }
+            ModelPlace::Server(server) => {
+                let options = environment.server_options(&server)?;
+                Some(Box::new(RemoteReranker::new(options)?))
+            }
+        },
+    )
+}
+
+/// Opens the model that writes which `reference` names, if it names one. Paths are
+/// relative to `base`.
+///
+/// # Errors
+/// If it is not there, damaged, or of a kind that is not known.
+pub fn open_generator(
+    reference: &ModelReference,
+    base: &Path,
+    environment: &Environment,
+) -> Result<Option<Box<dyn Generate>>, Error> {
+    Ok(
+        match environment.resolve(reference, ModelUse::Generator, base)? {
+            ModelPlace::Nowhere => None,
+            ModelPlace::Local(path) => return Err(Error::NoLocalGenerator { path }),
+            ModelPlace::Server(server) => {
+                let options = environment.server_options(&server)?;
+                Some(Box::new(Chat::new(options)?))
             }
         },
     )
@@ -102,5 +139,16 @@ impl Project {
         environment: &Environment,
     ) -> Result<Option<Box<dyn Rerank>>, Error> {
         open_reranker(&self.config.models.reranker, &self.root, environment)
+    }
+
+    /// Opens the model that writes answers, if the configuration names one.
+    ///
+    /// # Errors
+    /// As [`open_generator`].
+    pub fn open_generator(
+        &self,
+        environment: &Environment,
+    ) -> Result<Option<Box<dyn Generate>>, Error> {
+        open_generator(&self.config.models.generator, &self.root, environment)
     }
 }

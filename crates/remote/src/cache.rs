@@ -5,6 +5,7 @@
 //! a branch is at) and `snapshots/COMMIT/` (links from the files' names to the blobs).
 //! Described in huggingface_hub's "Understand caching".
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -22,7 +23,8 @@ pub struct Cache {
 /// One model of the cache in one revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
-    /// The model; its revision is the branch, tag or version that leads here, if one does.
+    /// The model; its revision is the branch, tag or version that leads here, if one
+    /// other than `main` does.
     pub name: ModelName,
     /// The commit, or what stands for it: it names the contents.
     pub commit: String,
@@ -94,7 +96,8 @@ impl Cache {
                     .map(|(revision, _)| revision)
                     .min_by_key(|revision| (*revision != MAIN, revision.len()));
                 all.push(Snapshot {
-                    name: name.clone().at(revision.cloned()),
+                    // `main` is what a bare name means.
+                    name: name.clone().at(revision.filter(|it| *it != MAIN).cloned()),
                     folder: model.join("snapshots").join(&commit),
                     commit,
                 });
@@ -103,6 +106,56 @@ impl Cache {
         all.sort_by(|a, b| (&a.name, &a.commit).cmp(&(&b.name, &b.commit)));
         Ok(all)
     }
+}
+
+impl Cache {
+    /// Takes a snapshot out of the cache: its folder, the references to it, and the
+    /// blobs that no other snapshot of the model uses. Returns how many bytes that frees.
+    ///
+    /// # Errors
+    /// If something cannot be removed; what is left is still whole or not found.
+    pub fn remove(&self, snapshot: &Snapshot) -> Result<u64, RemoteError> {
+        let model = self.model_folder(&snapshot.name);
+        let snapshots = model.join("snapshots");
+        let before = bytes_in(&model)?;
+        // References first: what is half removed is not found.
+        for (revision, commit) in references(&model.join("refs"))? {
+            if commit == snapshot.commit {
+                fs_err::remove_file(model.join("refs").join(revision))?;
+            }
+        }
+        fs_err::remove_dir_all(&snapshot.folder)?;
+        let others = folders(&snapshots)?;
+        if others.is_empty() {
+            fs_err::remove_dir_all(&model)?;
+            return Ok(before);
+        }
+        let mut used = BTreeSet::new();
+        for other in others {
+            walk(&snapshots.join(other), "", &mut |_, path| {
+                // A link whose blob is gone uses none.
+                used.extend(fs_err::canonicalize(path).ok());
+                Ok(())
+            })?;
+        }
+        walk(&model.join("blobs"), "", &mut |_, path| {
+            if !used.contains(&fs_err::canonicalize(path)?) {
+                fs_err::remove_file(path)?;
+            }
+            Ok(())
+        })?;
+        Ok(before.saturating_sub(bytes_in(&model)?))
+    }
+}
+
+/// Returns how many bytes the files below `folder` have, links not counted.
+fn bytes_in(folder: &Path) -> Result<u64, RemoteError> {
+    let mut bytes = 0;
+    walk(folder, "", &mut |_, path| {
+        bytes += fs_err::symlink_metadata(path)?.len();
+        Ok(())
+    })?;
+    Ok(bytes)
 }
 
 impl Snapshot {
@@ -251,7 +304,7 @@ mod tests {
         }
         let all = cache.snapshots().unwrap();
         let names: Vec<String> = all.iter().map(|it| it.name.to_string()).collect();
-        assert_eq!(names, ["org/one", "org/two@main", "org/two@refs/pr/1"]);
+        assert_eq!(names, ["org/one", "org/two", "org/two@refs/pr/1"]);
         assert_eq!(all[0].files().unwrap(), [("config.json".to_owned(), 2)]);
     }
 
@@ -262,6 +315,39 @@ mod tests {
             &[("models--org--a/refs/main", "../../elsewhere")],
         );
         assert_eq!(commit(&cache, "org/a@main"), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_others_use_stays() {
+        let (_guard, cache) = cache(
+            &[
+                "models--org--a/snapshots/aaa",
+                "models--org--a/snapshots/bbb",
+            ],
+            &[
+                ("models--org--a/refs/main", "aaa"),
+                ("models--org--a/refs/old", "bbb"),
+            ],
+        );
+        let model = cache.folder().join("models--org--a");
+        fs_err::create_dir(model.join("blobs")).unwrap();
+        for (blob, users) in [("shared", &["aaa", "bbb"][..]), ("own", &["aaa"])] {
+            fs_err::write(model.join("blobs").join(blob), "12345").unwrap();
+            for user in users {
+                let link = model.join("snapshots").join(user).join(blob);
+                fs_err::os::unix::fs::symlink(format!("../../blobs/{blob}"), link).unwrap();
+            }
+        }
+        let find = |name: &str| cache.find(&name.parse().unwrap()).unwrap();
+        cache.remove(&find("org/a").unwrap()).unwrap();
+        assert_eq!(find("org/a@main"), None);
+        let left = find("org/a@old").unwrap();
+        let files: Vec<String> = left.files().unwrap().into_iter().map(|it| it.0).collect();
+        assert_eq!(files, ["config.json", "shared"]);
+        assert!(!model.join("blobs/own").exists() && model.join("blobs/shared").exists());
+        cache.remove(&left).unwrap();
+        assert!(!model.exists());
     }
 
     #[test]

@@ -48,6 +48,14 @@ pub enum RemoteError {
         /// Why.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// Nobody knows the server's name.
+    #[error("no server called `{host}` is known")]
+    NoHost {
+        /// The server.
+        host: String,
+        /// What the system says.
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// The server was silent for too long.
     #[error("`{host}` said nothing for {} s", waited.as_secs_f64())]
     TimedOut {
@@ -193,7 +201,7 @@ impl RemoteError {
             Self::Offline { .. } => {
                 "run it without `--offline` and `HF_HUB_OFFLINE`, or copy the model here and name its folder".into()
             }
-            Self::Connection { .. } | Self::Broken { .. } | Self::TimedOut { .. } => {
+            Self::NoHost { .. } | Self::Connection { .. } | Self::Broken { .. } | Self::TimedOut { .. } => {
                 "is the network there, and the address right? Behind a proxy set `HTTPS_PROXY`; a mirror of the hub is named with `HF_ENDPOINT`. What was downloaded is kept, and the next run goes on from there".into()
             }
             Self::TooMany { .. } => "wait a while and run it again; a token (`HF_TOKEN`) may do more".into(),

@@ -413,11 +413,16 @@ fn failure(url: &str, waited: Duration, error: ureq::Error) -> RemoteError {
         }
         ureq::Error::Timeout(_) => RemoteError::TimedOut { host, waited },
         ureq::Error::Io(error) if is_timeout(&error) => RemoteError::TimedOut { host, waited },
-        ureq::Error::Io(error) if is_refusal(&error) => RemoteError::Connection {
+        ureq::Error::Io(error) if is_break(&error) => RemoteError::Broken {
             host,
             source: Box::new(error),
         },
-        ureq::Error::Io(error) => RemoteError::Broken {
+        // The standard library has no kind of error for names that nobody knows.
+        ureq::Error::Io(error) if error.to_string().contains("lookup") => RemoteError::NoHost {
+            host,
+            source: Box::new(error),
+        },
+        ureq::Error::HostNotFound => RemoteError::NoHost {
             host,
             source: Box::new(error),
         },
@@ -439,11 +444,16 @@ fn is_timeout(error: &io::Error) -> bool {
     )
 }
 
-fn is_refusal(error: &io::Error) -> bool {
+fn is_break(error: &io::Error) -> bool {
     use io::ErrorKind as K;
     matches!(
         error.kind(),
-        K::ConnectionRefused | K::HostUnreachable | K::NetworkUnreachable | K::AddrNotAvailable
+        K::ConnectionReset
+            | K::ConnectionAborted
+            | K::BrokenPipe
+            | K::UnexpectedEof
+            | K::InvalidData
+            | K::NotConnected
     )
 }
 

@@ -13,7 +13,7 @@ use crate::{Cache, Hub, ModelName, Network, PackageIndex, RemoteError, Snapshot,
 const LOOK: Duration = Duration::from_millis(200);
 
 /// Where models are fetched from, and where to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Sources {
     /// The hub.
     pub hub: Hub,

@@ -10,6 +10,7 @@ mod index;
 mod ingest;
 mod init;
 mod lines;
+mod models;
 mod question;
 mod rerank;
 mod search;
@@ -40,6 +41,7 @@ pub(crate) enum Command {
     Doctor(doctor::Arguments),
     Eval(eval::Arguments),
     Index(index::Arguments),
+    Models(models::Arguments),
 }
 
 /// Does it.
@@ -61,6 +63,7 @@ pub(crate) fn run(
         Command::Doctor(arguments) => doctor::run(&arguments, project, ui),
         Command::Eval(arguments) => eval::run(arguments, project, ui),
         Command::Index(arguments) => index::run(arguments, project, ui),
+        Command::Models(arguments) => models::run(arguments, project, ui),
     }
 }
 

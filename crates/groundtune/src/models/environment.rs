@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use remote::{Cache, Secret};
+use remote::{Cache, NetworkOptions, Secret, Sources};
 
 /// Where models lie and which keys there are. The library reads no environment: whoever
 /// calls it says what of it counts.
@@ -11,6 +11,10 @@ use remote::{Cache, Secret};
 pub struct Environment {
     /// The cache of downloaded models, if there is a place for one.
     pub cache: Option<Cache>,
+    /// How the network is reached.
+    pub network: NetworkOptions,
+    /// Where models are fetched from.
+    pub sources: Sources,
     /// Returns the secret that an environment variable of this name holds.
     keys: Option<Arc<dyn Fn(&str) -> Option<Secret> + Send + Sync>>,
 }
@@ -41,6 +45,8 @@ impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Environment")
             .field("cache", &self.cache)
+            .field("network", &self.network)
+            .field("sources", &self.sources)
             .finish_non_exhaustive()
     }
 }

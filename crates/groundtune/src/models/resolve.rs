@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use remote::{ModelName, RemoteError, Snapshot};
+use remote::{ModelName, NetworkOptions, RemoteError, Retry, ServerOptions, Snapshot};
 use thiserror::Error;
 
-use super::{Environment, ModelReference, ModelUse};
+use super::{Environment, ModelReference, ModelServer, ModelUse};
 
 /// Where a model is that was named.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub enum ModelPlace {
     Nowhere,
     /// A folder or a `.gguf` file.
     Local(PathBuf),
+    /// On a server.
+    Server(ModelServer),
 }
 
 /// Why a named model was not found.
@@ -57,11 +59,15 @@ pub enum ResolveError {
         /// What was wanted.
         wanted: ModelUse,
     },
-    /// Servers cannot do this.
-    #[error("no {} can be asked of a server yet", wanted.word())]
-    NoServer {
-        /// What was wanted.
-        wanted: ModelUse,
+    /// The variable that should hold a server's key does not.
+    #[error(
+        "the environment variable `{variable}`, which should hold the key of `{server}`, is not set"
+    )]
+    NoKey {
+        /// The variable.
+        variable: String,
+        /// The server.
+        server: String,
     },
     /// The cache could not be read.
     #[error("the cache of models could not be read")]
@@ -94,7 +100,8 @@ impl ResolveError {
             Self::NoSuchPath { .. } => {
                 "a model is a folder, a `.gguf` file, or a name such as `org/name`; `groundtune models list` shows those that were pulled".into()
             }
-            Self::NoServer { .. } | Self::Cache(_) => return None,
+            Self::NoKey { variable, .. } => format!("set it: `export {variable}=…`"),
+            Self::Cache(error) => return error.hint(),
         })
     }
 }
@@ -127,9 +134,38 @@ impl Environment {
         match reference {
             ModelReference::None => Ok(ModelPlace::Nowhere),
             ModelReference::BuiltIn => Err(ResolveError::NotBuiltIn { wanted }),
-            ModelReference::Server(_) => Err(ResolveError::NoServer { wanted }),
+            ModelReference::Server(server) => Ok(ModelPlace::Server(server.clone())),
             ModelReference::Named(text) => self.find(text, base).map(ModelPlace::Local),
         }
+    }
+
+    /// Returns how `server` is reached, with its key.
+    ///
+    /// # Errors
+    /// If the variable that should hold the key is not set.
+    pub fn server_options(&self, server: &ModelServer) -> Result<ServerOptions, ResolveError> {
+        let key = match &server.key_env {
+            None => None,
+            Some(variable) => Some(self.key(variable).ok_or_else(|| ResolveError::NoKey {
+                variable: variable.clone(),
+                server: server.url.clone(),
+            })?),
+        };
+        Ok(ServerOptions {
+            url: server.url.clone(),
+            model: server.model.clone(),
+            key,
+            key_variable: server.key_env.clone(),
+            network: NetworkOptions {
+                connect_timeout: server.connect_timeout,
+                timeout: server.timeout,
+                retry: Retry {
+                    times: server.retries,
+                    ..self.network.retry
+                },
+                ..self.network.clone()
+            },
+        })
     }
 
     fn find(&self, text: &str, base: &Path) -> Result<PathBuf, ResolveError> {
@@ -203,7 +239,7 @@ mod tests {
         let reference = text.parse().unwrap();
         match environment.resolve(&reference, ModelUse::Embedder, base)? {
             ModelPlace::Local(path) => Ok(path),
-            ModelPlace::Nowhere => Ok(PathBuf::new()),
+            _ => Ok(PathBuf::new()),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod hub;
 mod index;
+mod models;
 #[expect(dead_code, reason = "the tests of other crates use it too")]
 mod server;
 

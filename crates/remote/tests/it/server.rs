@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -93,6 +94,14 @@ impl Answer {
     }
 }
 
+impl Answer {
+    /// Waits before one of the pieces.
+    pub(crate) fn silent_before(mut self, piece: usize, pause: Duration) -> Self {
+        self.pieces[piece].0 = pause;
+        self
+    }
+}
+
 type Handler = dyn Fn(&Request, usize) -> Option<Answer> + Send + Sync;
 
 /// A server; it answers until the test's process ends.
@@ -100,6 +109,7 @@ pub(crate) struct Server {
     /// `http://127.0.0.1:PORT`
     pub(crate) url: String,
     requests: Arc<Mutex<Vec<Request>>>,
+    broken: Arc<AtomicUsize>,
 }
 
 impl Server {
@@ -111,18 +121,31 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback is there");
         let address = listener.local_addr().expect("it is bound");
         let requests = Arc::new(Mutex::new(Vec::new()));
+        let broken = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&broken);
         let (seen, handler): (_, Arc<Handler>) = (Arc::clone(&requests), Arc::new(handler));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (seen, handler) = (Arc::clone(&seen), Arc::clone(&handler));
                 // A client that went away is no concern of the server's.
-                std::thread::spawn(move || serve(stream, &seen, &*handler));
+                let broken = Arc::clone(&count);
+                std::thread::spawn(move || {
+                    if serve(stream, &seen, &*handler).is_err() {
+                        broken.fetch_add(1, Ordering::SeqCst);
+                    }
+                });
             }
         });
         Self {
             url: format!("http://{address}"),
             requests,
+            broken,
         }
+    }
+
+    /// How many answers could not be given because nobody listened any more.
+    pub(crate) fn broken(&self) -> usize {
+        self.broken.load(Ordering::SeqCst)
     }
 
     /// What was asked so far.
@@ -140,6 +163,18 @@ fn serve(
     handler: &Handler,
 ) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
+    while serve_one(&mut stream, &mut reader, seen, handler)? {}
+    Ok(())
+}
+
+/// Answers one request; returns whether another may follow on the connection, which is
+/// so where somebody takes the server for a proxy.
+fn serve_one(
+    stream: &mut TcpStream,
+    reader: &mut BufReader<TcpStream>,
+    seen: &Mutex<Vec<Request>>,
+    handler: &Handler,
+) -> std::io::Result<bool> {
     let mut line = String::new();
     reader.read_line(&mut line)?;
     let mut words = line.split_whitespace().map(str::to_owned);
@@ -170,8 +205,12 @@ fn serve(
         seen.push(request.clone());
         seen.len() - 1
     };
+    if request.method == "CONNECT" {
+        stream.write_all(b"HTTP/1.1 200 Connected\r\n\r\n")?;
+        return Ok(true);
+    }
     let Some(answer) = handler(&request, before) else {
-        return Ok(());
+        return Ok(false);
     };
     let mut head = format!("HTTP/1.1 {} X\r\nConnection: close\r\n", answer.status);
     for (name, value) in &answer.headers {
@@ -188,5 +227,5 @@ fn serve(
         stream.write_all(piece)?;
         stream.flush()?;
     }
-    Ok(())
+    Ok(false)
 }

