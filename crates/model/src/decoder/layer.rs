@@ -59,6 +59,22 @@ pub(super) struct Layer {
     pub(super) feed: FeedForward,
 }
 
+impl Layer {
+    /// Returns the weights of all linear parts.
+    pub(super) fn matrices(&self) -> impl Iterator<Item = &Matrix> {
+        let attention: Vec<&Linear> = match &self.query_key_value {
+            QueryKeyValue::Together(all) => vec![all],
+            QueryKeyValue::Apart(parts) => parts.iter().collect(),
+        };
+        let feed = match &self.feed {
+            FeedForward::Plain { up, down, .. } => vec![up, down],
+            FeedForward::Gated { gate, up, down } => vec![gate, up, down],
+        };
+        let parts = attention.into_iter().chain([&self.attention_out]);
+        parts.chain(feed).map(|linear| &linear.weight)
+    }
+}
+
 /// Finds a decoder's parts in its weights.
 pub(super) struct Parts<'a> {
     pub(super) weights: &'a Weights,

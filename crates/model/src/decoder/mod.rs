@@ -2,9 +2,10 @@
 //!
 //! An architecture is one file ([`gpt2`], [`llama`]): its configuration, and its
 //! tensors' names as a table. All of them become one description ([`config`]) and one
-//! list of layers ([`layer`]), and take one road ([`forward`]). Weights are used where
+//! list of layers ([`layer`]), and take one road ([`forward`], [`block`]). Weights are used where
 //! they lie in their file, mapped into memory; only norms and biases are copied.
 
+mod block;
 mod cache;
 mod config;
 mod forward;
@@ -12,6 +13,7 @@ mod gpt2;
 mod layer;
 mod llama;
 mod names;
+mod project;
 mod rope;
 
 use std::num::NonZeroUsize;
@@ -141,6 +143,20 @@ impl Decoder {
     /// the model can read if these are fewer.
     pub fn cache(&self, capacity: usize) -> Cache {
         Cache::new(self.cache_shape(), capacity.min(self.config.context))
+    }
+
+    /// Returns how many bytes of weights are read for each token: all but tables that are
+    /// only looked up in.
+    pub fn bytes_per_token(&self) -> usize {
+        let layers = self.layers.iter().flat_map(Layer::matrices);
+        let head = self
+            .head
+            .as_ref()
+            .map_or(&self.embedding, |head| &head.weight);
+        layers
+            .chain([head])
+            .map(|matrix| matrix.view().bytes().len())
+            .sum()
     }
 
     fn cache_shape(&self) -> CacheShape {

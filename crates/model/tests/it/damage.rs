@@ -1,6 +1,7 @@
 //! Folders that are damaged, or of another kind: always an error, with its reason.
 
 use contract::{Embed as _, TextRole};
+use model::decoder::{Decoder, DecoderOptions, Step, Wanted, Workspace};
 use model::{CrossEncoder, CrossEncoderOptions, Embedder, EmbedderOptions};
 
 use crate::{copy, tiny};
@@ -142,5 +143,145 @@ fn a_flipped_byte_never_panics() {
             }
         }
         fs_err::write(&path, whole).unwrap();
+    }
+}
+
+/// Returns why there is no decoder at `path`, less the folder.
+fn no_decoder(path: &std::path::Path) -> String {
+    let error = Decoder::open(path, &DecoderOptions::default())
+        .err()
+        .expect("it is refused");
+    let folder = if path.is_dir() {
+        path
+    } else {
+        path.parent().expect("a file has a folder")
+    };
+    error
+        .to_string()
+        .replace(&folder.display().to_string(), ".")
+}
+
+#[test]
+fn a_decoder_that_is_not_known_is_named() {
+    for (name, from, to, expect) in [
+        (
+            "llama",
+            "\"model_type\": \"llama\"",
+            "\"model_type\": \"mamba\"",
+            "`model_type` in `./config.json` is `mamba`, expected `gpt2`, `llama`, `mistral`, \
+             `qwen2` or `qwen3`",
+        ),
+        (
+            "llama",
+            "\"hidden_act\": \"silu\"",
+            "\"hidden_act\": \"gelu\"",
+            "`hidden_act` in `./config.json` is `gelu`, expected `silu`",
+        ),
+        (
+            "llama",
+            "\"num_key_value_heads\": 2",
+            "\"num_key_value_heads\": 3",
+            "`num_attention_heads` in `./config.json` is `4`, expected a multiple of 3 heads of keys",
+        ),
+        (
+            "llama",
+            "\"rope_type\": \"llama3\"",
+            "\"rope_type\": \"longrope\"",
+            "`rope_type` in `./config.json` is `longrope`, expected `default`, `linear`, \
+             `dynamic`, `llama3` or `yarn`",
+        ),
+        (
+            "llama",
+            "\"model_type\"",
+            "\"quantization_config\": {\"quant_method\": \"gptq\"}, \"model_type\"",
+            "`quantization_config` in `./config.json` is `gptq`, expected weights as they were \
+             trained, or a GGUF file",
+        ),
+        (
+            "llama",
+            "\"vocab_size\": 286",
+            "\"vocab_size\": 300",
+            "tensor `model.embed_tokens.weight` in `./model.safetensors` has shape [286, 24], \
+             expected [300, 24]",
+        ),
+        (
+            "gpt2",
+            "\"n_layer\": 2",
+            "\"n_layer\": 3",
+            "`./model.safetensors` has no tensor `transformer.h.2.attn.c_attn.weight`",
+        ),
+        (
+            "gpt2",
+            "\"n_head\": 3",
+            "\"n_head\": 5",
+            "`n_embd` in `./config.json` is `24`, expected a multiple of 5 heads",
+        ),
+    ] {
+        let folder = copy(&format!("decoders/{name}"));
+        let path = folder.path().join("config.json");
+        let text = fs_err::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "no {from}");
+        fs_err::write(&path, text.replace(from, to)).unwrap();
+        assert_eq!(no_decoder(folder.path()), expect);
+    }
+}
+
+#[test]
+fn a_decoder_without_its_files_says_which() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(no_decoder(folder.path()), "`.` has no `config.json`");
+    let words = no_decoder(&folder.path().join("none.gguf"));
+    assert!(words.contains("./none.gguf"), "{words}");
+    for name in ["a.gguf", "b.gguf"] {
+        fs_err::write(folder.path().join(name), b"GGUF").unwrap();
+    }
+    assert_eq!(
+        no_decoder(folder.path()),
+        "`.` has several GGUF files; name one of them"
+    );
+    let bert = copy("bert");
+    assert!(no_decoder(bert.path()).contains("is `bert`, expected `gpt2`"));
+}
+
+#[test]
+fn a_flipped_byte_in_a_decoder_never_panics() {
+    for (name, file, length) in [
+        ("llama", "config.json", 830),
+        ("llama", "model.safetensors", 3_000),
+        ("mixed", "model.gguf", 2_500),
+    ] {
+        let folder = copy(&format!("decoders/{name}"));
+        let path = folder.path().join(file);
+        let whole = fs_err::read(&path).unwrap();
+        let options = DecoderOptions {
+            threads: std::num::NonZeroUsize::new(1),
+        };
+        for round in 0..500usize {
+            let mut bytes = whole.clone();
+            bytes[round * 7919 % length] = b"0123456789-e\"{}[],:\0\xff"[round % 21];
+            fs_err::write(&path, bytes).unwrap();
+            let Ok(decoder) = Decoder::open(folder.path(), &options) else {
+                continue;
+            };
+            let step = Step {
+                tokens: &[1, 2, 3],
+                cache: &mut decoder.cache(8),
+                adapters: &[],
+                wanted: Wanted::Last,
+            };
+            let _ = decoder.forward(&mut Workspace::default(), &mut [step]);
+        }
+    }
+}
+
+#[test]
+fn a_gguf_cut_short_anywhere_is_an_error() {
+    let folder = copy("decoders/mixed");
+    let path = folder.path().join("model.gguf");
+    let whole = fs_err::read(&path).unwrap();
+    for length in (0..whole.len()).step_by(1_997) {
+        fs_err::write(&path, &whole[..length]).unwrap();
+        let words = no_decoder(&path);
+        assert!(words.contains("cut short"), "{length} bytes: {words}");
     }
 }

@@ -8,6 +8,7 @@ mod damage;
 mod decoder;
 mod embedder;
 mod lora;
+mod pretrained;
 mod tokenizer;
 
 use std::path::{Path, PathBuf};

@@ -1,0 +1,346 @@
+//! A block of tokens on its way through a decoder's layers.
+//!
+//! Letters: `T` tokens of the block, `D` width, `H` heads, `W` a head's width, `F` inner
+//! width.
+//!
+//! A layer is `x ← x + attention(norm(x))`, `x ← x + feed-forward(norm(x))`; both sums
+//! cost nothing of their own, for the products are added to `x` where it lies.
+
+use tensor::{Activation, Cached, CausalAttention, Scratch};
+
+use super::config::{DecoderConfig, Feed, Positions};
+use super::layer::{FeedForward, Linear, QueryKeyValue};
+use super::project::Projection;
+use super::{Decoder, Step};
+use crate::lora::Module;
+
+/// Sequences whose attention is one call.
+const SEQUENCES: usize = 16;
+/// Numbers of a loop without products that a thread takes together; fewer are not worth
+/// sharing.
+const SHARE: usize = 1 << 14;
+
+/// Tokens of one sequence in a block.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    pub(super) step: usize,
+    /// The first of the step's tokens.
+    pub(super) from: usize,
+    pub(super) tokens: usize,
+    /// Its row in the block.
+    pub(super) row: usize,
+    /// Its place in the sequence.
+    pub(super) position: usize,
+}
+
+/// What is between a block's layers and within one; each by rows of tokens.
+pub(super) struct Room<'a> {
+    /// `(T, D)`: what goes from layer to layer.
+    pub(super) x: &'a mut [f32],
+    /// `(T, D)`: the same, normalised.
+    pub(super) y: &'a mut [f32],
+    /// `(T, H W)`, or queries, keys and values together.
+    pub(super) queries: &'a mut [f32],
+    /// `(T, heads of keys · W)`, unless together.
+    pub(super) keys: &'a mut [f32],
+    /// As keys.
+    pub(super) values: &'a mut [f32],
+    /// `(T, H W)`
+    pub(super) attended: &'a mut [f32],
+    /// `(T, F)`, if there is a gate.
+    pub(super) gate: &'a mut [f32],
+    /// `(T, F)`
+    pub(super) up: &'a mut [f32],
+    /// `(T, W / 2)`, if positions are rotations.
+    pub(super) cosines: &'a mut [f32],
+    /// As cosines.
+    pub(super) sines: &'a mut [f32],
+}
+
+impl Room<'_> {
+    /// Returns how many numbers of each kind `tokens` take.
+    pub(super) fn lengths(decoder: &Decoder, tokens: usize) -> [usize; 10] {
+        let config = &decoder.config;
+        let together = decoder.names.query_key_value.len() == 1;
+        let (queries, keys) = (config.query_width(), config.key_width());
+        let angles = match &config.positions {
+            Positions::Rotary(rotary) => rotary.frequencies.len(),
+            Positions::Learned => 0,
+        };
+        let gate = match config.feed {
+            Feed::Gated => config.inner,
+            Feed::Plain(_) => 0,
+        };
+        let (first, second) = match together {
+            true => (queries + 2 * keys, 0),
+            false => (queries, keys),
+        };
+        [
+            config.width,
+            config.width,
+            first,
+            second,
+            second,
+            queries,
+            gate,
+            config.inner,
+            angles,
+            angles,
+        ]
+        .map(|width| width * tokens)
+    }
+
+    /// Returns the room of the first `tokens`.
+    pub(super) fn first(&mut self, decoder: &Decoder, tokens: usize) -> Room<'_> {
+        let [
+            x,
+            y,
+            queries,
+            keys,
+            values,
+            attended,
+            gate,
+            up,
+            cosines,
+            sines,
+        ] = Self::lengths(decoder, tokens);
+        Room {
+            x: &mut self.x[..x],
+            y: &mut self.y[..y],
+            queries: &mut self.queries[..queries],
+            keys: &mut self.keys[..keys],
+            values: &mut self.values[..values],
+            attended: &mut self.attended[..attended],
+            gate: &mut self.gate[..gate],
+            up: &mut self.up[..up],
+            cosines: &mut self.cosines[..cosines],
+            sines: &mut self.sines[..sines],
+        }
+    }
+}
+
+/// A block and the sequences it is of.
+pub(super) struct Block<'a, 's> {
+    pub(super) decoder: &'a Decoder,
+    pub(super) steps: &'a mut [Step<'s>],
+    pub(super) spans: &'a [Span],
+    pub(super) room: Room<'a>,
+    pub(super) scratch: &'a mut Scratch,
+    /// `(T, rank)` of the adapter with the most.
+    pub(super) low: &'a mut [f32],
+}
+
+/// Begins the products of a layer: they need everything of a block but its numbers.
+macro_rules! projection {
+    ($block:ident, $layer:expr) => {
+        Projection {
+            decoder: $block.decoder,
+            steps: &*$block.steps,
+            spans: $block.spans,
+            layer: $layer,
+            scratch: &mut *$block.scratch,
+            low: &mut *$block.low,
+        }
+    };
+}
+
+impl Block<'_, '_> {
+    /// Takes the tokens through all layers: what comes out is in `x`, keys and values are
+    /// in the caches.
+    pub(super) fn read(&mut self) {
+        self.embed();
+        for layer in 0..self.decoder.layers.len() {
+            self.attend(layer);
+            self.feed(layer);
+        }
+    }
+
+    /// Sets `x` to what each token, and perhaps its position, stands for, and prepares
+    /// the angles of rotations.
+    fn embed(&mut self) {
+        let width = self.decoder.config.width;
+        let embedding = self.decoder.embedding.view();
+        let room = &mut self.room;
+        for span in self.spans {
+            let tokens = &self.steps[span.step].tokens[span.from..span.from + span.tokens];
+            let rows = room.x[span.row * width..].chunks_exact_mut(width);
+            for (token, row) in tokens.iter().zip(rows) {
+                embedding.row(*token as usize, row);
+            }
+            if let Positions::Rotary(rotary) = &self.decoder.config.positions {
+                let pairs = rotary.frequencies.len();
+                let rows = span.row * pairs..(span.row + span.tokens) * pairs;
+                let cosines = &mut room.cosines[rows.clone()];
+                rotary.angles(span.position, cosines, &mut room.sines[rows]);
+            }
+            if let Some(positions) = &self.decoder.positions {
+                let positions = positions.view();
+                for token in 0..span.tokens {
+                    let place = &mut room.y[..width];
+                    positions.row(span.position + token, place);
+                    let row = &mut room.x[(span.row + token) * width..][..width];
+                    for (x, place) in row.iter_mut().zip(place) {
+                        *x += *place;
+                    }
+                }
+            }
+        }
+    }
+
+    /// `x ← x + attention(norm(x))`.
+    fn attend(&mut self, number: usize) {
+        let layer = &self.decoder.layers[number];
+        self.decoder
+            .normalize(&layer.attention_norm, self.room.x, self.room.y);
+        match &layer.query_key_value {
+            QueryKeyValue::Together(linear) => self.together(number, linear),
+            QueryKeyValue::Apart(linear) => self.apart(number, linear),
+        }
+        self.look(number);
+        let room = &mut self.room;
+        let part = (Module::AttentionOut, &layer.attention_out);
+        projection!(self, number).add(room.attended, part, room.x, room.y);
+    }
+
+    /// Queries, keys and values of one product: keys and values go to the caches.
+    fn together(&mut self, number: usize, linear: &Linear) {
+        let config = &self.decoder.config;
+        let width = config.query_width();
+        let stride = width + 2 * config.key_width();
+        let value = stride - config.key_width();
+        let all = &mut *self.room.queries;
+        projection!(self, number).set(
+            self.room.y,
+            [(Module::QueryKeyValue, linear)],
+            [all],
+            Activation::Identity,
+        );
+        for span in self.spans {
+            let rows = &all[span.row * stride..(span.row + span.tokens) * stride];
+            let cache = &mut *self.steps[span.step].cache;
+            cache.put(number, 0, span.position, &rows[width..], stride);
+            cache.put(number, 1, span.position, &rows[value..], stride);
+        }
+        // The queries move together.
+        for row in 1..all.len() / stride {
+            all.copy_within(row * stride..row * stride + width, row * width);
+        }
+    }
+
+    /// Queries, keys and values of a product each; they are normalised and rotated as the
+    /// model has it, and keys and values go to the caches.
+    fn apart(&mut self, number: usize, [q, k, v]: &[Linear; 3]) {
+        let decoder = self.decoder;
+        let room = &mut self.room;
+        projection!(self, number).set(
+            room.y,
+            [(Module::Query, q), (Module::Key, k), (Module::Value, v)],
+            [room.queries, room.keys, room.values],
+            Activation::Identity,
+        );
+        if let Some([of_queries, of_keys]) = &decoder.layers[number].head_norms {
+            decoder.kernels.rms_norm_in_place(of_queries, room.queries);
+            decoder.kernels.rms_norm_in_place(of_keys, room.keys);
+        }
+        if let Positions::Rotary(rotary) = &decoder.config.positions {
+            let turn = tensor::Rotary {
+                pairs: rotary.pairs,
+                head_width: decoder.config.head_width,
+                half: rotary.frequencies.len(),
+            };
+            for rows in [&mut *room.queries, &mut *room.keys] {
+                decoder.kernels.rotate(turn, rows, room.cosines, room.sines);
+            }
+        }
+        let width = decoder.config.key_width();
+        for span in self.spans {
+            let rows = span.row * width..(span.row + span.tokens) * width;
+            let cache = &mut *self.steps[span.step].cache;
+            cache.put(number, 0, span.position, &room.keys[rows.clone()], width);
+            cache.put(number, 1, span.position, &room.values[rows], width);
+        }
+    }
+
+    /// Sets `attended` to what each token finds in its sequence.
+    fn look(&mut self, layer: usize) {
+        let config = &self.decoder.config;
+        let width = config.query_width();
+        let shape = attention(config, layer);
+        for spans in self.spans.chunks(SEQUENCES) {
+            let mut sequences = [Cached {
+                keys: &[],
+                values: &[],
+                before: 0,
+                tokens: 0,
+            }; SEQUENCES];
+            for (sequence, span) in sequences.iter_mut().zip(spans) {
+                let [keys, values] = self.steps[span.step].cache.layer(layer);
+                *sequence = Cached {
+                    keys,
+                    values,
+                    before: span.position,
+                    tokens: span.tokens,
+                };
+            }
+            let (first, last) = (spans[0], spans[spans.len() - 1]);
+            let rows = first.row * width..(last.row + last.tokens) * width;
+            self.decoder.kernels.causal_attention(
+                &self.decoder.team,
+                shape,
+                &self.room.queries[rows.clone()],
+                &sequences[..spans.len()],
+                self.scratch,
+                &mut self.room.attended[rows],
+            );
+        }
+    }
+
+    /// `x ← x + feed-forward(norm(x))`.
+    fn feed(&mut self, number: usize) {
+        let decoder = self.decoder;
+        let layer = &decoder.layers[number];
+        let room = &mut self.room;
+        decoder.normalize(&layer.feed_norm, room.x, room.y);
+        let mut project = projection!(self, number);
+        match &layer.feed {
+            FeedForward::Gated { gate, up, down } => {
+                project.set(
+                    room.y,
+                    [(Module::Gate, gate), (Module::Up, up)],
+                    [room.gate, room.up],
+                    Activation::Identity,
+                );
+                let up = &*room.up;
+                let run = |at: usize, gate: &mut [f32]| {
+                    let up = &up[at * SHARE..][..gate.len()];
+                    decoder.kernels.gate(Activation::Silu, gate, up);
+                };
+                if room.gate.len() <= SHARE {
+                    run(0, room.gate);
+                } else {
+                    decoder.team.chunks(room.gate, SHARE, &run);
+                }
+                project.add(room.gate, (Module::Down, down), room.x, room.y);
+            }
+            FeedForward::Plain {
+                up,
+                activation,
+                down,
+            } => {
+                project.set(room.y, [(Module::Up, up)], [room.up], *activation);
+                project.add(room.up, (Module::Down, down), room.x, room.y);
+            }
+        }
+    }
+}
+
+/// Returns the shape of a layer's attention.
+fn attention(config: &DecoderConfig, layer: usize) -> CausalAttention {
+    CausalAttention {
+        heads: config.heads,
+        key_heads: config.key_heads,
+        head_width: config.head_width,
+        scale: config.attention[layer].scale,
+        window: config.attention[layer].window,
+    }
+}
