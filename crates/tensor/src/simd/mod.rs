@@ -13,6 +13,8 @@
 )]
 
 #[cfg(target_arch = "x86_64")]
+mod amx;
+#[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
@@ -30,7 +32,7 @@ pub(crate) use bytes::Bytes;
 pub(crate) use exp::exp;
 
 use crate::format::Format;
-use crate::stored::{panel, quantised, vector};
+use crate::stored::{panel, quantised, tiles, vector};
 use crate::{activation, causal, gemm, norm, pool, rotary, softmax};
 
 /// The most numbers that one `Lanes::V` holds.
@@ -127,6 +129,8 @@ pub struct Kernels {
     pub(crate) mix: unsafe fn(&causal::Few),
     pub(crate) blocks: &'static quantised::Blocks,
     pub(crate) add_rows: unsafe fn(&vector::Weights, &vector::Tokens),
+    /// For many tokens, if the processor has tiles.
+    pub(crate) tiles: Option<&'static tiles::Tiles>,
     pub(crate) widen_rows: unsafe fn(Format, *const u8, usize, usize, usize, *mut f32),
     pub(crate) widen_columns: unsafe fn(Format, *const u8, usize, usize, usize, usize, *mut f32),
 }
@@ -277,6 +281,7 @@ macro_rules! compiled {
                 mix,
                 blocks: &quantised::Blocks { quantise, add_rows: add_block_rows },
                 add_rows,
+                tiles: None,
                 widen_rows,
                 widen_columns,
             }
@@ -297,6 +302,12 @@ const VNNI: Kernels = Kernels {
     name: "AVX-512 VNNI",
     blocks: &vnni::BLOCKS,
     ..AVX512
+};
+#[cfg(target_arch = "x86_64")]
+const AMX: Kernels = Kernels {
+    name: "AMX",
+    tiles: Some(&amx::TILES),
+    ..VNNI
 };
 #[cfg(target_arch = "aarch64")]
 compiled!(NEON, "NEON", neon::Neon, bytes::NeonBytes, rows 6, vectors 4, feature "neon");
@@ -337,6 +348,9 @@ impl Kernels {
                 && is_x86_feature_detected!("avx512vnni")
             {
                 versions.push(&VNNI);
+                if amx::available() {
+                    versions.push(&AMX);
+                }
             }
         }
         #[cfg(target_arch = "aarch64")]

@@ -13,6 +13,7 @@
 mod multiply;
 pub(crate) mod panel;
 pub(crate) mod quantised;
+pub(crate) mod tiles;
 pub(crate) mod vector;
 
 pub use multiply::{Scratch, StoredProduct, Sum};

@@ -54,7 +54,7 @@ impl Scratch {
 }
 
 /// The most products of one input.
-const MOST_PRODUCTS: usize = 8;
+pub(super) const MOST_PRODUCTS: usize = 8;
 /// The formats that are of blocks.
 const MOST_LAYOUTS: usize = 4;
 /// So many tokens and fewer are multiplied row by row of the weight, since there is
@@ -105,6 +105,12 @@ impl Kernels {
             return;
         }
         let few = tokens <= FEW;
+        if let Some(tiles) = self.tiles
+            && !few
+        {
+            tiles.multiply(team, input, products, scratch);
+            return;
+        }
         let mut tasks = [const { None }; MOST_PRODUCTS];
         assert!(
             products.len() <= MOST_PRODUCTS,
@@ -171,13 +177,7 @@ impl Kernels {
         }
         let (panels, laid_out) = (Start(panels.as_mut_ptr()), Start(laid_out));
         team.run(parts, &|part, seat| {
-            let which =
-                tasks.partition_point(|task| task.as_ref().is_some_and(|task| task.first <= part));
-            let task = tasks[which - 1]
-                .as_ref()
-                .expect("every product has its task");
-            let from = (part - task.first) * task.outputs;
-            let to = (from + task.outputs).min(task.product.weight.outputs);
+            let (task, from, to) = find(tasks, part);
             // SAFETY: the shapes were checked, every part has outputs of its own, and
             // every seat a panel of its own.
             unsafe {
@@ -325,24 +325,35 @@ impl Kernels {
     }
 }
 
+/// Returns the product that `part` belongs to, and the part's outputs.
+pub(super) fn find<'a>(tasks: &'a [Option<Task<'a>>], part: usize) -> (&'a Task<'a>, usize, usize) {
+    let which = tasks.partition_point(|task| task.as_ref().is_some_and(|task| task.first <= part));
+    let task = tasks[which - 1]
+        .as_ref()
+        .expect("every product has its task");
+    let from = (part - task.first) * task.outputs;
+    let to = (from + task.outputs).min(task.product.weight.outputs);
+    (task, from, to)
+}
+
 /// A product whose parts are computed.
-struct Task<'a> {
+pub(super) struct Task<'a> {
     /// Its first part among those of all products.
-    first: usize,
+    pub(super) first: usize,
     /// Outputs in a part.
-    outputs: usize,
-    product: Ready<'a>,
+    pub(super) outputs: usize,
+    pub(super) product: Ready<'a>,
 }
 
 /// A product, its output open to all threads.
-struct Ready<'a> {
-    weight: StoredMatrix<'a>,
+pub(super) struct Ready<'a> {
+    pub(super) weight: StoredMatrix<'a>,
     /// Which of the input's layouts it reads, if it is of blocks.
-    layout: Option<usize>,
-    bias: Option<&'a [f32]>,
-    sum: Sum,
-    activation: Activation,
-    output: Start<f32>,
+    pub(super) layout: Option<usize>,
+    pub(super) bias: Option<&'a [f32]>,
+    pub(super) sum: Sum,
+    pub(super) activation: Activation,
+    pub(super) output: Start<f32>,
 }
 
 #[cfg(test)]
@@ -422,7 +433,12 @@ mod tests {
                         });
                         let (mut sum, mut size) = products
                             .fold((0.0, 2.0), |(sum, size), it| (sum + it, size + it.abs()));
-                        size *= 4e-6;
+                        // 2⁻⁸ of blocks and 2⁻¹⁶ of halves, where tiles multiply them.
+                        size *= match format.block_bytes() {
+                            4 => 4e-6,
+                            2 => 2e-5,
+                            _ => 4e-3,
+                        };
                         if blocks_of(*format) && tokens <= FEW {
                             // Inputs of at most 1 are off by at most half of 1/127.
                             let row = &wide[output * inputs..][..inputs];

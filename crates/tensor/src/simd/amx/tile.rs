@@ -1,0 +1,206 @@
+//! The loops over tiles, in assembly: two tiles of tokens times two of outputs, added up
+//! in four tiles over the depth.
+//!
+//! Of every 32 inputs, each plane of the input is one tile for each 16 tokens, and each
+//! plane of the weight two tiles, one for each 16 outputs. Planes lie one after another,
+//! the most significant first.
+
+#![expect(unsafe_code, reason = "assembly")]
+
+use std::arch::asm;
+
+use crate::format::Format;
+
+/// The state that `ldtilecfg` loads: palette 1, and eight tiles of 16 rows of 64 bytes
+/// (Intel SDM, vol. 1, 18.3).
+#[repr(C, align(64))]
+struct Configuration {
+    palette: u8,
+    start_row: u8,
+    reserved: [u8; 14],
+    row_bytes: [u16; 16],
+    rows: [u8; 16],
+}
+
+static CONFIGURATION: Configuration = Configuration {
+    palette: 1,
+    start_row: 0,
+    reserved: [0; 14],
+    row_bytes: [64, 64, 64, 64, 64, 64, 64, 64, 0, 0, 0, 0, 0, 0, 0, 0],
+    rows: [16, 16, 16, 16, 16, 16, 16, 16, 0, 0, 0, 0, 0, 0, 0, 0],
+};
+
+/// Sets this thread's tiles up.
+///
+/// # Safety
+/// The processor must have tiles, and the system must have permitted them.
+pub(super) unsafe fn begin() {
+    // SAFETY: the configuration is valid.
+    unsafe {
+        asm!("ldtilecfg [{}]", in(reg) &raw const CONFIGURATION, options(nostack, readonly));
+    }
+}
+
+/// Gives this thread's tiles back, so that the system need not keep them.
+///
+/// # Safety
+/// As [`begin`].
+pub(super) unsafe fn end() {
+    // SAFETY: the caller promises tiles.
+    unsafe { asm!("tilerelease", options(nostack, nomem)) }
+}
+
+/// Makes a loop over the depth of which `$step` is one turn. In it, tiles 0 to 3 are the
+/// sums, `{a}` and `{c}` the input's planes of the first and the second 16 tokens, `{b}`
+/// the weight's, and `{line}` is 64, a tile's row.
+macro_rules! depth_loop {
+    ($name:ident, $weight_bytes:literal, $($step:expr),+ $(,)?) => {
+        /// # Safety
+        /// As [`multiply`].
+        unsafe fn $name(
+            count: usize,
+            input: *const u8,
+            input_step: usize,
+            second: usize,
+            weight: *const u8,
+            sums: *mut f32,
+        ) {
+            // SAFETY: the caller promises the tiles; `sums` is `(32, 32)`.
+            unsafe {
+                asm!(
+                    "tilezero tmm0",
+                    "tilezero tmm1",
+                    "tilezero tmm2",
+                    "tilezero tmm3",
+                    "2:",
+                    $($step,)+
+                    "add {a}, {step}",
+                    "add {c}, {step}",
+                    concat!("add {b}, ", $weight_bytes),
+                    "dec {count}",
+                    "jnz 2b",
+                    "tilestored [{sums} + 2*{line}], tmm0",
+                    "tilestored [{sums} + 2*{line} + 64], tmm1",
+                    "tilestored [{sums} + 2*{line} + 2048], tmm2",
+                    "tilestored [{sums} + 2*{line} + 2112], tmm3",
+                    a = inout(reg) input => _,
+                    c = inout(reg) input.wrapping_add(second) => _,
+                    b = inout(reg) weight => _,
+                    step = in(reg) input_step,
+                    count = inout(reg) count => _,
+                    line = in(reg) 64usize,
+                    sums = in(reg) sums,
+                    out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                    out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                    options(nostack),
+                );
+            }
+        }
+    };
+}
+
+/// Loads a plane of the input, whose tiles are at the given offset, into tiles 4 and 5.
+macro_rules! input {
+    ($offset:literal) => {
+        concat!(
+            "tileloadd tmm4, [{a} + {line} + ",
+            $offset,
+            "]\n",
+            "tileloadd tmm5, [{c} + {line} + ",
+            $offset,
+            "]"
+        )
+    };
+}
+
+/// Loads a plane of the weight into tiles 6 and 7.
+macro_rules! weight {
+    ($offset:literal, $second:literal) => {
+        concat!(
+            "tileloadd tmm6, [{b} + {line} + ",
+            $offset,
+            "]\n",
+            "tileloadd tmm7, [{b} + {line} + ",
+            $second,
+            "]"
+        )
+    };
+}
+
+/// Adds the products of the loaded planes.
+macro_rules! add {
+    () => {
+        "tdpbf16ps tmm0, tmm4, tmm6\n\
+         tdpbf16ps tmm1, tmm4, tmm7\n\
+         tdpbf16ps tmm2, tmm5, tmm6\n\
+         tdpbf16ps tmm3, tmm5, tmm7"
+    };
+}
+
+depth_loop!(one_by_one, 2048, input!(0), weight!(0, 1024), add!());
+depth_loop!(
+    two_by_one,
+    2048,
+    weight!(0, 1024),
+    input!(1024),
+    add!(),
+    input!(0),
+    add!(),
+);
+depth_loop!(
+    two_by_two,
+    4096,
+    weight!(0, 1024),
+    input!(1024),
+    add!(),
+    input!(0),
+    add!(),
+    weight!(2048, 3072),
+    add!(),
+);
+// In an order in which each step loads one plane only.
+depth_loop!(
+    three_by_three,
+    6144,
+    weight!(0, 1024),
+    input!(2048),
+    add!(),
+    input!(1024),
+    add!(),
+    weight!(2048, 3072),
+    add!(),
+    input!(0),
+    add!(),
+    weight!(4096, 5120),
+    add!(),
+    weight!(0, 1024),
+    add!(),
+);
+
+/// Sets `sums`, `(32, 32)`, to the product of 32 tokens and 32 outputs over `tiles` tiles
+/// of the depth. From one such tile to the next it is `step` bytes in the input, and
+/// from the first 16 tokens to the second it is `second`.
+///
+/// # Safety
+/// The tiles must be [set up](begin), the planes those of the format, and `tiles` not 0.
+pub(super) unsafe fn multiply(
+    format: Format,
+    tiles: usize,
+    input: *const u8,
+    step: usize,
+    second: usize,
+    weight: *const u8,
+    sums: *mut f32,
+) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        match format {
+            Format::F32 => three_by_three(tiles, input, step, second, weight, sums),
+            Format::F16 => two_by_two(tiles, input, step, second, weight, sums),
+            Format::Bf16 => two_by_one(tiles, input, step, second, weight, sums),
+            Format::Q8_0 | Format::Q4_0 | Format::Q4K | Format::Q6K => {
+                one_by_one(tiles, input, step, second, weight, sums);
+            }
+        }
+    }
+}
