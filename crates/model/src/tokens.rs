@@ -10,6 +10,7 @@ use tokenizers::{
 use crate::ModelError;
 use crate::bert::Bert;
 use crate::folder::Folder;
+use crate::tokenizer::json;
 
 const FILE: &str = "tokenizer.json";
 
@@ -53,7 +54,7 @@ impl Tokenizer {
             path: path.clone(),
             source,
         };
-        let mut tokenizer = Tokenize::from_bytes(&bytes).map_err(failed)?;
+        let mut tokenizer: Tokenize = json::read(&path, &bytes)?;
         let special = tokenizer
             .get_post_processor()
             .map_or(0, |it| it.added_tokens(false).max(it.added_tokens(true)));

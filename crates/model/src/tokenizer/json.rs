@@ -9,6 +9,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny, SeqAccess, Visitor};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use tokenizers::models::bpe::{BPE, Vocab};
 use tokenizers::{
@@ -19,12 +20,13 @@ use tokenizers::{
 use crate::ModelError;
 
 use super::pipeline::failed;
+use super::{charsmap, tiktoken};
 
 #[derive(Deserialize)]
 struct File<'a> {
     #[serde(default)]
     added_tokens: Vec<AddedToken>,
-    normalizer: Option<NormalizerWrapper>,
+    normalizer: Option<Value>,
     pre_tokenizer: Option<PreTokenizerWrapper>,
     post_processor: Option<PostProcessorWrapper>,
     decoder: Option<DecoderWrapper>,
@@ -89,13 +91,21 @@ impl<'de> Deserialize<'de> for Merge {
 }
 
 /// Reads a `tokenizer.json`; `path` names it in errors.
-pub(super) fn read(path: &Path, json: &[u8]) -> Result<Tokenizer, ModelError> {
+pub(crate) fn read(path: &Path, json: &[u8]) -> Result<Tokenizer, ModelError> {
     let wrong = |source| ModelError::Json {
         path: path.to_path_buf(),
         source,
     };
     let file: File<'_> = serde_json::from_slice(json).map_err(wrong)?;
     let kind: Kind<'_> = serde_json::from_str(file.model.get()).map_err(wrong)?;
+    if !is_sound(file.normalizer.as_ref()) {
+        return Err(ModelError::Vocabulary {
+            path: path.to_path_buf(),
+            what: "the table of characters".into(),
+            expected: "one that SentencePiece made".into(),
+            found: "damaged".into(),
+        });
+    }
     let has_merges = match &kind.kind {
         Some(kind) => kind == "BPE",
         None => kind.merges.is_some(),
@@ -132,9 +142,14 @@ pub(super) fn read(path: &Path, json: &[u8]) -> Result<Tokenizer, ModelError> {
         .vocab_and_merges(written.vocab, merges)
         .build()
         .map_err(|source| failed(path, source))?;
+    let normalizer: Option<NormalizerWrapper> = file
+        .normalizer
+        .map(serde_json::from_value)
+        .transpose()
+        .map_err(wrong)?;
     let mut tokenizer = Tokenizer::new(model);
     tokenizer
-        .with_normalizer(file.normalizer)
+        .with_normalizer(normalizer)
         .map_err(|source| failed(path, source))?;
     tokenizer.with_pre_tokenizer(file.pre_tokenizer);
     tokenizer.with_post_processor(file.post_processor);
@@ -143,6 +158,21 @@ pub(super) fn read(path: &Path, json: &[u8]) -> Result<Tokenizer, ModelError> {
         .add_tokens(file.added_tokens)
         .map_err(|source| failed(path, source))?;
     Ok(tokenizer)
+}
+
+/// Returns whether all tables of characters in a normalizer are sound.
+fn is_sound(normalizer: Option<&Value>) -> bool {
+    match normalizer {
+        Some(Value::Object(fields)) => fields.iter().all(|(key, value)| {
+            if key == "precompiled_charsmap" {
+                let table = value.as_str().and_then(tiktoken::base64);
+                return table.is_some_and(|table| charsmap::is_sound(&table));
+            }
+            is_sound(Some(value))
+        }),
+        Some(Value::Array(list)) => list.iter().all(|value| is_sound(Some(value))),
+        _ => true,
+    }
 }
 
 /// Returns `merges` if each makes a token that can be: the crate copies what a merge

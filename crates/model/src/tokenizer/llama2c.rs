@@ -59,7 +59,7 @@ fn read(file: &[u8]) -> Option<Vec<Piece>> {
             (0, _) => (b"<unk>".to_vec(), Kind::Unknown),
             (1, _) => (b"<s>".to_vec(), Kind::Control),
             (2, _) => (b"</s>".to_vec(), Kind::Control),
-            (3..259, Some(byte)) => (vec![byte], Kind::Byte),
+            (_, Some(byte)) => (vec![byte], Kind::Byte),
             _ => (bytes.to_vec(), Kind::Normal),
         };
         pieces.push(Piece { bytes, score, kind });

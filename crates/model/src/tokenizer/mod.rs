@@ -7,10 +7,11 @@
 //! [`scored`] for what has scores alone. Their tokens are those of the program that a
 //! format comes from.
 
+mod charsmap;
 mod folder;
 mod gguf;
 mod gpt2;
-mod json;
+pub(crate) mod json;
 mod llama2c;
 mod pipeline;
 mod scored;
@@ -271,6 +272,28 @@ impl TextTokenizer {
                 Text::Spaced(spacing) => spacing.prefix,
                 Text::Words(_) => false,
             },
+        }
+    }
+
+    /// Whether all spaces at the start of a text are not the text's own.
+    fn strips_all(&self) -> bool {
+        match &self.engine {
+            Engine::Scored {
+                text: Text::Spaced(spacing),
+                ..
+            } => spacing.collapse,
+            _ => false,
+        }
+    }
+
+    /// Whether `id` stands for text that no piece covers; its spaces are its own.
+    fn is_unknown(&self, id: u32) -> bool {
+        match &self.engine {
+            Engine::Pipeline(_) => false,
+            Engine::Scored { vocabulary, .. } => vocabulary
+                .pieces
+                .get(id as usize)
+                .is_some_and(|piece| piece.kind == Kind::Unknown),
         }
     }
 

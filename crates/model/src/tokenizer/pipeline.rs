@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use serde_json::Value;
+use tokenizers::utils::SysRegex;
 use tokenizers::{
-    AddedVocabulary, Model as _, OffsetReferential, OffsetType, PreTokenizer as _, Tokenizer,
+    AddedVocabulary, Model as _, ModelWrapper, OffsetReferential, OffsetType, PreTokenizer as _,
+    SplitDelimiterBehavior, Tokenizer,
 };
 
 use crate::ModelError;
@@ -17,6 +19,9 @@ pub(super) struct Pipeline {
     tokenizer: Tokenizer,
     /// The added tokens again, those that are special being text.
     plain: AddedVocabulary,
+    /// Where to part a text so that no special token's name is whole. A unigram model
+    /// would take it for one, as it takes all its pieces.
+    parting: Option<SysRegex>,
     spelling: Spelling,
 }
 
@@ -46,9 +51,14 @@ impl Pipeline {
         let mut plain = tokenizer.get_added_vocabulary().clone();
         plain.set_encode_special_tokens(true);
         let decoder = serde_json::to_value(tokenizer.get_decoder()).unwrap_or_default();
+        let parting = match tokenizer.get_model() {
+            ModelWrapper::Unigram(_) => parting(&plain).map_err(|source| failed(path, source))?,
+            _ => None,
+        };
         Ok(Self {
             tokenizer,
             plain,
+            parting,
             spelling: spelling(&decoder),
         })
     }
@@ -74,6 +84,10 @@ impl Pipeline {
         let mut words = self.plain.extract_and_normalize(normalizer, text);
         if let Some(splitter) = self.tokenizer.get_pre_tokenizer() {
             splitter.pre_tokenize(&mut words)?;
+        }
+        if let Some(parting) = &self.parting {
+            words
+                .split(|_, word| word.split(parting, SplitDelimiterBehavior::MergedWithPrevious))?;
         }
         words.tokenize(|word| self.tokenizer.get_model().tokenize(word.get()))?;
         Ok(words
@@ -157,6 +171,30 @@ pub(super) fn failed(path: &Path, source: tokenizers::Error) -> ModelError {
     }
 }
 
+/// Returns what the first letter of a special token's name is found by.
+fn parting(added: &AddedVocabulary) -> tokenizers::Result<Option<SysRegex>> {
+    let mut names: Vec<&str> = added
+        .get_added_tokens_decoder()
+        .values()
+        .filter(|token| token.special)
+        .map(|token| token.content.as_str())
+        .collect();
+    names.sort_unstable();
+    let patterns: Vec<String> = names
+        .into_iter()
+        .filter_map(|name| {
+            let first = name.chars().next()?;
+            let (first, rest) = name.split_at(first.len_utf8());
+            let escape = fancy_regex::escape;
+            (!rest.is_empty()).then(|| format!("{}(?={})", escape(first), escape(rest)))
+        })
+        .collect();
+    if patterns.is_empty() {
+        return Ok(None);
+    }
+    SysRegex::new(&patterns.join("|")).map(Some)
+}
+
 /// Tells from a decoder's parts how a token is spelled.
 fn spelling(decoder: &Value) -> Spelling {
     let single = [decoder.clone()];
@@ -211,7 +249,7 @@ fn byte_of(character: char) -> Option<u8> {
 /// Returns the byte of a token called `<0x0A>`.
 pub(super) fn byte_token(name: &str) -> Option<u8> {
     let digits = name.strip_prefix("<0x")?.strip_suffix('>')?;
-    (digits.len() == 2)
+    (digits.len() == 2 && !digits.starts_with('+'))
         .then(|| u8::from_str_radix(digits, 16).ok())
         .flatten()
 }
@@ -238,7 +276,7 @@ mod tests {
     fn byte_tokens_are_told() {
         assert_eq!(byte_token("<0x0A>"), Some(10));
         assert_eq!(byte_token("<0x0>"), None);
-        assert_eq!(byte_token("<0x+A>"), Some(10).filter(|_| false));
+        assert_eq!(byte_token("<0x+A>"), None);
         assert_eq!(byte_token("x"), None);
     }
 }

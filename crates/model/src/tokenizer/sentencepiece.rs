@@ -17,7 +17,7 @@ use crate::ModelError;
 
 use super::pipeline::{Pipeline, byte_token, failed};
 use super::scored::{Kind, Piece, Scored, Symbols};
-use super::{Engine, Text, TextTokenizer};
+use super::{Engine, Text, TextTokenizer, charsmap};
 
 /// What decoding makes of the unknown piece, unless the model says otherwise.
 const UNKNOWN_SURFACE: &str = " \u{2047} ";
@@ -35,7 +35,7 @@ pub(super) struct Spacing {
 
 impl Spacing {
     pub(super) fn apply(&self, text: &str) -> String {
-        let mut plain = text.replace('▁', " ");
+        let mut plain = text.to_owned();
         if let Some(charsmap) = &self.charsmap {
             let mut normalized = NormalizedString::from(plain.as_str());
             if charsmap.normalize(&mut normalized).is_ok() {
@@ -46,6 +46,8 @@ impl Spacing {
             let words: Vec<&str> = plain.split(' ').filter(|word| !word.is_empty()).collect();
             plain = words.join(" ");
         }
+        // A text's own `▁` is no space to be left out, but becomes one.
+        plain = plain.replace('▁', " ");
         if self.prefix && !plain.is_empty() {
             plain.insert(0, ' ');
         }
@@ -152,6 +154,14 @@ pub(super) fn open(path: &Path) -> Result<TextTokenizer, ModelError> {
 fn precompiled(path: &Path, charsmap: &[u8]) -> Result<Option<Precompiled>, ModelError> {
     if charsmap.is_empty() {
         return Ok(None);
+    }
+    if !charsmap::is_sound(charsmap) {
+        return Err(ModelError::Vocabulary {
+            path: path.to_path_buf(),
+            what: "the table of characters".into(),
+            expected: "one that SentencePiece made".into(),
+            found: "damaged".into(),
+        });
     }
     Precompiled::from(charsmap)
         .map(Some)

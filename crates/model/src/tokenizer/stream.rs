@@ -52,9 +52,13 @@ impl<'a> TokenStream<'a> {
         }
         let bytes = self.tokenizer.bytes(id).unwrap_or_default();
         let mut bytes = &bytes[..];
+        if self.tokenizer.is_unknown(id) {
+            self.strip = false;
+        }
         if self.strip && !bytes.is_empty() {
             bytes = bytes.strip_prefix(b" ").unwrap_or(bytes);
-            self.strip = false;
+            // Where spaces around a text are left out, so are those of further tokens.
+            self.strip = bytes.is_empty() && self.tokenizer.strips_all();
         }
         self.pending.extend(bytes);
         let (text, used) = whole(&self.pending);

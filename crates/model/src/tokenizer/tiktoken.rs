@@ -160,7 +160,7 @@ pub(super) fn encode(
 }
 
 /// Decodes base64 with padding (RFC 4648, §4).
-fn base64(text: &str) -> Option<Vec<u8>> {
+pub(super) fn base64(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=');
     if text.is_empty() || !text.len().is_multiple_of(4) || text.len() - digits.len() > 2 {
         return None;
