@@ -18,6 +18,8 @@ mod amx;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod brain;
 mod bytes;
 mod exp;
 #[cfg(target_arch = "aarch64")]
@@ -279,7 +281,7 @@ macro_rules! compiled {
                 powers,
                 scores,
                 mix,
-                blocks: &quantised::Blocks { quantise, add_rows: add_block_rows },
+                blocks: &quantised::Blocks { formats: quantised::OF_BLOCKS, quantise, add_rows: add_block_rows },
                 add_rows,
                 tiles: None,
                 widen_rows,
@@ -304,10 +306,16 @@ const VNNI: Kernels = Kernels {
     ..AVX512
 };
 #[cfg(target_arch = "x86_64")]
+const BF16: Kernels = Kernels {
+    name: "AVX-512 BF16",
+    blocks: &brain::BLOCKS,
+    ..VNNI
+};
+#[cfg(target_arch = "x86_64")]
 const AMX: Kernels = Kernels {
     name: "AMX",
     tiles: Some(&amx::TILES),
-    ..VNNI
+    ..BF16
 };
 #[cfg(target_arch = "aarch64")]
 compiled!(NEON, "NEON", neon::Neon, bytes::NeonBytes, rows 6, vectors 4, feature "neon");
@@ -346,10 +354,14 @@ impl Kernels {
                 && is_x86_feature_detected!("avx512dq")
                 && is_x86_feature_detected!("avx512vbmi")
                 && is_x86_feature_detected!("avx512vnni")
+                && is_x86_feature_detected!("gfni")
             {
                 versions.push(&VNNI);
-                if amx::available() {
-                    versions.push(&AMX);
+                if is_x86_feature_detected!("avx512bf16") {
+                    versions.push(&BF16);
+                    if amx::available() {
+                        versions.push(&AMX);
+                    }
                 }
             }
         }

@@ -55,8 +55,8 @@ impl Scratch {
 
 /// The most products of one input.
 pub(super) const MOST_PRODUCTS: usize = 8;
-/// The formats that are of blocks.
-const MOST_LAYOUTS: usize = 4;
+/// The most formats with a layout of their own for the input.
+const MOST_LAYOUTS: usize = 5;
 /// So many tokens and fewer are multiplied row by row of the weight, since there is
 /// not enough to do to make up for widening it.
 const FEW: usize = 8;
@@ -116,7 +116,7 @@ impl Kernels {
             products.len() <= MOST_PRODUCTS,
             "products come in small groups"
         );
-        // The formats of blocks, each with its own layout of the input.
+        // The formats that have their own layout of the input.
         let mut layouts: [Option<Format>; MOST_LAYOUTS] = [None; MOST_LAYOUTS];
         let mut parts = 0;
         for (task, product) in tasks.iter_mut().zip(&mut *products) {
@@ -126,7 +126,10 @@ impl Kernels {
             } else {
                 self.panel_columns
             };
-            let layout = (few && weight.format.block_numbers() > 1).then(|| {
+            let layout = (few
+                && weight.layout == Layout::Rows
+                && self.blocks.formats.contains(&weight.format))
+            .then(|| {
                 let slot = layouts
                     .iter()
                     .position(|it| it.is_none_or(|it| it == weight.format))

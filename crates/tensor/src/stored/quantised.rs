@@ -1,4 +1,4 @@
-//! Inputs in 8 bits, for products with quantised weights.
+//! Inputs laid out for a format of weights, mostly in 8 bits for quantised ones.
 //!
 //! Every 32 inputs get a scale of their own, as in Q8_0, so that a block of weights and
 //! the inputs it meets are whole numbers, multiplied and added up exactly; only the sums
@@ -16,9 +16,14 @@ use crate::simd::Bytes;
 /// The inputs of one block.
 pub(crate) const BLOCK: usize = 32;
 
+/// The formats of blocks.
+pub(crate) const OF_BLOCKS: &[Format] = &[Format::Q8_0, Format::Q4_0, Format::Q4K, Format::Q6K];
+
 /// How quantised inputs are laid out and multiplied by one kind of processor.
 #[derive(Debug)]
 pub(crate) struct Blocks {
+    /// The formats whose rows are multiplied this way.
+    pub(crate) formats: &'static [Format],
     /// Quantises an input, `(K)`, for weights of a format into
     /// [`quantised_bytes`] bytes that start at a cache line.
     pub(crate) quantise: unsafe fn(Format, *const f32, usize, *mut u8),
@@ -29,8 +34,9 @@ pub(crate) struct Blocks {
 /// Returns how many bytes a quantised input takes, whole cache lines, in the layout that
 /// takes most.
 pub(crate) fn quantised_bytes(inputs: usize) -> usize {
-    // Bytes, and at most a scale and an offset of 4 bytes for every four of them.
-    3 * inputs.next_multiple_of(128)
+    // At most two numbers of 16 bits each, or one of 8 bits and a scale and an offset of
+    // 4 bytes for every four.
+    4 * inputs.next_multiple_of(128)
 }
 
 /// Returns the scale of 32 inputs and its inverse.

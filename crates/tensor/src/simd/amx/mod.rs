@@ -210,8 +210,7 @@ unsafe fn finish(finish: &Finish) {
 /// Returns whether the processor has tiles and the system lets this program use them.
 pub(super) fn available() -> bool {
     static AVAILABLE: OnceLock<bool> = OnceLock::new();
-    *AVAILABLE
-        .get_or_init(|| is_x86_feature_detected!("avx512bf16") && in_processor() && permitted())
+    *AVAILABLE.get_or_init(|| in_processor() && permitted())
 }
 
 /// Intel SDM, vol. 2A, CPUID: leaf 7 says AMX-BF16 in bit 22 of EDX and AMX-TILE in

@@ -58,7 +58,7 @@ pub(super) unsafe fn widen(
                 let j = tile % 8;
                 let (s, m) = scale_and_least(&*block.add(4).cast::<[u8; 12]>(), j);
                 let bytes = _mm256_loadu_si256(block.add(16 + j / 2 * 32).cast());
-                let bytes = if j % 2 == 0 {
+                let bytes = if j.is_multiple_of(2) {
                     bytes
                 } else {
                     _mm256_srli_epi16::<4>(bytes)
