@@ -1,4 +1,4 @@
-//! A batch allocates nothing once one as large has been seen.
+//! A batch, or a token, allocates nothing once one as large has been seen.
 
 #![expect(unsafe_code, reason = "an allocator that counts")]
 
@@ -6,6 +6,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use model::bert::{Batch, Bert, Workspace};
+use model::decoder::{self, Step, Wanted};
+use model::lora::Adapter;
 use tensor::Kernels;
 
 use crate::tiny;
@@ -52,4 +54,35 @@ fn a_second_batch_allocates_nothing() {
     let again = bert.forward(&large, &mut workspace);
     assert_eq!(COUNT.with(Cell::get), before);
     assert_eq!(again, first);
+}
+
+#[test]
+fn a_second_token_allocates_nothing() {
+    for (name, adapter) in [("llama", "dora"), ("gpt2", "lora-gpt2")] {
+        let decoder = crate::decoder::open(&tiny("decoders").join(name));
+        let adapter = Adapter::open(&tiny("decoders").join(adapter), &decoder).unwrap();
+        let with: [(&Adapter, f32); 1] = [(&adapter, 1.0)];
+        let mut caches = [decoder.cache(40), decoder.cache(40)];
+        let mut workspace = decoder::Workspace::default();
+        let mut read = |tokens: &[u32], caches: &mut [decoder::Cache; 2]| {
+            let [first, second] = caches;
+            let mut steps = [(first, &with[..]), (second, &[])].map(|(cache, adapters)| Step {
+                tokens,
+                cache,
+                adapters,
+                wanted: Wanted::Last,
+            });
+            let before = COUNT.with(Cell::get);
+            decoder.forward(&mut workspace, &mut steps).unwrap();
+            COUNT.with(Cell::get) - before
+        };
+        assert!(read(&[1; 20], &mut caches) > 0);
+        read(&[2], &mut caches);
+        for token in 3..10 {
+            assert_eq!(read(&[token], &mut caches), 0, "{name}");
+        }
+        caches[0].truncate(0);
+        caches[1].truncate(5);
+        assert_eq!(read(&[1; 20], &mut caches), 0, "{name}");
+    }
 }
