@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use groundtune::config::ConfigError;
 use groundtune::demo::DemoError;
 use groundtune::index_bench::IndexBenchError;
+use groundtune::models::RemoteError;
 use groundtune::project::ProjectError;
 use groundtune::{FilterError, SearchError};
 
@@ -161,6 +162,9 @@ fn hint_of_one(error: &(dyn Error + 'static)) -> Option<String> {
     if let Some(error) = error.downcast_ref::<FilterError>() {
         // The library knows the words for it.
         return groundtune::Error::from(SearchError::from(error.clone())).hint();
+    }
+    if let Some(error) = error.downcast_ref::<RemoteError>() {
+        return error.hint();
     }
     if let Some(error) = error.downcast_ref::<ConfigError>() {
         return error.hint();

@@ -31,6 +31,9 @@ pub enum Template {
     /// The hybrid system's grounded prompt:
     /// `Context: {context}\nQuery: {question}\nResponse:`.
     Grounded,
+    /// Numbered evidence, and the wish to cite it:
+    /// `… Sources:\n\n[1] {title}\n{text}\n\n[2] …\n\nQuestion: {question}\n\nAnswer:`.
+    Cited,
     /// The hybrid system's creative prompt, which takes no evidence:
     /// `Generate creative content for: {question}`.
     Creative,
@@ -55,7 +58,12 @@ pub fn render(template: Template, question: &str, evidence: &[Evidence]) -> Prom
         .collect::<Vec<_>>()
         .join("\n");
     let (gap, ask, reply) = match template {
-        Template::Spaced => ("\n\n", "Question", "Answer"),
+        Template::Cited if !evidence.is_empty() => {
+            return Prompt {
+                text: cited(question, evidence),
+            };
+        }
+        Template::Spaced | Template::Cited => ("\n\n", "Question", "Answer"),
         Template::Compact => ("\n", "Question", "Answer"),
         Template::Grounded => ("\n", "Query", "Response"),
         Template::Creative => {
@@ -72,6 +80,24 @@ pub fn render(template: Template, question: &str, evidence: &[Evidence]) -> Prom
     Prompt {
         text: format!("{context}{ask}: {question}{gap}{reply}:"),
     }
+}
+
+/// How the numbered evidence is introduced.
+const CITED: &str = "Answer the question from these sources alone. After each sentence, \
+    write the number of its source in brackets, like [1]. If the sources do not say, write \
+    only: not in the documents.";
+
+fn cited(question: &str, evidence: &[Evidence]) -> String {
+    let mut text = format!("{CITED}\n\nSources:\n\n");
+    for (number, found) in (1..).zip(evidence) {
+        let above = match found.section() {
+            section if section.is_empty() => found.title.clone().unwrap_or_default(),
+            section => section,
+        };
+        let above = format!("[{number}] {above}");
+        text.push_str(&format!("{}\n{}\n\n", above.trim_end(), found.text.trim()));
+    }
+    format!("{text}Question: {question}\n\nAnswer:")
 }
 
 #[cfg(test)]
@@ -114,6 +140,17 @@ mod tests {
             &two,
             "Context: One.\nTwo.\nQuery: Why?\nResponse:",
         );
+        let mut headed = two.clone();
+        headed[0].title = Some("Title".into());
+        headed[1].headings = vec!["A".into(), "B".into()];
+        check(
+            Template::Cited,
+            &headed,
+            "Answer the question from these sources alone. After each sentence, write the \
+             number of its source in brackets, like [1]. If the sources do not say, write only: \
+             not in the documents.\n\nSources:\n\n[1] Title\nOne.\n\n[2] A › B\nTwo.\n\n\
+             Question: Why?\n\nAnswer:",
+        );
         check(
             Template::Creative,
             &two,
@@ -123,6 +160,8 @@ mod tests {
 
     #[test]
     fn without_evidence_there_is_no_context() {
-        check(Template::Spaced, &[], "Question: Why?\n\nAnswer:");
+        for template in [Template::Spaced, Template::Cited] {
+            check(template, &[], "Question: Why?\n\nAnswer:");
+        }
     }
 }

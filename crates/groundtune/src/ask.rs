@@ -1,19 +1,26 @@
 //! Journey 1: a question → evidence → an answer with numbered citations, or "not in
 //! the documents".
 //!
-//! Without a generator the answer is extractive: sentences of the evidence. With or
-//! without one, a question for which no evidence reaches the threshold is not answered.
+//! Without a generator the answer is extractive: sentences of the evidence. With one,
+//! what it writes is held against the evidence sentence by sentence
+//! ([`search::Grounding`]). With or without one, a question for which no evidence reaches
+//! the threshold is not answered.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use contract::{
-    Answer, Citation, DocumentId, Embed, Embedding, Evidence, Reader, Rerank, Share, TextRole,
+    Answer, Citation, DocumentId, Embed, Embedding, Evidence, Generate, Reader, Rerank, Share,
+    TextRole, Tokens, render,
 };
-use search::{Filter, OpenReport, RetrievalRecipe, SearchReply, SearchRequest, Searcher};
+use search::{
+    Filter, Grounded, GroundedSentence, Grounding, OpenReport, RetrievalRecipe, SearchReply,
+    SearchRequest, Searcher,
+};
 
 use crate::ingest::given_embedder;
-use crate::{Environment, Error, Project};
+use crate::{Environment, Error, Project, config};
 
 /// What an answer says when the evidence does not bear on the question.
 pub const NOT_IN_THE_DOCUMENTS: &str = "not in the documents";
@@ -28,6 +35,9 @@ pub struct Session {
     threshold: Share,
     embedder: Option<Box<dyn Embed>>,
     reranker: Option<Box<dyn Rerank>>,
+    generator: Option<Box<dyn Generate>>,
+    template: contract::Template,
+    writing: config::Answer,
     /// What was found out about the indexes on opening.
     pub report: OpenReport,
 }
@@ -61,8 +71,21 @@ pub struct AskReply {
     pub threshold: Share,
     /// Embedding the question.
     pub embedding: Duration,
-    /// Putting the answer together from the evidence.
+    /// Putting the answer together from the evidence, or having it written.
     pub answering: Duration,
+    /// What a model wrote, if one did.
+    pub written: Option<Written>,
+}
+
+/// Who wrote an answer, and how it stood up to the evidence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Written {
+    /// The model.
+    pub generator: String,
+    /// The answer's sentences, also those that were dropped, with what supports them.
+    pub sentences: Vec<GroundedSentence>,
+    /// Numbers that the model cited and that are no evidence's; they were left out.
+    pub unknown_citations: Vec<u32>,
 }
 
 impl Session {
@@ -75,11 +98,15 @@ impl Session {
             threshold: project.config.retrieval.threshold,
             embedder: None,
             reranker: None,
+            generator: None,
+            template: project.config.prompt.template,
+            writing: project.config.answer.clone(),
             report,
         })
     }
 
-    /// Opens the models that the project's configuration names, and lets them help.
+    /// Opens the models that help with finding and that the project's configuration
+    /// names, and lets them help.
     pub fn with_models(
         mut self,
         project: &Project,
@@ -102,6 +129,12 @@ impl Session {
         self
     }
 
+    /// Lets `generator` write the answers.
+    pub fn with_generator(mut self, generator: Box<dyn Generate>) -> Self {
+        self.generator = Some(generator);
+        self
+    }
+
     /// Returns what is searched.
     pub fn searcher(&self) -> &Searcher {
         &self.searcher
@@ -115,6 +148,17 @@ impl Session {
 
     /// Answers `question` from the documents, or says that it is not in them.
     pub fn ask(&mut self, question: &Question) -> Result<AskReply, Error> {
+        self.ask_aloud(question, &mut |_| ControlFlow::Continue(()))
+    }
+
+    /// Like [`Session::ask`], and gives each piece of what a model writes to `sink` as it
+    /// is written and checked. When the sink breaks, what was written until then is the
+    /// answer. An answer that no model writes is not given to it.
+    pub fn ask_aloud(
+        &mut self,
+        question: &Question,
+        sink: &mut dyn FnMut(&str) -> ControlFlow<()>,
+    ) -> Result<AskReply, Error> {
         let started = Instant::now();
         let vector = self.embed(question)?;
         let embedding = started.elapsed();
@@ -127,6 +171,20 @@ impl Session {
             .iter()
             .map(|found| found.evidence.clone())
             .collect();
+        if let Some(generator) = self.generator.as_deref().filter(|_| !evidence.is_empty()) {
+            let (answer, written) = self.write(generator, question, &evidence, sink)?;
+            return Ok(AskReply {
+                answer: Answer {
+                    elapsed: started.elapsed(),
+                    ..answer
+                },
+                search,
+                threshold,
+                embedding,
+                answering: answering.elapsed(),
+                written: Some(written),
+            });
+        }
         let keyword = self.searcher.keyword();
         let mut extract = search::extract(keyword, &keyword.query(&question.text), &evidence);
         if extract.text.is_empty() && !evidence.is_empty() {
@@ -161,7 +219,61 @@ impl Session {
             threshold,
             embedding,
             answering: answering.elapsed(),
+            written: None,
         })
+    }
+
+    /// Has `generator` write the answer to `question` from `evidence`, and checks it.
+    fn write(
+        &self,
+        generator: &dyn Generate,
+        question: &Question,
+        evidence: &[Evidence],
+        sink: &mut dyn FnMut(&str) -> ControlFlow<()>,
+    ) -> Result<(Answer, Written), Error> {
+        let started = Instant::now();
+        let mut grounding = Grounding::new(
+            self.searcher.keyword(),
+            &question.text,
+            evidence,
+            NOT_IN_THE_DOCUMENTS,
+            self.writing.unsupported,
+        );
+        let mut show = |text: &str| match text {
+            "" => ControlFlow::Continue(()),
+            text => sink(text),
+        };
+        let prompt = render(self.template, &question.text, evidence);
+        let limit = Tokens(self.writing.max_tokens as u64);
+        let completion =
+            generator.generate(&prompt, limit, &mut |piece| show(&grounding.take(piece)))?;
+        let (rest, grounded) = grounding.finish();
+        // It is over; there is nothing left to stop.
+        let _ = show(&rest);
+        let known = |tokens: Tokens| Some(tokens).filter(|it| it.0 > 0);
+        let abstained = grounded.text.is_empty() || is_refusal(&grounded.text);
+        let answer = Answer {
+            text: if abstained {
+                NOT_IN_THE_DOCUMENTS.into()
+            } else {
+                grounded.text.clone()
+            },
+            abstained,
+            citations: if abstained {
+                Vec::new()
+            } else {
+                citations(&grounded, evidence)
+            },
+            prompt_tokens: known(completion.prompt_tokens),
+            completion_tokens: known(completion.completion_tokens),
+            elapsed: started.elapsed(),
+        };
+        let written = Written {
+            generator: generator.name().to_owned(),
+            sentences: grounded.sentences,
+            unknown_citations: grounded.unknown,
+        };
+        Ok((answer, written))
     }
 
     fn find(
@@ -230,6 +342,24 @@ impl Session {
         });
         Ok(documents)
     }
+}
+
+/// Returns whether a model's answer is that the documents do not say.
+fn is_refusal(text: &str) -> bool {
+    text.trim_matches(|c: char| !c.is_alphanumeric())
+        .eq_ignore_ascii_case(NOT_IN_THE_DOCUMENTS)
+}
+
+/// Returns the evidence that an answer cites, by its number.
+fn citations(grounded: &Grounded, evidence: &[Evidence]) -> Vec<Citation> {
+    (1..)
+        .zip(evidence)
+        .filter(|(number, _)| grounded.text.contains(&format!("[{number}]")))
+        .map(|(number, evidence)| Citation {
+            number,
+            evidence: evidence.clone(),
+        })
+        .collect()
 }
 
 /// A document with its text.

@@ -23,6 +23,7 @@ use crate::models::ModelReference;
 pub use error::ConfigError;
 pub use fusion::Fusion;
 pub use pattern::Pattern;
+pub use search::Unsupported;
 pub use search::vector::Metric;
 
 /// The name of a project's configuration file.
@@ -52,6 +53,8 @@ pub struct Config {
     pub models: Models,
     /// How question and evidence are put to a model.
     pub prompt: Prompt,
+    /// How a model's answer is written and checked.
+    pub answer: Answer,
 }
 
 /// Which files are documents.
@@ -170,11 +173,39 @@ pub struct Models {
 }
 
 /// How question and evidence are put to a model.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Prompt {
-    /// The wording. Default: `spaced`.
+    /// The wording. Default: `cited`.
     pub template: contract::Template,
+}
+
+/// How a model's answer is written and checked.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Answer {
+    /// The most tokens an answer has; from 1 to 1,000,000. Default: 512.
+    #[serde(deserialize_with = "within::<1, 1_000_000, _>")]
+    pub max_tokens: usize,
+    /// What becomes of a sentence that the evidence does not say. Default: marked.
+    pub unsupported: Unsupported,
+}
+
+impl Default for Prompt {
+    fn default() -> Self {
+        Self {
+            template: contract::Template::Cited,
+        }
+    }
+}
+
+impl Default for Answer {
+    fn default() -> Self {
+        Self {
+            max_tokens: 512,
+            unsupported: Unsupported::default(),
+        }
+    }
 }
 
 impl Default for Documents {

@@ -28,4 +28,6 @@ pub use project::{Project, ProjectError};
 
 // The nouns that the journeys are asked and answer with.
 pub use contract;
-pub use search::{Explanation, Filter, FilterError, Found, SearchError, SearchReply, Timings};
+pub use search::{
+    Explanation, Filter, FilterError, Found, GroundedSentence, SearchError, SearchReply, Timings,
+};

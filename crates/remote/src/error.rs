@@ -202,7 +202,7 @@ impl RemoteError {
                 "run it without `--offline` and `HF_HUB_OFFLINE`, or copy the model here and name its folder".into()
             }
             Self::NoHost { .. } | Self::Connection { .. } | Self::Broken { .. } | Self::TimedOut { .. } => {
-                "is the network there, and the address right? Behind a proxy set `HTTPS_PROXY`; a mirror of the hub is named with `HF_ENDPOINT`. What was downloaded is kept, and the next run goes on from there".into()
+                "is the server there, and the address right? Behind a proxy set `HTTPS_PROXY`; a mirror of the hub is named with `HF_ENDPOINT`".into()
             }
             Self::TooMany { .. } => "wait a while and run it again; a token (`HF_TOKEN`) may do more".into(),
             Self::Key { had_key: false, variable: None, .. } => {
@@ -226,7 +226,7 @@ impl RemoteError {
                 None => return None,
             },
             Self::Checksum { .. } => "run it again; if it happens again, the server is at fault".into(),
-            Self::DiedInAnswer { .. } => "what was written up to there is kept; ask again".into(),
+            Self::DiedInAnswer { .. } => "what was shown up to there is all that arrived; ask again".into(),
             _ => return None,
         })
     }

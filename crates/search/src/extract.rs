@@ -299,7 +299,7 @@ fn sentences_of(text: &str, paragraph: Range<usize>, sentences: &mut Vec<Piece>)
 }
 
 /// Returns whether the last word before a full stop is one that is written with one.
-fn is_abbreviation(before: &str) -> bool {
+pub(crate) fn is_abbreviation(before: &str) -> bool {
     let word = before
         .rsplit(|c: char| c.is_whitespace() || c == '(')
         .next()

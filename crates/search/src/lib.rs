@@ -14,6 +14,7 @@ mod explain;
 mod extract;
 mod filter;
 mod fuse;
+mod grounding;
 mod indexes;
 pub mod keyword;
 mod rank;
@@ -30,6 +31,7 @@ pub use explain::Explanation;
 pub use extract::{Extract, extract};
 pub use filter::{Comparison, Filter, FilterError};
 pub use fuse::{Rank, RankedList, reciprocal_rank, weighted_sum};
+pub use grounding::{Grounded, GroundedSentence, Grounding, Unsupported};
 pub use recipe::{Fusion, RetrievalRecipe};
 pub use relevance::relevance;
 pub use searcher::{

@@ -1,8 +1,10 @@
-use std::io::Write as _;
+use std::io::{self, Write as _};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use clap::Args;
-use groundtune::ask::{AskReply, Session};
+use groundtune::ask::{AskReply, Session, Written};
+use groundtune::models::{ModelReference, open_generator};
 use serde_json::{Value, json};
 
 use super::question::QuestionArguments;
@@ -11,17 +13,24 @@ use crate::environment::environment;
 use crate::evidence::{
     evidence_json, found_json, lines, note_nearest, note_search, place, print_found, timings_json,
 };
-use crate::ui::{Style, Ui, wrap};
+use crate::ui::{Style, Ui, count, printable, wrap};
 
 /// Answers a question from the documents, and cites them.
 ///
-/// The answer is sentences of the documents, each with the number of its source. If
-/// no chunk reaches the threshold, the answer is `not in the documents`; that is a
+/// The answer is sentences of the documents, each with the number of its source; or,
+/// where the project names a `generator`, what that writes, every sentence held against
+/// its source: `[?]` stands behind one whose words or numbers are not there. If no chunk reaches the threshold, the answer is `not in the documents`; that is a
 /// success too, with exit code 0.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     question: QuestionArguments,
+
+    /// The model that writes the answer: a name, a folder, a `.gguf` file, or `URL#MODEL`
+    /// for one on a server; `none` for sentences of the documents [default: the project's
+    /// `generator`].
+    #[arg(long, value_name = "MODEL")]
+    model: Option<ModelReference>,
 
     /// Shows also every chunk that was found, and why.
     #[arg(long)]
@@ -39,13 +48,28 @@ pub(crate) fn run(
 ) -> Result<(), CommandError> {
     let question = arguments.question.question()?;
     let project = super::open_project(project)?;
-    let mut session = Session::open(&project)?.with_models(&project, &environment())?;
-    let reply = session.ask(&question)?;
+    let environment = environment();
+    let mut session = Session::open(&project)?.with_models(&project, &environment)?;
+    let generator = match &arguments.model {
+        Some(model) => open_generator(model, &std::env::current_dir()?, &environment)?,
+        None => project.open_generator(&environment)?,
+    };
+    if let Some(generator) = generator {
+        session = session.with_generator(generator);
+    }
+    let mut aloud = Aloud::new(ui, !arguments.json);
+    let reply = session.ask_aloud(&question, &mut |piece| aloud.piece(piece));
+    let said = aloud.finish()?;
+    let reply = reply?;
     if arguments.json {
         ui.json(&reply_json(&question.text, &reply, arguments.explain))?;
         return Ok(());
     }
-    print_reply(ui, &reply)?;
+    if said {
+        print_citations(ui, &reply)?;
+    } else {
+        print_reply(ui, &reply)?;
+    }
     if arguments.explain {
         for (number, found) in (1..).zip(&reply.search.found) {
             writeln!(ui.out())?;
@@ -56,8 +80,82 @@ pub(crate) fn run(
     if reply.answer.abstained {
         note_nearest(ui, reply.search.nearest.as_ref(), reply.threshold.get());
     }
+    if let Some(written) = &reply.written {
+        note_written(ui, written);
+    }
     note_search(ui, &reply.search);
     Ok(())
+}
+
+/// An answer on the screen while it is written.
+struct Aloud<'a> {
+    ui: &'a mut Ui,
+    wanted: bool,
+    said: bool,
+    failure: Option<io::Error>,
+}
+
+impl<'a> Aloud<'a> {
+    fn new(ui: &'a mut Ui, wanted: bool) -> Self {
+        Self {
+            ui,
+            wanted,
+            said: false,
+            failure: None,
+        }
+    }
+
+    /// Shows a piece at once; breaks if nobody reads on.
+    fn piece(&mut self, piece: &str) -> ControlFlow<()> {
+        if !self.wanted {
+            return ControlFlow::Continue(());
+        }
+        let piece = if self.said { piece } else { piece.trim_start() };
+        self.said |= !piece.is_empty();
+        let written = write!(self.ui.out(), "{}", printable(piece)).and_then(|()| self.ui.finish());
+        match written {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                self.failure = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    /// Ends the line; returns whether anything was shown.
+    fn finish(self) -> io::Result<bool> {
+        if let Some(error) = self.failure {
+            return Err(error);
+        }
+        if self.said {
+            writeln!(self.ui.out())?;
+        }
+        Ok(self.said)
+    }
+}
+
+/// Says what about a model's answer is to be doubted.
+fn note_written(ui: &Ui, written: &Written) {
+    let doubtful = written.sentences.iter().filter(|it| !it.supported).count();
+    if doubtful > 0 {
+        ui.warn(format_args!(
+            "the evidence does not say {doubtful} of the {} that {} wrote",
+            count(written.sentences.len(), "sentence"),
+            written.generator
+        ));
+    }
+    if !written.unknown_citations.is_empty() {
+        let numbers: Vec<String> = written
+            .unknown_citations
+            .iter()
+            .map(|it| format!("[{it}]"))
+            .collect();
+        ui.warn(format_args!(
+            "{} cited {}, which is no evidence; left out",
+            written.generator,
+            numbers.join(", ")
+        ));
+    }
 }
 
 /// Prints an answer and, below it, what it cites.
@@ -68,6 +166,10 @@ pub(crate) fn print_reply(ui: &mut Ui, reply: &AskReply) -> Result<(), CommandEr
             writeln!(ui.out(), "{line}")?;
         }
     }
+    print_citations(ui, reply)
+}
+
+fn print_citations(ui: &mut Ui, reply: &AskReply) -> Result<(), CommandError> {
     let citations = &reply.answer.citations;
     if !citations.is_empty() {
         writeln!(ui.out())?;
@@ -112,6 +214,25 @@ fn reply_json(question: &str, reply: &AskReply, explain: bool) -> Value {
         "sequence": reply.search.sequence,
         "timings_ms": timings,
     });
+    if let Some(written) = &reply.written {
+        let sentences: Vec<Value> = written
+            .sentences
+            .iter()
+            .map(|it| {
+                json!({
+                    "text": it.text,
+                    "citations": it.citations,
+                    "support": it.support,
+                    "supported": it.supported,
+                })
+            })
+            .collect();
+        value["generator"] = json!(written.generator);
+        value["sentences"] = json!(sentences);
+        value["unknown_citations"] = json!(written.unknown_citations);
+        value["prompt_tokens"] = json!(reply.answer.prompt_tokens);
+        value["completion_tokens"] = json!(reply.answer.completion_tokens);
+    }
     if explain {
         value["found"] = (1..)
             .zip(&reply.search.found)

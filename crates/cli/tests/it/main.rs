@@ -6,7 +6,10 @@ mod embed;
 mod ingest;
 mod init;
 mod kill;
+mod models;
 mod project;
+#[path = "../../../remote/tests/it/server.rs"]
+mod server;
 mod sick;
 mod support;
 mod usage;

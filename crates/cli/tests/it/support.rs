@@ -78,7 +78,16 @@ impl Folder {
     /// Runs it and returns the whole screen: stdout, then stderr, then the code if it
     /// is not 0.
     pub(crate) fn screen(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
+        self.screen_with(arguments, &[])
+    }
+
+    /// Like [`Folder::screen`], with environment variables.
+    pub(crate) fn screen_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> String {
+        let output = self
+            .command(arguments)
+            .envs(variables.iter().copied())
+            .output()
+            .expect("the program was built for this test");
         let mut screen = self.masked(&output.stdout);
         if !output.stderr.is_empty() {
             screen.push_str("-- stderr --\n");

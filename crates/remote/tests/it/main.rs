@@ -3,7 +3,7 @@
 mod hub;
 mod index;
 mod models;
-#[expect(dead_code, reason = "the tests of other crates use it too")]
+
 mod server;
 
 use std::time::Duration;
