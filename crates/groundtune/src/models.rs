@@ -9,7 +9,7 @@ mod resolve;
 use std::path::Path;
 
 use contract::{Embed, Generate, Rerank};
-use model::{CrossEncoder, CrossEncoderOptions, Embedder, EmbedderOptions};
+use model::{CrossEncoder, CrossEncoderOptions, Embedder, EmbedderOptions, LongText};
 use remote::{Chat, RemoteEmbedder, RemoteReranker};
 
 use crate::{Error, Project};
@@ -60,7 +60,12 @@ pub fn open_embedder(
         match environment.resolve(reference, ModelUse::Embedder, base)? {
             ModelPlace::Nowhere => None,
             ModelPlace::Local(path) => {
-                let embedder = Embedder::open(&path, &EmbedderOptions::default())?;
+                // No part of a document is to be out of reach.
+                let options = EmbedderOptions {
+                    long: LongText::Windows,
+                    ..EmbedderOptions::default()
+                };
+                let embedder = Embedder::open(&path, &options)?;
                 Some(Box::new(embedder))
             }
             ModelPlace::Server(server) => {

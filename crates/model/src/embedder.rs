@@ -12,7 +12,7 @@ use crate::config::EncoderConfig;
 use crate::folder::Folder;
 use crate::runner::Runner;
 use crate::sentence::Sentence;
-use crate::tokens::Tokenizer;
+use crate::tokens::{Tokenizer, Tokens};
 use crate::weights::Weights;
 
 /// How an embedder is opened. What is not said is as the folder says.
@@ -25,19 +25,34 @@ pub struct EmbedderOptions {
     pub question_prefix: Option<String>,
     /// What stands before a passage.
     pub passage_prefix: Option<String>,
-    /// Tokens of a text that are read, special ones included.
+    /// Tokens of a text that are read at once, special ones included.
     pub longest: Option<usize>,
+    /// What is done with a text that is longer.
+    pub long: LongText,
+}
+
+/// What is done with a text that is longer than the model reads at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LongText {
+    /// It is cut at its end, as sentence-transformers does: its vectors are the same.
+    #[default]
+    Cut,
+    /// It is read in windows that overlap by an eighth, and its vector is the mean of
+    /// theirs, weighted by their tokens: no part of it is left out.
+    Windows,
 }
 
 /// An embedder from a Hugging Face folder.
 ///
 /// Follows what sentence-transformers makes of the same folder: pooling, length and
-/// prefixes. A text longer than the model reads is cut at its end.
+/// prefixes; where the folder names no prefixes, those that E5, BGE and mxbai were
+/// trained with. What is done with a long text is for [`EmbedderOptions::long`] to say.
 pub struct Embedder {
     identity: EmbedderId,
     runner: Runner,
     tokenizer: Tokenizer,
     sentence: Sentence,
+    long: LongText,
 }
 
 impl Embedder {
@@ -66,6 +81,9 @@ impl Embedder {
         folder.add(sentence.question_prefix.as_bytes());
         folder.add(sentence.passage_prefix.as_bytes());
         folder.add(&longest.to_le_bytes());
+        if options.long == LongText::Windows {
+            folder.add(b"windows");
+        }
         Ok(Self {
             identity: EmbedderId {
                 name: folder.identity(),
@@ -74,6 +92,7 @@ impl Embedder {
             runner: Runner::new(bert, options.threads)?,
             tokenizer,
             sentence,
+            long: options.long,
         })
     }
 
@@ -93,26 +112,51 @@ impl Embedder {
 
     fn prefixed(&self, prefix: &str, texts: &[&str]) -> Result<Vec<Vec<f32>>, ModelError> {
         let bert = self.runner.bert();
-        self.runner.run(
+        let width = bert.config().width;
+        let windows = self.runner.run_windows(
             texts.len(),
             |text| {
                 let text = format!("{prefix}{}", texts[text]);
                 let text = text.trim();
                 if self.sentence.lower_case {
-                    self.tokenizer.text(&text.to_lowercase())
+                    self.cut(&text.to_lowercase())
                 } else {
-                    self.tokenizer.text(text)
+                    self.cut(text)
                 }
             },
             |hidden| {
-                let mut vector = vec![0.0; bert.config().width];
+                let mut vector = vec![0.0; width];
                 bert.kernels()
                     .pool(self.sentence.pooling, hidden, &mut vector);
-                normalize(&mut vector);
-                vector
+                (hidden.len() / width, vector)
             },
-        )
+        )?;
+        Ok(windows.into_iter().map(mean).collect())
     }
+
+    fn cut(&self, text: &str) -> Result<Vec<Tokens>, ModelError> {
+        match self.long {
+            LongText::Cut => self.tokenizer.text(text).map(|tokens| vec![tokens]),
+            LongText::Windows => self.tokenizer.windows(text),
+        }
+    }
+}
+
+/// Returns the mean of a text's windows, weighted by their tokens, of unit length.
+fn mean(mut windows: Vec<(usize, Vec<f32>)>) -> Vec<f32> {
+    let (tokens, mut vector) = windows.swap_remove(0);
+    if !windows.is_empty() {
+        vector
+            .iter_mut()
+            .for_each(|number| *number *= tokens as f32);
+    }
+    for (tokens, window) in windows {
+        for (sum, number) in vector.iter_mut().zip(window) {
+            *sum += tokens as f32 * number;
+        }
+    }
+    normalize(&mut vector);
+    vector
 }
 
 impl Embed for Embedder {

@@ -68,7 +68,7 @@ impl Folder {
 
     /// Returns the folder's name; in a Hugging Face cache, where a folder is called by
     /// its revision (`models--org--name/snapshots/0a1b…`), the model's.
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         let full = fs_err::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
         let named = |path: &Path| {
             path.file_name()

@@ -31,6 +31,6 @@ pub use chat_template::{ChatRequest, ChatTemplate};
 pub use constraint::{Constraint, ConstraintError};
 pub use cross_encoder::{CrossEncoder, CrossEncoderOptions};
 pub use describe::{ModelDescription, ModelKind, describe};
-pub use embedder::{Embedder, EmbedderOptions};
+pub use embedder::{Embedder, EmbedderOptions, LongText};
 pub use error::ModelError;
 pub use sampling::{Likelihood, Sampling, SamplingError, TokenLikelihood};

@@ -48,20 +48,39 @@ impl Runner {
         cut: impl Fn(usize) -> Result<Tokens, ModelError> + Send + Sync,
         read: impl Fn(&[f32]) -> R + Send + Sync,
     ) -> Result<Vec<R>, ModelError> {
+        let alone = |text| cut(text).map(|tokens| vec![tokens]);
+        let results = self.run_windows(count, alone, read)?;
+        Ok(results.into_iter().flatten().collect())
+    }
+
+    /// Returns what `read` makes of each window of each text: `cut` gives the windows'
+    /// tokens of text `i` of `count`.
+    pub(crate) fn run_windows<R: Send>(
+        &self,
+        count: usize,
+        cut: impl Fn(usize) -> Result<Vec<Tokens>, ModelError> + Send + Sync,
+        read: impl Fn(&[f32]) -> R + Send + Sync,
+    ) -> Result<Vec<Vec<R>>, ModelError> {
         let work = || {
-            let texts: Vec<Tokens> = (0..count)
+            let texts: Vec<Vec<Tokens>> = (0..count)
                 .into_par_iter()
                 .map(cut)
                 .collect::<Result<_, ModelError>>()?;
-            let lengths: Vec<usize> = texts.iter().map(|text| text.ids.len()).collect();
+            let counts: Vec<usize> = texts.iter().map(Vec::len).collect();
+            let windows: Vec<Tokens> = texts.into_iter().flatten().collect();
+            let lengths: Vec<usize> = windows.iter().map(|window| window.ids.len()).collect();
             let batches = plan(&lengths, rayon::current_num_threads());
             let mut results: Vec<(usize, R)> = batches
                 .into_par_iter()
                 .with_max_len(1)
-                .flat_map_iter(|batch| self.batch(&texts, batch, &read))
+                .flat_map_iter(|batch| self.batch(&windows, batch, &read))
                 .collect();
-            results.sort_unstable_by_key(|(text, _)| *text);
-            Ok(results.into_iter().map(|(_, result)| result).collect())
+            results.sort_unstable_by_key(|(window, _)| *window);
+            let mut results = results.into_iter().map(|(_, result)| result);
+            Ok(counts
+                .into_iter()
+                .map(|count| results.by_ref().take(count).collect())
+                .collect())
         };
         match &self.pool {
             Some(pool) => pool.install(work),

@@ -95,13 +95,42 @@ impl Sentence {
             Some(longest) => Some(longest),
             None => longest_of_tokenizer(folder)?,
         };
+        let (question_prefix, passage_prefix) = if prompts.prompts.is_empty() {
+            let (question, passage) = of_family(&folder.name());
+            (question.to_owned(), passage.to_owned())
+        } else {
+            let passage = ["document", "passage", "corpus"];
+            (prompts.named(&["query"]), prompts.named(&passage))
+        };
         Ok(Self {
             pooling,
             longest,
             lower_case: length.do_lower_case,
-            question_prefix: prompts.named(&["query"]),
-            passage_prefix: prompts.named(&["document", "passage", "corpus"]),
+            question_prefix,
+            passage_prefix,
         })
+    }
+}
+
+/// Returns what stands before questions and passages of a model of this name, where its
+/// folder does not say: as the model cards of E5, BGE 1.5 and mxbai say.
+fn of_family(name: &str) -> (&'static str, &'static str) {
+    let name = name.rsplit('/').next().unwrap_or(name).to_lowercase();
+    let begins = |starts: &[&str]| starts.iter().any(|start| name.starts_with(start));
+    let english = "Represent this sentence for searching relevant passages: ";
+    if begins(&["e5-", "multilingual-e5-"]) && !name.contains("instruct") {
+        ("query: ", "passage: ")
+    } else if begins(&[
+        "bge-small-en",
+        "bge-base-en",
+        "bge-large-en",
+        "mxbai-embed-",
+    ]) {
+        (english, "")
+    } else if begins(&["bge-small-zh", "bge-base-zh", "bge-large-zh"]) {
+        ("为这个句子生成表示以用于检索相关文章：", "")
+    } else {
+        ("", "")
     }
 }
 
@@ -229,6 +258,25 @@ mod tests {
             error.contains("`sentence_transformers.models.Dense` in `2_Dense`"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn known_families_have_their_prefixes() {
+        for (name, question, passage) in [
+            ("intfloat/e5-small-v2", "query: ", "passage: "),
+            ("multilingual-e5-base", "query: ", "passage: "),
+            ("multilingual-e5-large-instruct", "", ""),
+            (
+                "BAAI/bge-small-en-v1.5",
+                "Represent this sentence for searching relevant passages: ",
+                "",
+            ),
+            ("bge-m3", "", ""),
+            ("all-MiniLM-L6-v2", "", ""),
+            ("gte-small", "", ""),
+        ] {
+            assert_eq!(of_family(name), (question, passage), "{name}");
+        }
     }
 
     #[test]

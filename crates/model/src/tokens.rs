@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use tokenizers::{
-    PostProcessor as _, Tokenizer as Tokenize, TruncationDirection, TruncationParams,
-    TruncationStrategy,
+    Model as _, OffsetType, PostProcessor as _, PreTokenizer as _, Tokenizer as Tokenize,
+    TruncationDirection, TruncationParams, TruncationStrategy,
 };
 
 use crate::ModelError;
@@ -13,6 +13,9 @@ use crate::folder::Folder;
 use crate::tokenizer::json;
 
 const FILE: &str = "tokenizer.json";
+
+/// One part in so many of a window's tokens is also in the one before.
+const OVERLAP: usize = 8;
 
 /// One text, or a pair of them, as the encoder reads it.
 #[derive(Debug)]
@@ -73,7 +76,7 @@ impl Tokenizer {
                 direction: TruncationDirection::Right,
                 max_length: longest,
                 strategy: TruncationStrategy::LongestFirst,
-                stride: 0,
+                stride: (longest - special) / OVERLAP,
             }))
             .map_err(failed)?;
         Ok(Self {
@@ -89,19 +92,45 @@ impl Tokenizer {
         self.tokens(self.tokenizer.encode_fast(text, true))
     }
 
+    /// Cuts one text into the tokens of windows, each as long as the model reads, which
+    /// overlap by an eighth: all of a text that is longer.
+    pub(crate) fn windows(&self, text: &str) -> Result<Vec<Tokens>, ModelError> {
+        // `encode` stops to cut where the first window ends.
+        let whole = || {
+            let added = self.tokenizer.get_added_vocabulary();
+            let mut words = added.extract_and_normalize(self.tokenizer.get_normalizer(), text);
+            if let Some(splitter) = self.tokenizer.get_pre_tokenizer() {
+                splitter.pre_tokenize(&mut words)?;
+            }
+            words.tokenize(|word| self.tokenizer.get_model().tokenize(word.get()))?;
+            let whole = words.into_encoding(None, 0, OffsetType::None)?;
+            self.tokenizer.post_process(whole, None, true)
+        };
+        let mut first = whole().map_err(|source| self.failed(source))?;
+        let further = first.take_overflowing();
+        std::iter::once(first)
+            .chain(further)
+            .map(|window| self.tokens(Ok(window)))
+            .collect()
+    }
+
     /// Cuts a pair of texts into the tokens of one.
     pub(crate) fn pair(&self, first: &str, second: &str) -> Result<Tokens, ModelError> {
         self.tokens(self.tokenizer.encode_fast((first, second), true))
+    }
+
+    fn failed(&self, source: tokenizers::Error) -> ModelError {
+        ModelError::Tokenizer {
+            path: self.path.clone(),
+            source,
+        }
     }
 
     fn tokens(
         &self,
         encoding: tokenizers::Result<tokenizers::Encoding>,
     ) -> Result<Tokens, ModelError> {
-        let encoding = encoding.map_err(|source| ModelError::Tokenizer {
-            path: self.path.clone(),
-            source,
-        })?;
+        let encoding = encoding.map_err(|source| self.failed(source))?;
         let ids = encoding.get_ids().to_vec();
         if let Some(found) = ids.iter().find(|id| **id as usize >= self.vocabulary) {
             return Err(ModelError::Token {

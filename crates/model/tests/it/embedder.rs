@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use contract::{Embed as _, TextRole};
-use model::{Embedder, EmbedderOptions};
+use model::{Embedder, EmbedderOptions, LongText};
 use serde::Deserialize;
 
 use crate::{copy, expected, tiny};
@@ -115,6 +115,38 @@ fn the_identity_is_that_of_what_changes_the_vector() {
         other.identity().name.split('@').next_back(),
         plain.name.split('@').next_back()
     );
+}
+
+#[test]
+fn a_long_text_is_the_mean_of_its_windows() {
+    let windows = |longest| {
+        let options = EmbedderOptions {
+            long: LongText::Windows,
+            longest: Some(longest),
+            ..Default::default()
+        };
+        Embedder::open(&tiny("bert"), &options).unwrap()
+    };
+    let (short, cut) = (windows(6), open("bert"));
+    // Four words and two marks fit; no word is in two windows, for an eighth of four is none.
+    let text = "the cat sat on the mat where did";
+    let halves = ["the cat sat on", "the mat where did"];
+    let found = short.vectors(&[text, halves[0]]).unwrap();
+    let parts = cut.vectors(&halves).unwrap();
+    assert_eq!(found[1], parts[0]);
+    // The halves are of equal length, but their vectors are not before they are normalised.
+    let side = |part: &[f32]| -> f32 { found[0].iter().zip(part).map(|(a, b)| a * b).sum() };
+    let between: f32 = parts[0].iter().zip(&parts[1]).map(|(a, b)| a * b).sum();
+    assert!(side(&parts[0]) > between && side(&parts[1]) > between);
+    // What comes after the model's length counts.
+    let other = short
+        .vectors(&["the cat sat on the mat where six"])
+        .unwrap();
+    assert_ne!(found[0], other[0]);
+    // A text that fits has the same vector either way.
+    let long = windows(24).vectors(&[text]).unwrap();
+    assert_eq!(long, cut.vectors(&[text]).unwrap());
+    assert_ne!(windows(24).identity(), cut.identity());
 }
 
 /// The real model, for whoever has it: `MINILM` is the folder of all-MiniLM-L6-v2.
