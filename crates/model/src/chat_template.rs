@@ -7,6 +7,7 @@
 
 mod clock;
 mod python;
+mod source;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -89,11 +90,12 @@ impl ChatTemplate {
         environment.add_filter("string", python::string);
         environment.add_test("sequence", python::is_sequence);
         environment.add_test("iterable", python::is_iterable);
+        environment.add_function(source::SUM, python::sum_of_safe);
         environment.add_function("raise_exception", |message: String| {
             Err::<String, _>(minijinja::Error::new(ErrorKind::InvalidOperation, message))
         });
         environment
-            .add_template_owned(NAME, understood(source))
+            .add_template_owned(NAME, source::understood(source))
             .map_err(|source| ModelError::ChatTemplate {
                 path: path.to_path_buf(),
                 source,
@@ -183,56 +185,6 @@ fn with_reasoning(message: &Json) -> Json {
     }
     renamed.insert("reasoning_content".into(), reasoning.clone());
     Json::Object(renamed)
-}
-
-/// Returns the template in the words that are understood here.
-///
-/// `generation` blocks, which mark what the assistant wrote and change nothing, become
-/// blocks that are always taken. A list is turned round by a filter, for minijinja
-/// (3.0.5) panics at `[::-1]` of an empty one.
-fn understood(source: &str) -> String {
-    let mut text = String::with_capacity(source.len());
-    let mut rest = source;
-    while let Some(at) = rest.find(['{']).filter(|at| rest.len() > at + 1) {
-        let inside = &rest[at + 1..];
-        let end = match inside.as_bytes()[0] {
-            b'%' => "%}",
-            b'{' => "}}",
-            _ => {
-                text.push_str(&rest[..=at]);
-                rest = inside;
-                continue;
-            }
-        };
-        let Some(length) = inside.find(end) else {
-            break;
-        };
-        let (tag, after) = inside.split_at(length);
-        text.push_str(&rest[..=at]);
-        text.push_str(&tag[..1]);
-        text.push_str(&without_generation(&tag[1..]).replace("[::-1]", " | reverse"));
-        text.push_str(end);
-        rest = &after[end.len()..];
-    }
-    text.push_str(rest);
-    text
-}
-
-/// Returns what stands between `{%` and `%}`, its marks for spaces kept.
-fn without_generation(tag: &str) -> String {
-    let (left, word) = match tag.strip_prefix(['-', '+']) {
-        Some(word) => (&tag[..1], word),
-        None => ("", tag),
-    };
-    let (word, right) = match word.strip_suffix(['-', '+']) {
-        Some(shorter) => (shorter, &word[word.len() - 1..]),
-        None => (word, ""),
-    };
-    match word.trim() {
-        "generation" => format!("{left} if true {right}"),
-        "endgeneration" => format!("{left} endif {right}"),
-        _ => tag.to_owned(),
-    }
 }
 
 #[cfg(test)]

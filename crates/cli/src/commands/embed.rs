@@ -6,7 +6,7 @@ use groundtune::contract::TextRole;
 use groundtune::models::{self, ModelReference};
 use serde::Serialize;
 
-use super::lines::{Lines, TextArguments};
+use super::lines::TextArguments;
 use crate::command_error::CommandError;
 use crate::environment::environment;
 use crate::ui::{Style, Ui, count, one_line};

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use minijinja::value::{Kwargs, Value, ValueKind};
+use minijinja::value::{Kwargs, Rest, Value, ValueKind};
 use minijinja::{Error, ErrorKind, Output, State};
 
 /// Prints a value as Python's `str` does.
@@ -152,6 +152,10 @@ struct Layout {
 }
 
 /// The filter `tojson`, as transformers has it: `json.dumps` without escapes for HTML.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "filters take their arguments so"
+)]
 pub(super) fn to_json(value: &Value, arguments: Kwargs) -> Result<String, Error> {
     let indent = match arguments.get::<Option<Value>>("indent")? {
         None => None,
@@ -182,6 +186,41 @@ pub(super) fn to_json(value: &Value, arguments: Kwargs) -> Result<String, Error>
     let mut out = String::new();
     write_json(&mut out, value, &layout, 0)?;
     Ok(out)
+}
+
+/// Adds texts as Python does where some are marked as `safe`: a sum with one of them is
+/// safe, and the other is escaped (markupsafe, `Markup.__add__`).
+pub(super) fn sum_of_safe(terms: Rest<Value>) -> Result<Value, Error> {
+    let mut terms = terms.0.into_iter();
+    let mut sum = terms.next().unwrap_or_default();
+    for term in terms {
+        let (Some(left), Some(right)) = (sum.as_str(), term.as_str()) else {
+            let message = format!("a {} cannot be added to a {}", term.kind(), sum.kind());
+            return Err(Error::new(ErrorKind::InvalidOperation, message));
+        };
+        sum = match (sum.is_safe(), term.is_safe()) {
+            (false, false) => Value::from(format!("{left}{right}")),
+            (true, true) => Value::from_safe_string(format!("{left}{right}")),
+            (true, false) => Value::from_safe_string(format!("{left}{}", escaped(right))),
+            (false, true) => Value::from_safe_string(format!("{}{right}", escaped(left))),
+        };
+    }
+    Ok(sum)
+}
+
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '\'' => out.push_str("&#39;"),
+            '"' => out.push_str("&#34;"),
+            letter => out.push(letter),
+        }
+    }
+    out
 }
 
 fn write_json(out: &mut String, value: &Value, layout: &Layout, depth: usize) -> Result<(), Error> {

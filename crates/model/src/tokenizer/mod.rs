@@ -200,7 +200,7 @@ impl TextTokenizer {
                     vocabulary.encode(&spacing.apply(before), &mut ids);
                 }
                 Text::Words(pattern) => {
-                    tiktoken::encode(&self.path, vocabulary, pattern, before, &mut ids)?
+                    tiktoken::encode(&self.path, vocabulary, pattern, before, &mut ids)?;
                 }
             }
             ids.extend(found.map(|(.., id)| id));

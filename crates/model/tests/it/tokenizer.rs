@@ -43,7 +43,6 @@ fn tokens_are_those_of_the_formats_own_programs() {
     let mut wrong = Vec::new();
     for (name, rows) in &reference.expected {
         let tokenizer = TextTokenizer::open(&folder().join(name)).unwrap();
-        let mut count = 0;
         for ((text, ids), back) in reference.texts.iter().zip(&rows.ids).zip(&rows.texts) {
             let special = match name.starts_with("hf_json") {
                 true => Special::Read,
@@ -65,9 +64,7 @@ fn tokens_are_those_of_the_formats_own_programs() {
                 continue;
             }
             check_stream(&tokenizer, ids);
-            count += 1;
         }
-        println!("{name}: {count} of {} texts", reference.texts.len());
     }
     assert!(
         wrong.is_empty(),
@@ -111,7 +108,6 @@ fn tokens_are_those_of_llama_cpp() {
             "{name}"
         );
         let tokenizer = TextTokenizer::open(&path).unwrap();
-        let mut count = 0;
         for (text, ids) in texts.iter().zip(&expected) {
             let found = tokenizer.encode(text, Special::Ignore).unwrap();
             if found != *ids {
@@ -121,9 +117,7 @@ fn tokens_are_those_of_llama_cpp() {
                 continue;
             }
             check_stream(&tokenizer, ids);
-            count += 1;
         }
-        println!("{name}: {count} of {} texts", expected.len());
     }
     assert!(
         wrong.is_empty(),
