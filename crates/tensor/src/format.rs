@@ -170,3 +170,61 @@ fn put_blocks<const BYTES: usize, const NUMBERS: usize>(
         narrow(numbers, bytes);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(bytes: &[u8]) -> Vec<f32> {
+        let mut numbers = vec![0.0; bytes.len() / 4];
+        Format::F32.widen(bytes, &mut numbers);
+        numbers
+    }
+
+    /// Compares with ggml; see `make_formats.py`.
+    fn check(format: Format, bytes: &[u8], expect: &[u8]) {
+        let mut found = vec![0.0; 512];
+        format.widen(bytes, &mut found);
+        for (at, (found, expect)) in found.iter().zip(numbers(expect)).enumerate() {
+            // Products of three are rounded in another order.
+            let most = 2.0 * f32::EPSILON * expect.abs().max(0.01);
+            assert!(
+                (found - expect).abs() <= most,
+                "{format} {found} {expect} at {at}"
+            );
+        }
+        let mut narrow = vec![0; bytes.len()];
+        let from = numbers(include_bytes!("../tests/data/numbers.f32"));
+        if format.narrow(&from, &mut narrow) {
+            assert_eq!(narrow, bytes, "{format}");
+        }
+    }
+
+    macro_rules! check {
+        ($format:ident, $name:literal) => {
+            check(
+                Format::$format,
+                include_bytes!(concat!("../tests/data/", $name, ".bytes")),
+                include_bytes!(concat!("../tests/data/", $name, ".f32")),
+            );
+        };
+    }
+
+    #[test]
+    fn means_what_it_means_to_ggml() {
+        check!(F16, "f16");
+        check!(Bf16, "bf16");
+        check!(Q8_0, "q8_0");
+        check!(Q4_0, "q4_0");
+        check!(Q4K, "q4_k");
+        check!(Q6K, "q6_k");
+    }
+
+    #[test]
+    fn only_whole_blocks_have_a_size() {
+        assert_eq!(Format::Q4K.bytes(512), Some(288));
+        assert_eq!(Format::Q4K.bytes(500), None);
+        assert_eq!(Format::F32.bytes(usize::MAX), None);
+        assert_eq!(Format::Q8_0.bytes(0), Some(0));
+    }
+}

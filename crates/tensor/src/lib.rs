@@ -18,6 +18,7 @@ mod causal;
 mod format;
 mod gemm;
 mod half;
+mod int8;
 mod norm;
 mod pool;
 mod rotary;

@@ -106,10 +106,6 @@ unsafe fn add_rows(weights: &Weights, tokens: &Tokens) {
 
 /// # Safety
 /// `R` rows of `inputs` numbers must be at `at`, and as many inputs at `laid_out`.
-#[expect(
-    clippy::needless_range_loop,
-    reason = "so that the sums stay in registers"
-)]
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")]
 unsafe fn rows<const R: usize>(at: *const u8, inputs: usize, laid_out: *const u8) -> [__m512; R] {

@@ -22,6 +22,8 @@ mod avx512;
 mod brain;
 mod bytes;
 mod exp;
+#[cfg(target_arch = "x86_64")]
+mod int8;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod plain;
@@ -34,6 +36,7 @@ pub(crate) use bytes::Bytes;
 pub(crate) use exp::exp;
 
 use crate::format::Format;
+use crate::int8::{Int8Call, Int8Loops, Round, product as int8_product, round_rows as round};
 use crate::stored::{panel, quantised, tiles, vector};
 use crate::{activation, causal, gemm, norm, pool, rotary, softmax};
 
@@ -129,6 +132,8 @@ pub struct Kernels {
     pub(crate) powers: unsafe fn(*mut f32, usize, f32, f32) -> (f32, f32),
     pub(crate) scores: unsafe fn(&causal::Few),
     pub(crate) mix: unsafe fn(&causal::Few),
+    pub(crate) int8: &'static Int8Loops,
+    pub(crate) round_rows: unsafe fn(&Round),
     pub(crate) blocks: &'static quantised::Blocks,
     pub(crate) add_rows: unsafe fn(&vector::Weights, &vector::Tokens),
     /// For many tokens, if the processor has tiles.
@@ -254,6 +259,16 @@ macro_rules! compiled {
             }
 
             $(#[target_feature(enable = $feature)])?
+            unsafe fn round_rows(rows: &Round) {
+                // SAFETY: as in `product`.
+                unsafe { round::<L>(rows) }
+            }
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn int8(call: &Int8Call) {
+                // SAFETY: as in `product`.
+                unsafe { int8_product::<L, B>(call) }
+            }
+            $(#[target_feature(enable = $feature)])?
             unsafe fn quantise(_format: Format, input: *const f32, inputs: usize, to: *mut u8) {
                 // SAFETY: as in `product`.
                 unsafe { quantised::quantise(input, inputs, to) }
@@ -281,6 +296,8 @@ macro_rules! compiled {
                 powers,
                 scores,
                 mix,
+                int8: &Int8Loops { panels: false, moved: false, product: int8 },
+                round_rows,
                 blocks: &quantised::Blocks { formats: quantised::OF_BLOCKS, quantise, add_rows: add_block_rows },
                 add_rows,
                 tiles: None,
@@ -303,6 +320,8 @@ compiled!(
 const VNNI: Kernels = Kernels {
     name: "AVX-512 VNNI",
     blocks: &vnni::BLOCKS,
+    int8: &int8::VNNI,
+    round_rows: int8::round_rows,
     ..AVX512
 };
 #[cfg(target_arch = "x86_64")]
@@ -315,6 +334,7 @@ const BF16: Kernels = Kernels {
 const AMX: Kernels = Kernels {
     name: "AMX",
     tiles: Some(&amx::TILES),
+    int8: &int8::AMX,
     ..BF16
 };
 #[cfg(target_arch = "aarch64")]

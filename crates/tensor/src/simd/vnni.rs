@@ -7,6 +7,10 @@
 //! over the four inputs of each, which the input's layout brings along.
 
 #![expect(unsafe_code, reason = "intrinsics")]
+#![expect(
+    clippy::needless_range_loop,
+    reason = "through iterators the sums are kept in memory"
+)]
 
 use std::arch::x86_64::*;
 
@@ -215,10 +219,6 @@ unsafe fn load(at: *const u8) -> __m512i {
 /// # Safety
 /// `R` rows of `blocks` blocks must be at `at`, `length` bytes each, and as many inputs in
 /// the layout.
-#[expect(
-    clippy::needless_range_loop,
-    reason = "so that the sums stay in registers"
-)]
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512vnni,gfni,f16c,fma")]
 unsafe fn q8_0<const R: usize>(
@@ -285,10 +285,6 @@ fn quarters(i: usize) -> __m512i {
 
 /// # Safety
 /// As [`q8_0`].
-#[expect(
-    clippy::needless_range_loop,
-    reason = "so that the sums stay in registers"
-)]
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512vnni,gfni,f16c,fma")]
 unsafe fn q4_0<const R: usize>(
@@ -468,10 +464,6 @@ unsafe fn pairs(block: *const u8) -> (i64, i64) {
 ///
 /// # Safety
 /// As [`q8_0`].
-#[expect(
-    clippy::needless_range_loop,
-    reason = "so that the sums stay in registers"
-)]
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512vnni,gfni,f16c,fma")]
 unsafe fn q4_k<const R: usize>(
@@ -552,10 +544,6 @@ unsafe fn q4_k<const R: usize>(
 
 /// # Safety
 /// As [`q8_0`].
-#[expect(
-    clippy::needless_range_loop,
-    reason = "so that the sums stay in registers"
-)]
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512vnni,gfni,f16c,fma")]
 unsafe fn q6_k<const R: usize>(

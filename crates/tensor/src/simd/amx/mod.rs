@@ -19,7 +19,7 @@
 #![expect(unsafe_code, reason = "intrinsics")]
 
 mod pack;
-mod tile;
+pub(super) mod tile;
 mod wide;
 
 use std::arch::x86_64::*;
@@ -213,8 +213,8 @@ pub(super) fn available() -> bool {
     *AVAILABLE.get_or_init(|| in_processor() && permitted())
 }
 
-/// Intel SDM, vol. 2A, CPUID: leaf 7 says AMX-BF16 in bit 22 of EDX and AMX-TILE in
-/// bit 24; XCR0 has the tiles' state in bits 17 and 18.
+/// Intel SDM, vol. 2A, CPUID: leaf 7 says AMX-BF16 in bit 22 of EDX, AMX-TILE in bit 24
+/// and AMX-INT8 in bit 25; XCR0 has the tiles' state in bits 17 and 18.
 fn in_processor() -> bool {
     // SAFETY: every processor with AVX-512 has CPUID's leaf 7, and, the system having
     // switched that on, XGETBV.
@@ -226,7 +226,7 @@ fn in_processor() -> bool {
     let leaf = __cpuid_count(7, 0);
     // SAFETY: as above.
     let state = unsafe { state() };
-    leaf.edx >> 22 & 1 == 1 && leaf.edx >> 24 & 1 == 1 && state >> 17 & 3 == 3
+    leaf.edx >> 22 & 1 == 1 && leaf.edx >> 24 & 3 == 3 && state >> 17 & 3 == 3
 }
 
 /// Asks Linux for the tiles' state (`Documentation/arch/x86/xstate.rst`), which it gives

@@ -34,7 +34,7 @@ static CONFIGURATION: Configuration = Configuration {
 ///
 /// # Safety
 /// The processor must have tiles, and the system must have permitted them.
-pub(super) unsafe fn begin() {
+pub(in crate::simd) unsafe fn begin() {
     // SAFETY: the configuration is valid.
     unsafe {
         asm!("ldtilecfg [{}]", in(reg) &raw const CONFIGURATION, options(nostack, readonly));
@@ -45,7 +45,7 @@ pub(super) unsafe fn begin() {
 ///
 /// # Safety
 /// As [`begin`].
-pub(super) unsafe fn end() {
+pub(in crate::simd) unsafe fn end() {
     // SAFETY: the caller promises tiles.
     unsafe { asm!("tilerelease", options(nostack, nomem)) }
 }
@@ -202,5 +202,57 @@ pub(super) unsafe fn multiply(
                 one_by_one(tiles, input, step, second, weight, sums);
             }
         }
+    }
+}
+
+/// Sets `sums`, `(32, 32)`, to the product of 32 rows of signed bytes, `stride` bytes
+/// each, and 32 outputs, whose weights are `(depth / 4, 32, 4)`, over `tiles` times 64
+/// bytes of the depth.
+///
+/// # Safety
+/// The tiles must be [set up](begin), the shapes true, and `tiles` not 0.
+pub(in crate::simd) unsafe fn multiply_bytes(
+    tiles: usize,
+    input: *const u8,
+    stride: usize,
+    weight: *const i8,
+    sums: *mut i32,
+) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        asm!(
+            "tilezero tmm0",
+            "tilezero tmm1",
+            "tilezero tmm2",
+            "tilezero tmm3",
+            "2:",
+            "tileloadd tmm6, [{b} + {line}]",
+            "tileloadd tmm7, [{b} + {line} + 64]",
+            "tileloadd tmm4, [{a} + {stride}]",
+            "tileloadd tmm5, [{c} + {stride}]",
+            "tdpbssd tmm0, tmm4, tmm6",
+            "tdpbssd tmm1, tmm4, tmm7",
+            "tdpbssd tmm2, tmm5, tmm6",
+            "tdpbssd tmm3, tmm5, tmm7",
+            "add {a}, 64",
+            "add {c}, 64",
+            "add {b}, 2048",
+            "dec {count}",
+            "jnz 2b",
+            "tilestored [{sums} + {line}], tmm0",
+            "tilestored [{sums} + {line} + 64], tmm1",
+            "tilestored [{sums} + {line} + 2048], tmm2",
+            "tilestored [{sums} + {line} + 2112], tmm3",
+            a = inout(reg) input => _,
+            c = inout(reg) input.wrapping_add(16 * stride) => _,
+            b = inout(reg) weight => _,
+            stride = in(reg) stride,
+            count = inout(reg) tiles => _,
+            line = in(reg) 128usize,
+            sums = in(reg) sums,
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack),
+        );
     }
 }
