@@ -43,7 +43,7 @@ unsafe fn quantise(format: Format, input: *const f32, inputs: usize, to: *mut u8
     // SAFETY: masks keep to `inputs`, and what is written to whole vectors.
     unsafe {
         for at in (0..inputs).step_by(WIDE) {
-            let numbers = [0, 16].map(|half| {
+            let numbers = both!(half in [0, 16] => {
                 let left = (inputs - at).saturating_sub(half).min(16);
                 let from = input.wrapping_add(at + half);
                 _mm512_maskz_loadu_ps(((1u32 << left) - 1) as u16, from)
@@ -116,7 +116,7 @@ unsafe fn rows<const R: usize>(at: *const u8, inputs: usize, laid_out: *const u8
         let mut rest = [_mm512_setzero_ps(); R];
         for k in (0..whole).step_by(WIDE) {
             let input =
-                [0, 64].map(|at| brain(_mm512_loadu_si512(laid_out.add(4 * k + at).cast())));
+                both!(at in [0, 64] => brain(_mm512_loadu_si512(laid_out.add(4 * k + at).cast())));
             for r in 0..R {
                 let at = at.add(2 * (r * inputs + k));
                 _mm_prefetch::<_MM_HINT_T0>(at.wrapping_add(AHEAD).cast());
@@ -128,7 +128,7 @@ unsafe fn rows<const R: usize>(at: *const u8, inputs: usize, laid_out: *const u8
         if whole < inputs {
             let mask = (1 << (inputs - whole)) - 1;
             let laid_out = laid_out.add(4 * whole);
-            let input = [0, 64].map(|at| brain(_mm512_loadu_si512(laid_out.add(at).cast())));
+            let input = both!(at in [0, 64] => brain(_mm512_loadu_si512(laid_out.add(at).cast())));
             for r in 0..R {
                 let at = at.add(2 * (r * inputs + whole)).cast();
                 let weight = brain(_mm512_maskz_loadu_epi16(mask, at));

@@ -91,7 +91,7 @@ unsafe fn by_vectors(call: &Int8Call) {
 unsafe fn vectors<const R: usize>(call: &Int8Call, row: usize, column: usize) {
     // SAFETY: the caller promises the rows; a panel is `depth · COLUMNS` bytes.
     unsafe {
-        let start = [0, 16].map(|half| {
+        let start = both!(half in [0, 16] => {
             let sums = _mm512_loadu_si512(call.sums.add(column + half).cast());
             _mm512_sub_epi32(_mm512_setzero_si512(), _mm512_slli_epi32::<7>(sums))
         });
@@ -99,7 +99,8 @@ unsafe fn vectors<const R: usize>(call: &Int8Call, row: usize, column: usize) {
         let input = call.input.add(row * call.depth);
         let panel = call.weights.add(column * call.depth);
         for k in (0..call.depth).step_by(4) {
-            let weights = [0, 64].map(|at| _mm512_loadu_si512(panel.add(k * COLUMNS + at).cast()));
+            let weights =
+                both!(at in [0, 64] => _mm512_loadu_si512(panel.add(k * COLUMNS + at).cast()));
             for r in 0..R {
                 let four = input.add(r * call.depth + k).cast::<i32>().read_unaligned();
                 let four = _mm512_set1_epi32(four);
@@ -164,7 +165,7 @@ unsafe fn by_tiles(call: &Int8Call) {
                 );
                 for row in 0..32.min(call.rows - first) {
                     let at = sums.0.as_ptr().add(row * COLUMNS);
-                    let two = [0, 16].map(|half| _mm512_load_si512(at.add(half).cast()));
+                    let two = both!(half in [0, 16] => _mm512_load_si512(at.add(half).cast()));
                     finish(call, first + row, column, two);
                 }
             }

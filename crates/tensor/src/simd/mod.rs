@@ -12,6 +12,24 @@
     reason = "loops are compiled per processor and called through pointers"
 )]
 
+/// Makes an array of an expression in two values of a name. A macro, because a closure
+/// given to `map` need not be inlined, and then passes vectors through memory.
+#[cfg(target_arch = "x86_64")]
+macro_rules! both {
+    ($name:ident in [$first:expr, $second:expr] => $of:expr) => {
+        [
+            {
+                let $name = $first;
+                $of
+            },
+            {
+                let $name = $second;
+                $of
+            },
+        ]
+    };
+}
+
 #[cfg(target_arch = "x86_64")]
 mod amx;
 #[cfg(target_arch = "x86_64")]

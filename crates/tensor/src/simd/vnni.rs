@@ -384,11 +384,17 @@ unsafe fn q4_0<const R: usize>(
 unsafe fn four_blocks(block: *const u8) -> __m512i {
     // SAFETY: as the caller promises.
     unsafe {
-        let numbers = |i: usize| _mm_loadu_si128(block.add(2 + i * Q4_0::BYTES).cast());
-        let weight = _mm512_castsi128_si512(numbers(0));
-        let weight = _mm512_inserti32x4::<1>(weight, numbers(1));
-        let weight = _mm512_inserti32x4::<2>(weight, numbers(2));
-        _mm512_inserti32x4::<3>(weight, numbers(3))
+        let weight = _mm512_castsi128_si512(_mm_loadu_si128(block.add(2).cast()));
+        let weight =
+            _mm512_inserti32x4::<1>(weight, _mm_loadu_si128(block.add(2 + Q4_0::BYTES).cast()));
+        let weight = _mm512_inserti32x4::<2>(
+            weight,
+            _mm_loadu_si128(block.add(2 + 2 * Q4_0::BYTES).cast()),
+        );
+        _mm512_inserti32x4::<3>(
+            weight,
+            _mm_loadu_si128(block.add(2 + 3 * Q4_0::BYTES).cast()),
+        )
     }
 }
 
@@ -452,12 +458,25 @@ const UPPER_HALF: i64 = 0x1020_4080 << 32;
 #[inline]
 unsafe fn pairs(block: *const u8) -> (i64, i64) {
     // SAFETY: the 12 bytes lie within the block.
-    let [a, b, c] = [4, 8, 12].map(|at| unsafe { block.add(at).cast::<u32>().read_unaligned() });
+    let [a, b, c] = unsafe { block.add(4).cast::<[u32; 3]>().read_unaligned() };
     let scales =
         u64::from(a & 0x3f3f_3f3f) | u64::from(c & 0x0f0f_0f0f | (a >> 6 & 0x0303_0303) << 4) << 32;
     let least = u64::from(b & 0x3f3f_3f3f)
         | u64::from(c >> 4 & 0x0f0f_0f0f | (b >> 6 & 0x0303_0303) << 4) << 32;
     (scales as i64, least as i64)
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn halves(first: __m256i, rest: __m256i) -> __m512i {
+    _mm512_inserti64x4::<1>(_mm512_castsi256_si512(first), rest)
+}
+
+/// Returns the index that spreads two numbers of a vector over its halves.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn two_lanes(first: i32, rest: i32) -> __m512i {
+    halves(_mm256_set1_epi32(first), _mm256_set1_epi32(rest))
 }
 
 /// Takes rows by twos, whose scales share a vector.
@@ -474,16 +493,11 @@ unsafe fn q4_k<const R: usize>(
 ) -> [__m512; R] {
     // SAFETY: a block is 144 bytes, and all that is read lies within it.
     unsafe {
-        let halves = |first: i64, rest: i64| {
-            let first = _mm512_castsi256_si512(_mm256_set1_epi64x(first));
-            _mm512_inserti64x4::<1>(first, _mm256_set1_epi64x(rest))
-        };
-        let halves_32 = |first: i32, rest: i32| {
-            let first = _mm512_castsi256_si512(_mm256_set1_epi32(first));
-            _mm512_inserti64x4::<1>(first, _mm256_set1_epi32(rest))
-        };
         // The second half of a vector has the upper halves of the bytes.
-        let unpack = halves(LOWER_HALF, UPPER_HALF);
+        let unpack = halves(
+            _mm256_set1_epi64x(LOWER_HALF),
+            _mm256_set1_epi64x(UPPER_HALF),
+        );
         let mut sums = [_mm512_setzero_ps(); R];
         let mut leasts = [_mm512_setzero_ps(); R];
         for number in 0..blocks {
@@ -506,8 +520,8 @@ unsafe fn q4_k<const R: usize>(
                     _mm_cvtsi32_si128(second.cast::<i32>().read_unaligned()),
                 ));
                 let of_blocks = _mm512_castps128_ps512(of_blocks);
-                let scale = _mm512_permutexvar_ps(halves_32(0, 2), of_blocks);
-                let least_scale = _mm512_permutexvar_ps(halves_32(1, 3), of_blocks);
+                let scale = _mm512_permutexvar_ps(two_lanes(0, 2), of_blocks);
+                let least_scale = _mm512_permutexvar_ps(two_lanes(1, 3), of_blocks);
                 let input = _mm512_broadcast_f32x8(_mm256_loadu_ps(scales_at));
                 let scales = _mm512_mul_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(scales), input), scale);
                 let least = _mm512_mul_ps(_mm512_cvtepi32_ps(least), least_scale);
@@ -522,7 +536,7 @@ unsafe fn q4_k<const R: usize>(
                         let weight = _mm512_gf2p8affine_epi64_epi8::<0>(both, unpack);
                         let dot = _mm512_dpbusd_epi32(_mm512_setzero_si512(), weight, input);
                         let lane = (8 * which + 2 * i) as i32;
-                        let scales = _mm512_permutexvar_ps(halves_32(lane, lane + 1), scales);
+                        let scales = _mm512_permutexvar_ps(two_lanes(lane, lane + 1), scales);
                         let dot = _mm512_cvtepi32_ps(dot);
                         sums[r + which] = _mm512_fmadd_ps(dot, scales, sums[r + which]);
                     }
@@ -556,11 +570,9 @@ unsafe fn q6_k<const R: usize>(
     unsafe {
         let low = _mm512_set1_epi8(15);
         let high = _mm512_set1_epi8(48);
-        let halves = |first: i16, rest: i16| {
-            let first = _mm512_castsi256_si512(_mm256_set1_epi16(first));
-            _mm512_inserti64x4::<1>(first, _mm256_set1_epi16(rest))
-        };
-        let (up, down) = (halves(4, 2), halves(0, 2));
+        let two = _mm256_set1_epi16(2);
+        let up = halves(_mm256_set1_epi16(4), two);
+        let down = halves(_mm256_setzero_si256(), two);
         let mut sums = [_mm512_setzero_ps(); R];
         for number in 0..blocks {
             for r in 0..R {

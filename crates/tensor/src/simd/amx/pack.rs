@@ -21,14 +21,18 @@ fn split(numbers: [__m512; 2], count: usize) -> [__m512i; 3] {
         let both: __m512i = unsafe { std::mem::transmute(both) };
         *plane = both;
         if at + 1 < count {
-            let widen = |bits: __m256i| {
-                _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(bits)))
-            };
-            low = _mm512_sub_ps(low, widen(_mm512_castsi512_si256(both)));
-            high = _mm512_sub_ps(high, widen(_mm512_extracti64x4_epi64::<1>(both)));
+            low = _mm512_sub_ps(low, whole(_mm512_castsi512_si256(both)));
+            high = _mm512_sub_ps(high, whole(_mm512_extracti64x4_epi64::<1>(both)));
         }
     }
     planes
+}
+
+/// Widens 16 bfloat16 numbers.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn whole(bits: __m256i) -> __m512 {
+    _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(bits)))
 }
 
 /// Packs tokens `first` to `first + 15`, or as many as there are and zeros, of `input`,
@@ -55,7 +59,7 @@ pub(super) unsafe fn input(
             for tile in 0..tiles {
                 let left = from.len().saturating_sub(tile * DEPTH);
                 let at = from.as_ptr().wrapping_add(tile * DEPTH);
-                let numbers = [0, 1].map(|half| {
+                let numbers = both!(half in [0, 1] => {
                     let left = left.saturating_sub(16 * half).min(16);
                     let mask = ((1u32 << left) - 1) as u16;
                     _mm512_maskz_loadu_ps(mask, at.wrapping_add(16 * half))
@@ -170,7 +174,7 @@ unsafe fn columns(
         for tile in 0..tiles {
             for row in 0..16 {
                 let k = (first + tile) * DEPTH + 2 * row;
-                let [even, odd] = [k, k + 1].map(|k| {
+                let [even, odd] = both!(k in [k, k + 1] => {
                     let count = if k < inputs { to - from } else { 0 };
                     let at = weight.bytes().as_ptr();
                     let at = at.wrapping_add((k * outputs + from) * size);
@@ -197,7 +201,7 @@ fn transpose(rows: [__m512i; 16]) -> [__m512i; 16] {
     // Squares of 4 within a quarter of each vector first, then the quarters.
     let mut fours = rows;
     for i in (0..16).step_by(4) {
-        let [a, b, c, d] = [0, 1, 2, 3].map(|j| rows[i + j]);
+        let [a, b, c, d] = [rows[i], rows[i + 1], rows[i + 2], rows[i + 3]];
         let (ab_low, ab_high) = (_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
         let (cd_low, cd_high) = (_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
         fours[i] = _mm512_unpacklo_epi64(ab_low, cd_low);
@@ -207,7 +211,7 @@ fn transpose(rows: [__m512i; 16]) -> [__m512i; 16] {
     }
     let mut out = fours;
     for i in 0..4 {
-        let [a, b, c, d] = [0, 4, 8, 12].map(|j| fours[i + j]);
+        let [a, b, c, d] = [fours[i], fours[i + 4], fours[i + 8], fours[i + 12]];
         let ab_even = _mm512_shuffle_i32x4::<0x88>(a, b);
         let ab_odd = _mm512_shuffle_i32x4::<0xdd>(a, b);
         let cd_even = _mm512_shuffle_i32x4::<0x88>(c, d);

@@ -23,14 +23,14 @@ pub(super) unsafe fn widen(
         match format {
             Format::F32 => {
                 let at = at.add(tile * 128).cast::<f32>();
-                [0, 1].map(|half| {
+                both!(half in [0, 1] => {
                     let mask = mask(count.saturating_sub(16 * half));
                     _mm512_maskz_loadu_ps(mask, at.wrapping_add(16 * half))
                 })
             }
             Format::F16 | Format::Bf16 => {
                 let at = at.add(tile * 64).cast::<i16>();
-                [0, 1].map(|half| {
+                both!(half in [0, 1] => {
                     let mask = mask(count.saturating_sub(16 * half));
                     let bits = _mm256_maskz_loadu_epi16(mask, at.wrapping_add(16 * half));
                     if format == Format::F16 {
@@ -66,7 +66,8 @@ pub(super) unsafe fn widen(
                 let bytes = _mm256_and_si256(bytes, _mm256_set1_epi8(15));
                 let scale = _mm512_mul_ps(half(block), _mm512_set1_ps(f32::from(s)));
                 let least = _mm512_mul_ps(half(block.add(2)), _mm512_set1_ps(f32::from(m)));
-                scaled(bytes, scale).map(|v| _mm512_sub_ps(v, least))
+                let [first, rest] = scaled(bytes, scale);
+                [_mm512_sub_ps(first, least), _mm512_sub_ps(rest, least)]
             }
             Format::Q6K => {
                 let block = at.add(tile / 8 * Q6K::BYTES);
@@ -95,6 +96,7 @@ pub(super) unsafe fn widen(
     }
 }
 
+#[inline(always)]
 fn mask(count: usize) -> u16 {
     if count >= 16 {
         u16::MAX
@@ -115,9 +117,10 @@ unsafe fn half(at: *const u8) -> __m512 {
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512bf16,f16c,fma")]
 fn scaled(bytes: __m256i, scale: __m512) -> [__m512; 2] {
+    let first = _mm512_cvtepi8_epi32(_mm256_castsi256_si128(bytes));
+    let rest = _mm512_cvtepi8_epi32(_mm256_extracti128_si256::<1>(bytes));
     [
-        _mm256_castsi256_si128(bytes),
-        _mm256_extracti128_si256::<1>(bytes),
+        _mm512_mul_ps(_mm512_cvtepi32_ps(first), scale),
+        _mm512_mul_ps(_mm512_cvtepi32_ps(rest), scale),
     ]
-    .map(|bytes| _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes)), scale))
 }
