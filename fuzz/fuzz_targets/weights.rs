@@ -10,7 +10,11 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     if let Ok(weights) = model::weights::Weights::open(folder) {
         for shape in [&[][..], &[0], &[1], &[2, 3]] {
             let _ = weights.tensor("w", shape);
-            let _ = weights.table("w", shape);
+        }
+        for layout in [tensor::Layout::Rows, tensor::Layout::Columns] {
+            if let Ok(matrix) = weights.matrix("w", 2, 3, layout) {
+                assert_eq!(matrix.numbers().len(), 6);
+            }
         }
     }
 });

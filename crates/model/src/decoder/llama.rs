@@ -258,10 +258,12 @@ pub(super) fn of_gguf(gguf: &Gguf, written: &str) -> Result<DecoderConfig, Model
     }
     let number =
         |name: &str| Ok::<_, ModelError>(gguf.number(&key(name))?.map(|number| number as f32));
-    let kind = gguf.text(&key("rope.scaling.type"))?.unwrap_or("none");
+    // The oldest files know only linear scaling, under a name of its own.
+    let linear = number("rope.scale_linear")?;
+    let or = if linear.is_some() { "linear" } else { "none" };
+    let kind = gguf.text(&key("rope.scaling.type"))?.unwrap_or(or);
     let mut scaling = Scaling::of(kind);
-    scaling.factor = number("rope.scaling.factor")?;
-    scaling.attention_factor = None;
+    scaling.factor = number("rope.scaling.factor")?.or(linear);
     scaling.original_max_position_embeddings =
         names::size(gguf, &key("rope.scaling.original_context_length"))?;
     let theta = number("rope.freq_base")?.unwrap_or(10_000.0);

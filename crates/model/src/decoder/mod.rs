@@ -1,9 +1,10 @@
 //! Decoders: transformers that read a text from left to right and say what comes next.
 //!
-//! An architecture is one file ([`gpt2`], [`llama`]): its configuration, and its
-//! tensors' names as a table. All of them become one description ([`config`]) and one
-//! list of layers ([`layer`]), and take one road ([`forward`], [`block`]). Weights are used where
-//! they lie in their file, mapped into memory; only norms and biases are copied.
+//! An architecture is one file (`gpt2.rs`, `llama.rs`): its configuration, and its
+//! tensors' names as a table. All of them become one description (`config.rs`) and one
+//! list of layers (`layer.rs`), and take one road (`forward.rs`, `block.rs`). Weights are
+//! used where they lie in their file, mapped into memory; only norms and biases are
+//! copied.
 
 mod block;
 mod cache;

@@ -156,6 +156,8 @@ impl Files {
             .find(|(found, _)| *found == a_name)
             .and_then(|(_, shape)| shape.first().copied())
             .unwrap_or(self.written.r);
+        // A part of no rank adds nothing, and nobody writes it.
+        let rank = rank.max(1);
         let a = self.weights.tensor(&a_name, &[rank, inputs])?;
         let b = self
             .weights
