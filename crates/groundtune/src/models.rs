@@ -10,7 +10,7 @@ use std::path::Path;
 
 use contract::{Embed, Generate, Rerank};
 use model::{CrossEncoder, CrossEncoderOptions, Embedder, EmbedderOptions, LongText};
-use remote::{Chat, RemoteEmbedder, RemoteReranker};
+use remote::{Chat, Prefixes, RemoteEmbedder, RemoteReranker};
 
 use crate::{Error, Project};
 
@@ -70,7 +70,11 @@ pub fn open_embedder(
             }
             ModelPlace::Server(server) => {
                 let options = environment.server_options(&server)?;
-                Some(Box::new(RemoteEmbedder::open(options)?))
+                let prefixes = Prefixes {
+                    question: server.question_prefix,
+                    passage: server.passage_prefix,
+                };
+                Some(Box::new(RemoteEmbedder::open(options, prefixes)?))
             }
         },
     )

@@ -2,7 +2,7 @@
 //! once its checksum is right.
 
 use std::fmt::Write as _;
-use std::io::{self, Read, Seek as _, SeekFrom, Write};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -258,13 +258,16 @@ impl Download<'_> {
         total: Option<u64>,
         tally: &mut Tally<'_, '_>,
     ) -> Result<(), RemoteError> {
-        let disk = |error: io::Error| match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => RemoteError::DiskFull {
-                path: incomplete.to_path_buf(),
-                size: Bytes(total.unwrap_or_default()),
-                source: error,
-            },
-            _ => error.into(),
+        let disk = |error: io::Error| {
+            if is_full(&error) {
+                RemoteError::DiskFull {
+                    path: incomplete.to_path_buf(),
+                    size: Bytes(total.unwrap_or_default()),
+                    source: error,
+                }
+            } else {
+                error.into()
+            }
         };
         let mut file = fs_err::OpenOptions::new()
             .create(true)
@@ -307,6 +310,15 @@ impl Download<'_> {
             _ => Ok(()),
         }
     }
+}
+
+/// Returns whether a write failed for want of room.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind as K;
+    matches!(
+        error.kind(),
+        K::StorageFull | K::QuotaExceeded | K::FileTooLarge
+    )
 }
 
 /// Returns the first byte of a part of a file: `Content-Range: bytes 5-9/10`.

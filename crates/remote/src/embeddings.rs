@@ -20,7 +20,17 @@ const MOST_CUTS: usize = 8;
 /// A model on a server that makes vectors.
 pub struct RemoteEmbedder {
     server: Server,
+    prefixes: Prefixes,
     identity: EmbedderId,
+}
+
+/// What stands before each text, for models that were trained so: servers do not add it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Prefixes {
+    /// Before a question.
+    pub question: String,
+    /// Before a passage.
+    pub passage: String,
 }
 
 #[derive(Deserialize)]
@@ -47,14 +57,19 @@ impl RemoteEmbedder {
     ///
     /// # Errors
     /// If the server cannot be reached, refuses, or answers what is no vector.
-    pub fn open(options: ServerOptions) -> Result<Self, RemoteError> {
+    pub fn open(options: ServerOptions, prefixes: Prefixes) -> Result<Self, RemoteError> {
         let server = Server::new(options)?;
         let vectors = vectors(&server, &["dimensions"])?;
         let dimensions = vectors[0].len();
         // The same name on another server may be another model.
-        let name = format!("{} at {}", server.model(), server.url());
+        let mut name = format!("{} at {}", server.model(), server.url());
+        if prefixes != Prefixes::default() {
+            let Prefixes { question, passage } = &prefixes;
+            name.push_str(&format!(", prefixes {question:?} and {passage:?}"));
+        }
         Ok(Self {
             server,
+            prefixes,
             identity: EmbedderId { name, dimensions },
         })
     }
@@ -195,7 +210,7 @@ impl Embed for RemoteEmbedder {
         &self.identity
     }
 
-    fn embed(&self, texts: &[&str], _: TextRole) -> Result<Vec<Embedding>, PromiseError> {
+    fn embed(&self, texts: &[&str], role: TextRole) -> Result<Vec<Embedding>, PromiseError> {
         let failed = |source: Box<dyn std::error::Error + Send + Sync>| PromiseError {
             who: self.server.name(),
             source,
@@ -203,6 +218,19 @@ impl Embed for RemoteEmbedder {
         if texts.is_empty() {
             return Ok(Vec::new());
         }
+        let prefix = match role {
+            TextRole::Question => &self.prefixes.question,
+            TextRole::Passage => &self.prefixes.passage,
+        };
+        let prefixed: Vec<String>;
+        let prefixed_texts: Vec<&str>;
+        let texts = if prefix.is_empty() {
+            texts
+        } else {
+            prefixed = texts.iter().map(|text| format!("{prefix}{text}")).collect();
+            prefixed_texts = prefixed.iter().map(String::as_str).collect();
+            &prefixed_texts
+        };
         self.vectors(texts)
             .map_err(|error| failed(Box::new(error)))?
             .into_iter()

@@ -17,7 +17,7 @@ pub enum RemoteError {
     #[error(transparent)]
     Io(#[from] io::Error),
     /// There is no room for what is downloaded.
-    #[error("the disk is full: `{}` is {size} in all", path.display())]
+    #[error("there is no room for `{}`, which is {size} in all", path.display())]
     DiskFull {
         /// The file.
         path: PathBuf,

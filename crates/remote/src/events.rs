@@ -1,6 +1,6 @@
 //! Server-sent events (WHATWG HTML, section 9.2): as much as servers that stream text use.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead as _, BufReader, Read};
 
 /// A longer line is no event of any server.
 const LONGEST_LINE: u64 = 16 << 20;

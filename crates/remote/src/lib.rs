@@ -27,7 +27,7 @@ mod wheel;
 pub use cache::{Cache, Snapshot};
 pub use chat::{Chat, ChatReply, ChatSettings};
 pub use download::{PullEvent, PullSink};
-pub use embeddings::RemoteEmbedder;
+pub use embeddings::{Prefixes, RemoteEmbedder};
 pub use error::RemoteError;
 pub use gguf_file::{files_meant, is_first_part};
 pub use http::{Network, NetworkOptions};

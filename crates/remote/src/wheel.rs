@@ -8,6 +8,7 @@ use zip::ZipArchive;
 use zip::result::ZipError;
 
 use crate::cache::is_name;
+use crate::download::is_full;
 use crate::select::select;
 use crate::{ModelName, RemoteError};
 
@@ -76,7 +77,7 @@ pub(crate) fn unpack(
         fs_err::create_dir_all(path.parent().expect("a file lies in a folder"))?;
         let mut out = fs_err::File::create(&path)?;
         let copied = io::copy(&mut entry.by_ref().take(size + 1), &mut out).map_err(|error| {
-            if error.kind() == io::ErrorKind::StorageFull {
+            if is_full(&error) {
                 RemoteError::DiskFull {
                     path: path.clone(),
                     size: contract::Bytes(size),

@@ -515,6 +515,24 @@ mod tests {
         );
     }
 
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config::with_cases(64))]
+
+        #[test]
+        fn what_is_shown_is_the_answer_however_it_arrives(
+            answer in "([a-z]{1,9}|30|[.!?] |\\[[0-9, ]{0,4}\\]?|[ \n\\[\\]éß。]|Alaska){0,30}",
+            length in 1_usize..9,
+        ) {
+            for unsupported in [Unsupported::Mark, Unsupported::Drop] {
+                let (shown, whole) = grounded(&answer, 1000, unsupported);
+                proptest::prop_assert_eq!(shown.trim(), &whole.text);
+                let (pieces, by_pieces) = grounded(&answer, length, unsupported);
+                proptest::prop_assert_eq!(shown, pieces);
+                proptest::prop_assert_eq!(whole, by_pieces);
+            }
+        }
+    }
+
     #[test]
     fn numbers_are_compared_as_numbers() {
         let found: Vec<String> = numbers("1,250.50 dollars on 2026-01-31, or 7.")

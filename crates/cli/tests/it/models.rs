@@ -110,6 +110,111 @@ fn what_is_missing_says_what_to_do() {
     assert!(shown.contains("is not a model's name"), "{shown}");
 }
 
+#[cfg(unix)]
+#[test]
+fn without_room_the_next_run_goes_on() {
+    let weights = vec![7_u8; 200_000];
+    let hub = Server::start(move |request, _| {
+        Some(if request.path.starts_with("/api/") {
+            let files = [json!({ "rfilename": "model.safetensors", "size": weights.len() })];
+            Answer::json(&json!({ "sha": COMMIT, "siblings": files }))
+        } else {
+            let range = request.header("range").unwrap_or("bytes=0-");
+            let start: usize = range["bytes=".len()..].split('-').next()?.parse().ok()?;
+            let all = weights.len();
+            Answer::new(206, "text/plain", &weights[start..])
+                .header("Content-Range", &format!("bytes {start}-{}/{all}", all - 1))
+        })
+    });
+    let folder = Folder::empty();
+    // No file may grow beyond 100 blocks of 512 bytes.
+    let output = std::process::Command::new("sh")
+        .args([
+            "-c",
+            "trap '' XFSZ; ulimit -f 100; exec \"$0\" models pull org/tiny",
+        ])
+        .arg(env!("CARGO_BIN_EXE_groundtune"))
+        .envs([("HF_HUB_CACHE", "cache"), ("HF_ENDPOINT", &hub.url)])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let shown = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        shown.starts_with("error: there is no room for `cache/"),
+        "{shown}"
+    );
+    assert!(shown.contains("hint: make room"), "{shown}");
+    let shown = screen(&folder, &hub.url, &["models", "pull", "org/tiny"]);
+    assert!(shown.starts_with("org/tiny fetched"), "{shown}");
+    let last = hub
+        .requests()
+        .last()
+        .unwrap()
+        .header("range")
+        .map(str::to_owned);
+    let start: usize = last.unwrap()["bytes=".len()..]
+        .trim_end_matches('-')
+        .parse()
+        .unwrap();
+    assert!(start > 0, "it goes on where it stopped");
+}
+
+#[test]
+fn models_on_servers_embed_and_rerank() {
+    let server = Server::start(|request, _| {
+        let body = request.json();
+        Some(match &*request.path {
+            "/v1/embeddings" => {
+                let texts = body["input"].as_array()?;
+                let vector = |text: &Value| {
+                    let text = text.as_str().unwrap_or_default();
+                    let has = |word| f64::from(u8::from(text.contains(word)));
+                    json!([has("postage"), has("goodwill"), 0.1])
+                };
+                let data: Vec<Value> = texts
+                    .iter()
+                    .enumerate()
+                    .map(|(index, text)| json!({ "index": index, "embedding": vector(text) }))
+                    .collect();
+                Answer::json(&json!({ "data": data }))
+            }
+            "/v1/rerank" => {
+                let passages = body["documents"].as_array()?;
+                let results: Vec<Value> = passages
+                    .iter()
+                    .enumerate()
+                    .map(|(index, text)| {
+                        let score = if text.as_str().unwrap_or_default().contains("Alaska") {
+                            0.9
+                        } else {
+                            0.2
+                        };
+                        json!({ "index": index, "relevance_score": score })
+                    })
+                    .collect();
+                Answer::json(&json!({ "results": results }))
+            }
+            _ => return None,
+        })
+    });
+    let folder = handbook();
+    let url = &server.url;
+    folder.write(
+        "groundtune.toml",
+        &format!(
+            "[models]\nembedder = {{ url = \"{url}/v1\", model = \"tiny\" }}\nreranker = \"{url}/v1#tiny\"\n"
+        ),
+    );
+    assert!(folder.run(&["ingest"]).status.success());
+    let reply = folder.json(&["search", "--json", "--explain", "postage to Alaska"]);
+    let explanation = &reply["results"][0]["explanation"];
+    assert!(
+        explanation["vector"].is_object() || explanation["vector"].is_number(),
+        "{reply}"
+    );
+    assert_eq!(explanation["rerank"], 0.9, "{reply}");
+}
+
 /// A server that writes `text`, a few letters at a time.
 fn writer(text: &str) -> Server {
     let letters: Vec<char> = text.chars().collect();

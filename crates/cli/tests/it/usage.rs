@@ -23,6 +23,7 @@ fn the_help_names_every_command() {
       doctor     Checks the store, the indexes, the files and the access rules
       eval       Measures how good something is, by definitions that others use too
       index      Measures the index of vectors
+      models     Fetches models, lists those that are here, shows one, or removes it
 
     Options:
       -h, --help     Print help

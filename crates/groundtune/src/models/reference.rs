@@ -42,6 +42,10 @@ pub struct ModelServer {
     pub timeout: Duration,
     /// How often a request that failed is tried again. Default: 4.
     pub retries: u32,
+    /// What an embedder wants before a question. Default: nothing.
+    pub question_prefix: String,
+    /// What an embedder wants before a passage. Default: nothing.
+    pub passage_prefix: String,
 }
 
 /// Why a text or table names no model.
@@ -115,6 +119,8 @@ impl ModelServer {
             connect_timeout: Duration::from_secs_f64(CONNECT_TIMEOUT_S),
             timeout: Duration::from_secs_f64(TIMEOUT_S),
             retries: RETRIES,
+            question_prefix: String::new(),
+            passage_prefix: String::new(),
         })
     }
 }
@@ -169,6 +175,10 @@ struct Table {
     connect_timeout_s: Option<f64>,
     timeout_s: Option<f64>,
     retries: Option<u32>,
+    #[serde(default)]
+    question_prefix: String,
+    #[serde(default)]
+    passage_prefix: String,
     key: Option<serde::de::IgnoredAny>,
     api_key: Option<serde::de::IgnoredAny>,
     token: Option<serde::de::IgnoredAny>,
@@ -221,6 +231,8 @@ impl Table {
             )?,
             timeout: seconds("timeout_s", self.timeout_s, TIMEOUT_S)?,
             retries,
+            question_prefix: self.question_prefix,
+            passage_prefix: self.passage_prefix,
             ..server
         })
     }

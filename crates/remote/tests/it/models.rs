@@ -4,9 +4,9 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use base64::Engine as _;
-use contract::{Embed, Generate, Rerank, Share, Template, TextRole, Tokens, render};
+use contract::{Embed as _, Generate as _, Rerank as _, Share, Template, TextRole, Tokens, render};
 use remote::{
-    Chat, ChatReply, ChatSettings, RemoteEmbedder, RemoteError, RemoteReranker, Secret,
+    Chat, ChatReply, ChatSettings, Prefixes, RemoteEmbedder, RemoteError, RemoteReranker, Secret,
     ServerOptions,
 };
 use serde_json::{Value, json};
@@ -309,7 +309,7 @@ fn vectors_come_in_the_order_of_their_texts() {
                 .collect();
             Some(Answer::json(&json!({ "data": data })))
         });
-        let embedder = RemoteEmbedder::open(server(&tiny.url)).unwrap();
+        let embedder = RemoteEmbedder::open(server(&tiny.url), Prefixes::default()).unwrap();
         assert_eq!(embedder.identity().dimensions, 2);
         let texts: Vec<String> = (0..150).map(|it| "x".repeat(it)).collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
@@ -350,7 +350,7 @@ fn a_text_that_is_too_long_is_shortened() {
             .collect();
         Some(Answer::json(&json!({ "data": data })))
     });
-    let embedder = RemoteEmbedder::open(server(&tiny.url)).unwrap();
+    let embedder = RemoteEmbedder::open(server(&tiny.url), Prefixes::default()).unwrap();
     let long = "ü".repeat(300);
     let vectors = embedder
         .embed(&["one", &long, "three"], TextRole::Passage)
@@ -360,6 +360,29 @@ fn a_text_that_is_too_long_is_shortened() {
         .map(|it| (it.values()[0] / it.values()[1]).round())
         .collect();
     assert_eq!(slopes, [3.0, 75.0 - 1.0, 5.0]);
+}
+
+#[test]
+fn prefixes_stand_before_questions_and_passages() {
+    let tiny = Server::start(|_, _| {
+        Some(Answer::json(
+            &json!({ "data": [{ "index": 0, "embedding": [1, 2] }] }),
+        ))
+    });
+    let prefixes = Prefixes {
+        question: "query: ".into(),
+        passage: "passage: ".into(),
+    };
+    let embedder = RemoteEmbedder::open(server(&tiny.url), prefixes).unwrap();
+    embedder.embed(&["a"], TextRole::Question).unwrap();
+    embedder.embed(&["b"], TextRole::Passage).unwrap();
+    let inputs: Vec<Value> = tiny
+        .requests()
+        .iter()
+        .map(|it| it.json()["input"][0].clone())
+        .collect();
+    assert_eq!(inputs, ["dimensions", "query: a", "passage: b"]);
+    assert!(embedder.identity().name.contains("\"query: \""));
 }
 
 #[test]
@@ -388,7 +411,7 @@ fn wrong_vectors_are_refused() {
             let first = json!({ "data": [{ "index": 0, "embedding": [1, 2] }] });
             Some(Answer::json(if before == 0 { &first } else { &answer }))
         });
-        let embedder = RemoteEmbedder::open(server(&tiny.url)).unwrap();
+        let embedder = RemoteEmbedder::open(server(&tiny.url), Prefixes::default()).unwrap();
         let error = embedder.embed(&["a", "b"], TextRole::Question).unwrap_err();
         assert!(
             error.source.to_string().contains(expect),
