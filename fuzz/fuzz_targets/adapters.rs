@@ -39,7 +39,8 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
             adapters: &[(&adapter, 0.5)],
             wanted: Wanted::All,
         };
-        let read = BASE.forward(&mut Workspace::default(), &mut [step]);
-        read.expect("an adapter that was opened can be used");
+        let mut workspace = Workspace::default();
+        BASE.forward(&mut workspace, &mut [step])
+            .expect("an adapter that was opened can be used");
     }
 });
