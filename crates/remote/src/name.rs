@@ -15,7 +15,11 @@ const LONGEST: usize = 96;
 /// `pypi:name==1.2` one version. `org/name:Q4_K_M` is one of several GGUF files, by its
 /// number format or its whole name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ModelName {
+pub struct ModelName(Box<Parts>);
+
+/// What a name says; boxed, so that errors can carry names and stay small.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Parts {
     source: Source,
     name: String,
     revision: Option<String>,
@@ -44,43 +48,43 @@ pub struct ModelNameError {
 impl ModelName {
     /// Returns where it comes from.
     pub fn source(&self) -> Source {
-        self.source
+        self.0.source
     }
 
     /// Returns its name there: `org/name`, or the package's, normalised (PEP 503).
     pub fn name(&self) -> &str {
-        &self.name
+        &self.0.name
     }
 
     /// Returns which revision or version is meant, if that is said.
     pub fn revision(&self) -> Option<&str> {
-        self.revision.as_deref()
+        self.0.revision.as_deref()
     }
 
     /// Returns which GGUF file is meant, if that is said: a number format such as
     /// `Q4_K_M`, or a file's name.
     pub fn file(&self) -> Option<&str> {
-        self.file.as_deref()
+        self.0.file.as_deref()
     }
 
     /// Returns it as the same model in another revision.
     pub fn at(mut self, revision: Option<String>) -> Self {
-        self.revision = revision.or(self.revision);
+        self.0.revision = revision.or(self.0.revision);
         self
     }
 
     /// Returns it as the whole model, whichever file was meant.
     pub(crate) fn without_file(mut self) -> Self {
-        self.file = None;
+        self.0.file = None;
         self
     }
 
     /// Returns the name of its folder in the cache. Models of a package index stand
     /// there as if `pypi` were an organisation.
     pub(crate) fn cache_folder(&self) -> String {
-        match self.source {
-            Source::Hub => format!("models--{}", self.name.replace('/', "--")),
-            Source::Index => format!("models--pypi--{}", self.name),
+        match self.0.source {
+            Source::Hub => format!("models--{}", self.0.name.replace('/', "--")),
+            Source::Index => format!("models--pypi--{}", self.0.name),
         }
     }
 
@@ -110,12 +114,12 @@ impl FromStr for ModelName {
             if !is_package(name) || version.is_some_and(|it| !is_word(it, "._-+!")) {
                 return Err(wrong("expected `pypi:name` or `pypi:name==1.2`"));
             }
-            return Ok(Self {
+            return Ok(Self(Box::new(Parts {
                 source: Source::Index,
                 name: normalised(name),
                 revision: version.map(str::to_owned),
                 file: None,
-            });
+            })));
         }
         let (rest, file) = match text.split_once(':') {
             Some((rest, file)) => (rest, Some(file)),
@@ -140,26 +144,26 @@ impl FromStr for ModelName {
                 "expected a number format such as `Q4_K_M` or a file's name after `:`",
             ));
         }
-        Ok(Self {
+        Ok(Self(Box::new(Parts {
             source: Source::Hub,
             name: name.to_owned(),
             revision: revision.map(str::to_owned),
             file: file.map(str::to_owned),
-        })
+        })))
     }
 }
 
 impl fmt::Display for ModelName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (before, at) = match self.source {
+        let (before, at) = match self.0.source {
             Source::Hub => ("", "@"),
             Source::Index => ("pypi:", "=="),
         };
-        write!(f, "{before}{}", self.name)?;
-        if let Some(revision) = &self.revision {
+        write!(f, "{before}{}", self.0.name)?;
+        if let Some(revision) = &self.0.revision {
             write!(f, "{at}{revision}")?;
         }
-        if let Some(file) = &self.file {
+        if let Some(file) = &self.0.file {
             write!(f, ":{file}")?;
         }
         Ok(())

@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use remote::{Cache, NetworkOptions, Secret, Sources};
 
+/// Returns the secret in the environment variable of a name.
+type Keys = Arc<dyn Fn(&str) -> Option<Secret> + Send + Sync>;
+
 /// Where models lie and which keys there are. The library reads no environment: whoever
 /// calls it says what of it counts.
 #[derive(Clone, Default)]
@@ -16,7 +19,7 @@ pub struct Environment {
     /// Where models are fetched from.
     pub sources: Sources,
     /// Returns the secret that an environment variable of this name holds.
-    keys: Option<Arc<dyn Fn(&str) -> Option<Secret> + Send + Sync>>,
+    keys: Option<Keys>,
 }
 
 impl Environment {
