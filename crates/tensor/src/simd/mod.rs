@@ -47,6 +47,8 @@ mod neon;
 mod plain;
 #[cfg(target_arch = "x86_64")]
 mod vnni;
+#[cfg(target_arch = "x86_64")]
+mod wide;
 
 use std::sync::OnceLock;
 
@@ -340,6 +342,7 @@ const VNNI: Kernels = Kernels {
     blocks: &vnni::BLOCKS,
     int8: &int8::VNNI,
     round_rows: int8::round_rows,
+    widen_rows: wide::widen_rows,
     ..AVX512
 };
 #[cfg(target_arch = "x86_64")]

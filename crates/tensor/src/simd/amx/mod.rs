@@ -20,7 +20,6 @@
 
 mod pack;
 pub(super) mod tile;
-mod wide;
 
 use std::arch::x86_64::*;
 use std::sync::OnceLock;

@@ -4,9 +4,9 @@
 
 use std::arch::x86_64::*;
 
-use super::wide::widen;
 use super::{DEPTH, TILE, input_planes, planes};
 use crate::format::Format;
+use crate::simd::wide::{transpose, widen};
 use crate::stored::{Layout, StoredMatrix};
 
 /// Splits numbers into `count` planes: each the nearest bfloat16 to what is left.
@@ -173,8 +173,8 @@ unsafe fn columns(
         let pairs = _mm512_loadu_si512(pairs.as_ptr().cast());
         for tile in 0..tiles {
             for row in 0..16 {
-                let k = (first + tile) * DEPTH + 2 * row;
-                let [even, odd] = both!(k in [k, k + 1] => {
+                let at = (first + tile) * DEPTH + 2 * row;
+                let [even, odd] = both!(k in [at, at + 1] => {
                     let count = if k < inputs { to - from } else { 0 };
                     let at = weight.bytes().as_ptr();
                     let at = at.wrapping_add((k * outputs + from) * size);
@@ -192,34 +192,4 @@ unsafe fn columns(
             }
         }
     }
-}
-
-/// Returns the transpose of 16 × 16 numbers of 32 bits.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512bf16,f16c,fma")]
-fn transpose(rows: [__m512i; 16]) -> [__m512i; 16] {
-    // Squares of 4 within a quarter of each vector first, then the quarters.
-    let mut fours = rows;
-    for i in (0..16).step_by(4) {
-        let [a, b, c, d] = [rows[i], rows[i + 1], rows[i + 2], rows[i + 3]];
-        let (ab_low, ab_high) = (_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
-        let (cd_low, cd_high) = (_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
-        fours[i] = _mm512_unpacklo_epi64(ab_low, cd_low);
-        fours[i + 1] = _mm512_unpackhi_epi64(ab_low, cd_low);
-        fours[i + 2] = _mm512_unpacklo_epi64(ab_high, cd_high);
-        fours[i + 3] = _mm512_unpackhi_epi64(ab_high, cd_high);
-    }
-    let mut out = fours;
-    for i in 0..4 {
-        let [a, b, c, d] = [fours[i], fours[i + 4], fours[i + 8], fours[i + 12]];
-        let ab_even = _mm512_shuffle_i32x4::<0x88>(a, b);
-        let ab_odd = _mm512_shuffle_i32x4::<0xdd>(a, b);
-        let cd_even = _mm512_shuffle_i32x4::<0x88>(c, d);
-        let cd_odd = _mm512_shuffle_i32x4::<0xdd>(c, d);
-        out[i] = _mm512_shuffle_i32x4::<0x88>(ab_even, cd_even);
-        out[8 + i] = _mm512_shuffle_i32x4::<0xdd>(ab_even, cd_even);
-        out[4 + i] = _mm512_shuffle_i32x4::<0x88>(ab_odd, cd_odd);
-        out[12 + i] = _mm512_shuffle_i32x4::<0xdd>(ab_odd, cd_odd);
-    }
-    out
 }

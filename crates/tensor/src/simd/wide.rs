@@ -1,4 +1,4 @@
-//! 32 numbers of a stored row at a time, widened with AVX-512.
+//! 32 numbers of a stored row at a time, widened with AVX-512, and panels made of them.
 
 #![expect(unsafe_code, reason = "intrinsics")]
 
@@ -11,8 +11,8 @@ use crate::format::{Format, Q4_0, Q4K, Q6K, Q8_0, scale_and_least};
 /// # Safety
 /// They must be there; of single numbers, the first `count`, the others being zeros.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512bf16,f16c,fma")]
-pub(super) unsafe fn widen(
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,f16c,fma")]
+pub(in crate::simd) unsafe fn widen(
     format: Format,
     at: *const u8,
     tile: usize,
@@ -107,7 +107,7 @@ fn mask(count: usize) -> u16 {
 
 /// The binary16 number at `at`, in all places.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512bf16,f16c,fma")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,f16c,fma")]
 unsafe fn half(at: *const u8) -> __m512 {
     // SAFETY: the caller promises two bytes.
     unsafe { _mm512_cvtph_ps(_mm256_set1_epi16(at.cast::<i16>().read_unaligned())) }
@@ -115,7 +115,7 @@ unsafe fn half(at: *const u8) -> __m512 {
 
 /// Signed bytes times a scale.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512bf16,f16c,fma")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,f16c,fma")]
 fn scaled(bytes: __m256i, scale: __m512) -> [__m512; 2] {
     let first = _mm512_cvtepi8_epi32(_mm256_castsi256_si128(bytes));
     let rest = _mm512_cvtepi8_epi32(_mm256_extracti128_si256::<1>(bytes));
@@ -123,4 +123,99 @@ fn scaled(bytes: __m256i, scale: __m512) -> [__m512; 2] {
         _mm512_mul_ps(_mm512_cvtepi32_ps(first), scale),
         _mm512_mul_ps(_mm512_cvtepi32_ps(rest), scale),
     ]
+}
+
+/// Sets the panel, `(K, 32)`, to rows `from` to `to` of a weight, `(N, K)`, and zeros.
+///
+/// # Safety
+/// The shapes must be true.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,f16c,fma")]
+pub(super) unsafe fn widen_rows(
+    format: Format,
+    bytes: *const u8,
+    inputs: usize,
+    from: usize,
+    to: usize,
+    panel: *mut f32,
+) {
+    // SAFETY: as the caller promises. The format is spelt out, so that each has a loop
+    // of its own.
+    unsafe {
+        match format {
+            Format::F32 => panel_of::<0>(bytes, inputs, from, to, panel),
+            Format::F16 => panel_of::<1>(bytes, inputs, from, to, panel),
+            Format::Bf16 => panel_of::<2>(bytes, inputs, from, to, panel),
+            Format::Q8_0 => panel_of::<3>(bytes, inputs, from, to, panel),
+            Format::Q4_0 => panel_of::<4>(bytes, inputs, from, to, panel),
+            Format::Q4K => panel_of::<5>(bytes, inputs, from, to, panel),
+            Format::Q6K => panel_of::<6>(bytes, inputs, from, to, panel),
+        }
+    }
+}
+
+/// # Safety
+/// As [`widen_rows`]; the format must be number `FORMAT` of all.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,f16c,fma")]
+unsafe fn panel_of<const FORMAT: usize>(
+    bytes: *const u8,
+    inputs: usize,
+    from: usize,
+    to: usize,
+    panel: *mut f32,
+) {
+    let format = const { Format::ALL[FORMAT] };
+    let length = inputs / format.block_numbers() * format.block_bytes();
+    // SAFETY: rows before `to` are there, and of each the numbers before `inputs`.
+    unsafe {
+        for first in [0, 16] {
+            let here = to.saturating_sub(from + first).min(16);
+            for tile in 0..inputs.div_ceil(32) {
+                let count = (inputs - 32 * tile).min(32);
+                let mut lines = [[_mm512_setzero_si512(); 16]; 2];
+                let [lows, highs] = &mut lines;
+                for (row, (low, high)) in lows.iter_mut().zip(highs).take(here).enumerate() {
+                    let at = bytes.add((from + first + row) * length);
+                    let numbers = widen(format, at, tile, count);
+                    *low = _mm512_castps_si512(numbers[0]);
+                    *high = _mm512_castps_si512(numbers[1]);
+                }
+                let halves = [transpose(lines[0]), transpose(lines[1])];
+                for (k, line) in halves.as_flattened().iter().take(count).enumerate() {
+                    let to = panel.add((32 * tile + k) * 32 + first);
+                    _mm512_storeu_si512(to.cast(), *line);
+                }
+            }
+        }
+    }
+}
+
+/// Returns the transpose of 16 × 16 numbers of 32 bits.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn transpose(rows: [__m512i; 16]) -> [__m512i; 16] {
+    // Squares of 4 within a quarter of each vector first, then the quarters.
+    let mut fours = rows;
+    for i in (0..16).step_by(4) {
+        let [a, b, c, d] = [rows[i], rows[i + 1], rows[i + 2], rows[i + 3]];
+        let (ab_low, ab_high) = (_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+        let (cd_low, cd_high) = (_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+        fours[i] = _mm512_unpacklo_epi64(ab_low, cd_low);
+        fours[i + 1] = _mm512_unpackhi_epi64(ab_low, cd_low);
+        fours[i + 2] = _mm512_unpacklo_epi64(ab_high, cd_high);
+        fours[i + 3] = _mm512_unpackhi_epi64(ab_high, cd_high);
+    }
+    let mut out = fours;
+    for i in 0..4 {
+        let [a, b, c, d] = [fours[i], fours[i + 4], fours[i + 8], fours[i + 12]];
+        let ab_even = _mm512_shuffle_i32x4::<0x88>(a, b);
+        let ab_odd = _mm512_shuffle_i32x4::<0xdd>(a, b);
+        let cd_even = _mm512_shuffle_i32x4::<0x88>(c, d);
+        let cd_odd = _mm512_shuffle_i32x4::<0xdd>(c, d);
+        out[i] = _mm512_shuffle_i32x4::<0x88>(ab_even, cd_even);
+        out[8 + i] = _mm512_shuffle_i32x4::<0xdd>(ab_even, cd_even);
+        out[4 + i] = _mm512_shuffle_i32x4::<0x88>(ab_odd, cd_odd);
+        out[12 + i] = _mm512_shuffle_i32x4::<0xdd>(ab_odd, cd_odd);
+    }
+    out
 }
