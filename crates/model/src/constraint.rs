@@ -82,7 +82,11 @@ impl Grammars {
         ends: &[u32],
         encode: Encode,
     ) -> Result<Self, ConstraintError> {
-        let environment: TokEnv = Arc::new(Vocabulary::new(words, ends, encode));
+        Self::of(Vocabulary::new(words, ends, encode))
+    }
+
+    fn of(vocabulary: Vocabulary) -> Result<Self, ConstraintError> {
+        let environment: TokEnv = Arc::new(vocabulary);
         let capabilities = InferenceCapabilities {
             ff_tokens: environment.tokenize_is_canonical(),
             ..InferenceCapabilities::default()
@@ -97,6 +101,14 @@ impl Grammars {
             ..ParserLimits::default()
         };
         Ok(Self { factory })
+    }
+
+    /// Of a tokenizer that cuts every text into its letters.
+    #[cfg(test)]
+    pub(crate) fn forcing(words: Vec<Option<Vec<u8>>>, ends: &[u32], encode: Encode) -> Self {
+        let mut vocabulary = Vocabulary::new(words, ends, encode);
+        vocabulary.is_exact = true;
+        Self::of(vocabulary).expect("a plain vocabulary")
     }
 
     /// Starts to follow `constraint` from an empty text.

@@ -231,7 +231,7 @@ fn team(threads: Option<NonZeroUsize>) -> Result<Team, ModelError> {
 }
 
 /// Returns the GGUF file that `path` is or holds, if it is no Hugging Face folder.
-fn gguf_at(path: &Path) -> Result<Option<PathBuf>, ModelError> {
+pub(crate) fn gguf_at(path: &Path) -> Result<Option<PathBuf>, ModelError> {
     let is_gguf = |path: &Path| {
         path.extension()
             .is_some_and(|it| it.eq_ignore_ascii_case("gguf"))

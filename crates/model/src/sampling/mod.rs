@@ -107,7 +107,8 @@ impl Sampling {
 }
 
 /// Chooses the tokens of one text, one after another.
-pub(crate) struct Sampler {
+#[derive(Debug)]
+pub struct Sampler {
     sampling: Sampling,
     random: SplitMix64,
     /// Tokens of prompt and text, each once; only kept where they are penalised.
@@ -121,9 +122,11 @@ pub(crate) struct Sampler {
 }
 
 impl Sampler {
+    /// Starts a text in a vocabulary of so many tokens.
+    ///
     /// # Errors
     /// If a setting is out of its range.
-    pub(crate) fn new(sampling: &Sampling, vocabulary: usize) -> Result<Self, SamplingError> {
+    pub fn new(sampling: &Sampling, vocabulary: usize) -> Result<Self, SamplingError> {
         sampling.check()?;
         let penalised = sampling.repetition_penalty != 1.0;
         Ok(Self {
@@ -138,7 +141,7 @@ impl Sampler {
     }
 
     /// Takes note of tokens of the prompt, or written.
-    pub(crate) fn see(&mut self, tokens: &[u32]) {
+    pub fn see(&mut self, tokens: &[u32]) {
         for token in tokens {
             if let Some(is_seen) = self.is_seen.get_mut(*token as usize)
                 && !std::mem::replace(is_seen, true)
@@ -149,9 +152,9 @@ impl Sampler {
     }
 
     /// Chooses the next token from its `logits`, `(V)`, which are used up, among those whose
-    /// bit is set in `allowed`. Returns nothing if none of them has a finite logit, or one
+    /// bit is set in `allowed` (32 tokens a word, the lowest bit first). Returns nothing if none of them has a finite logit, or one
     /// of them is infinitely large.
-    pub(crate) fn choose(&mut self, logits: &mut [f32], allowed: Option<&[u32]>) -> Option<u32> {
+    pub fn choose(&mut self, logits: &mut [f32], allowed: Option<&[u32]>) -> Option<u32> {
         let penalty = self.sampling.repetition_penalty;
         for token in &self.seen {
             if let Some(logit) = logits.get_mut(*token as usize) {
@@ -212,15 +215,18 @@ impl Sampler {
         let (tokens, weights) = (&mut self.tokens, &mut self.weights);
         if let Some(count) = top_k.filter(|count| *count < logits.len()) {
             select::top(logits, count, &mut self.blocks, tokens);
-            weights.resize(logits.len(), 0.0);
-            for token in &*tokens {
-                weights[*token as usize] = select::exp(logits[*token as usize] - largest);
-            }
+            weigh(tokens, logits, largest, weights);
             if let Some(share) = top_p {
                 let sum = tokens.iter().map(|it| f64::from(weights[*it as usize]));
                 let sum = sum.sum();
                 keep_share(tokens, weights, sum, share);
             }
+        } else if let (Some(share), None) = (min_p, top_p) {
+            // What is far below the likeliest is out whatever its weight is exactly.
+            let least = largest + share.ln() - 0.01;
+            tokens.clear();
+            tokens.extend((0..logits.len() as u32).filter(|it| logits[*it as usize] >= least));
+            weigh(tokens, logits, largest, weights);
         } else {
             let sum = select::exponentials(logits, largest, weights);
             // Tokens lighter than this have less than `1 - top_p` together, however many
@@ -228,13 +234,9 @@ impl Sampler {
             let least = top_p.map_or(0.0, |share| {
                 (1.0 - f64::from(share)) * sum / logits.len() as f64
             });
-            let least = least.max(f64::from(min_p.unwrap_or(0.0))) * (1.0 - 1e-6);
-            let least = least as f32;
+            let least = ((least * (1.0 - 1e-6)) as f32).max(f32::MIN_POSITIVE);
             tokens.clear();
-            tokens.extend((0..logits.len() as u32).filter(|token| {
-                let weight = weights[*token as usize];
-                weight >= least && weight > 0.0
-            }));
+            tokens.extend((0..logits.len() as u32).filter(|it| weights[*it as usize] >= least));
             if let Some(share) = top_p {
                 keep_share(tokens, weights, sum, share);
             }
@@ -244,6 +246,14 @@ impl Sampler {
             tokens.retain(|token| weights[*token as usize] >= share);
         }
         Some(())
+    }
+}
+
+/// Writes the weights of `tokens`.
+fn weigh(tokens: &[u32], logits: &[f32], largest: f32, weights: &mut Vec<f32>) {
+    weights.resize(logits.len(), 0.0);
+    for token in tokens {
+        weights[*token as usize] = select::exp(logits[*token as usize] - largest);
     }
 }
 

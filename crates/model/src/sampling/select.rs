@@ -90,7 +90,8 @@ pub(crate) fn exp(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0;
     let inside = x >= -87.0;
     let x = if inside { x } else { 0.0 };
-    let n = (x * std::f32::consts::LOG2_E + ROUND) - ROUND;
+    let rounded = x * std::f32::consts::LOG2_E + ROUND;
+    let n = rounded - ROUND;
     let r = x - n * 0.693_359_4;
     let r = r - n * -2.121_944_4e-4;
     let p = 1.987_569_1e-4;
@@ -100,7 +101,8 @@ pub(crate) fn exp(x: f32) -> f32 {
     let p = p * r + 1.666_666_5e-1;
     let p = p * r + 5e-1;
     let value = p * r * r + r + 1.0;
-    let power = f32::from_bits(((n as i32 + 127) << 23) as u32);
+    let whole = rounded.to_bits().wrapping_sub(ROUND.to_bits());
+    let power = f32::from_bits(whole.wrapping_add(127) << 23);
     if inside { value * power } else { 0.0 }
 }
 

@@ -7,6 +7,7 @@ mod cross_encoder;
 mod damage;
 mod decoder;
 mod embedder;
+mod generator;
 mod lora;
 mod pretrained;
 mod tokenizer;
