@@ -28,3 +28,18 @@ pub(crate) fn listen() {
 pub(crate) fn asked() -> bool {
     ASKED.load(Ordering::SeqCst)
 }
+
+/// Returns whether the user asked to stop, and forgets it: for what goes on afterwards.
+pub(crate) fn take() -> bool {
+    ASKED.swap(false, Ordering::SeqCst)
+}
+
+/// Runs `wait`, in which nothing is done that could be stopped: there Ctrl-C ends the
+/// program at once.
+pub(crate) fn while_idle<T>(wait: impl FnOnce() -> T) -> T {
+    // As if it had been asked once before.
+    ASKED.store(true, Ordering::SeqCst);
+    let result = wait();
+    ASKED.store(false, Ordering::SeqCst);
+    result
+}

@@ -111,6 +111,13 @@ impl Ui {
         self.stdout.flush()
     }
 
+    /// Prints the beginning of a line that the user goes on with, to stderr.
+    pub(crate) fn prompt(&self, text: &str) -> io::Result<()> {
+        let mut stderr = io::stderr().lock();
+        stderr.write_all(text.as_bytes())?;
+        stderr.flush()
+    }
+
     /// Prints a line to stderr.
     pub(crate) fn note(&self, text: fmt::Arguments<'_>) {
         eprintln!("{text}");

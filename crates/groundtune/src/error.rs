@@ -6,7 +6,8 @@ use contract::{DocumentId, EmbeddingError, PromiseError};
 use search::derived::DerivedError;
 use thiserror::Error;
 
-use crate::models::ResolveError;
+use crate::generate::GenerateError;
+use crate::models::{ModelUse, ResolveError};
 use crate::project::ProjectError;
 
 /// Why a journey ended early.
@@ -42,12 +43,6 @@ pub enum Error {
     /// A model that is named was not found.
     #[error(transparent)]
     Resolve(#[from] ResolveError),
-    /// A model on this machine was to write, which needs a server.
-    #[error("`{}` cannot write answers here", path.display())]
-    NoLocalGenerator {
-        /// The model.
-        path: PathBuf,
-    },
     /// The cache of models or the network failed.
     #[error(transparent)]
     Remote(#[from] remote::RemoteError),
@@ -59,6 +54,21 @@ pub enum Error {
         /// The cache.
         cache: PathBuf,
     },
+    /// No model is named.
+    #[error("no {} is named", wanted.word())]
+    NoModel {
+        /// What was wanted.
+        wanted: ModelUse,
+    },
+    /// A model on a server was to do what only one on this machine can.
+    #[error("{what} cannot be given to a server")]
+    ServerCannot {
+        /// What it was to do.
+        what: &'static str,
+    },
+    /// A text could not be written.
+    #[error(transparent)]
+    Generate(#[from] GenerateError),
     /// A model that helps failed.
     #[error(transparent)]
     Promise(#[from] PromiseError),
@@ -117,9 +127,6 @@ impl Error {
             Self::Project(error) => return error.hint(),
             Self::Resolve(error) => return error.hint(),
             Self::Remote(error) => return error.hint(),
-            Self::NoLocalGenerator { .. } => {
-                "name a server in `[models.generator]`: a table with `url` and `model`".into()
-            }
             Self::NotInCache { .. } => "`groundtune models list` shows what is there".into(),
             Self::NothingIngested { .. } | Self::Search(S::NoStore { .. }) => {
                 "run `groundtune ingest` first".into()
@@ -158,6 +165,12 @@ impl Error {
             Self::Model(_) => {
                 "`[models]` in `groundtune.toml` names folders with `config.json`, `tokenizer.json` and `model.safetensors`".into()
             }
+            Self::NoModel { wanted } => format!(
+                "name one with `--model`, or in `groundtune.toml`: `[models] {} = \"FOLDER\"`",
+                wanted.word()
+            ),
+            Self::ServerCannot { .. } => "leave it out, or take a model on this machine".into(),
+            Self::Generate(error) => return generate_hint(error),
             Self::NoDocument { nearest, .. } => match nearest {
                 Some(nearest) => format!("did you mean `{nearest}`?"),
                 None => "`groundtune documents list` shows what there is".into(),
@@ -168,4 +181,18 @@ impl Error {
             _ => return None,
         })
     }
+}
+
+/// Returns what to do about a text that could not be written.
+fn generate_hint(error: &GenerateError) -> Option<String> {
+    use GenerateError as G;
+    Some(match error {
+        G::Context { .. } => "shorten the prompt, or take a model with a longer context".into(),
+        G::Empty => "give it a few words to begin with".into(),
+        G::NoTemplate => {
+            "`groundtune generate` goes on with a text; for a conversation take a model that was made for one (its name often ends in `instruct` or `chat`)".into()
+        }
+        G::Adapter { .. } => "name it with `--adapter`".into(),
+        _ => return None,
+    })
 }

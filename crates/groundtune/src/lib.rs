@@ -10,6 +10,7 @@ pub mod ask;
 pub mod config;
 pub mod demo;
 mod error;
+pub mod generate;
 pub mod index_bench;
 pub mod ingest;
 pub mod inspect;

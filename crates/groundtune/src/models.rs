@@ -9,6 +9,7 @@ mod resolve;
 use std::path::Path;
 
 use contract::{Embed, Generate, Rerank};
+use model::generator::{Generator, GeneratorOptions};
 use model::{CrossEncoder, CrossEncoderOptions, Embedder, EmbedderOptions, LongText};
 use remote::{Chat, Prefixes, RemoteEmbedder, RemoteReranker};
 
@@ -118,7 +119,10 @@ pub fn open_generator(
     Ok(
         match environment.resolve(reference, ModelUse::Generator, base)? {
             ModelPlace::Nowhere => None,
-            ModelPlace::Local(path) => return Err(Error::NoLocalGenerator { path }),
+            ModelPlace::Local(path) => {
+                let options = GeneratorOptions::default();
+                Some(Box::new(Generator::open(&path, &options)?))
+            }
             ModelPlace::Server(server) => {
                 let options = environment.server_options(&server)?;
                 Some(Box::new(Chat::new(options)?))

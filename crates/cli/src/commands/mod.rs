@@ -1,11 +1,13 @@
 //! The commands, one file each.
 
 mod ask;
+mod chat;
 mod demo;
 mod doctor;
 mod documents;
 mod embed;
 mod eval;
+mod generate;
 mod index;
 mod ingest;
 mod init;
@@ -15,6 +17,7 @@ mod question;
 mod rerank;
 mod search;
 mod status;
+mod writing;
 
 use std::env;
 use std::path::Path;
@@ -42,6 +45,8 @@ pub(crate) enum Command {
     Eval(eval::Arguments),
     Index(index::Arguments),
     Models(models::Arguments),
+    Generate(generate::Arguments),
+    Chat(chat::Arguments),
 }
 
 /// Does it.
@@ -64,6 +69,8 @@ pub(crate) fn run(
         Command::Eval(arguments) => eval::run(arguments, project, ui),
         Command::Index(arguments) => index::run(arguments, project, ui),
         Command::Models(arguments) => models::run(arguments, project, ui),
+        Command::Generate(arguments) => generate::run(&arguments, project, ui),
+        Command::Chat(arguments) => chat::run(&arguments, project, ui),
     }
 }
 
