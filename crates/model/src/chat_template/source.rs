@@ -23,7 +23,7 @@ pub(super) fn understood(source: &str) -> String {
                 continue;
             }
         };
-        let Some(length) = inside.find(end) else {
+        let Some(length) = inside[1..].find(end).map(|length| length + 1) else {
             break;
         };
         let (tag, after) = inside.split_at(length);
@@ -125,6 +125,7 @@ mod tests {
             ),
             ("{{ a ~ b | safe + c }}", "{{ a ~ b | safe + c }}"),
             ("{{ a | safe }}", "{{ a | safe }}"),
+            ("{%}{%%}{{}}{", "{%}{%%}{{}}{"),
             (
                 "{{ a + b if safe else c | safe }}",
                 "{{ a + b if safe else c | safe }}",

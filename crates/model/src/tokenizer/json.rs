@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::Path;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, IgnoredAny, SeqAccess, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use tokenizers::models::bpe::{BPE, Vocab};
@@ -27,9 +27,9 @@ struct File<'a> {
     #[serde(default)]
     added_tokens: Vec<AddedToken>,
     normalizer: Option<Value>,
-    pre_tokenizer: Option<PreTokenizerWrapper>,
-    post_processor: Option<PostProcessorWrapper>,
-    decoder: Option<DecoderWrapper>,
+    pre_tokenizer: Option<Value>,
+    post_processor: Option<Value>,
+    decoder: Option<Value>,
     #[serde(borrow)]
     model: &'a RawValue,
 }
@@ -142,22 +142,27 @@ pub(crate) fn read(path: &Path, json: &[u8]) -> Result<Tokenizer, ModelError> {
         .vocab_and_merges(written.vocab, merges)
         .build()
         .map_err(|source| failed(path, source))?;
-    let normalizer: Option<NormalizerWrapper> = file
-        .normalizer
-        .map(serde_json::from_value)
-        .transpose()
-        .map_err(wrong)?;
+    let normalizer: Option<NormalizerWrapper> = part(file.normalizer).map_err(wrong)?;
+    let pre_tokenizer: Option<PreTokenizerWrapper> = part(file.pre_tokenizer).map_err(wrong)?;
+    let post_processor: Option<PostProcessorWrapper> = part(file.post_processor).map_err(wrong)?;
+    let decoder: Option<DecoderWrapper> = part(file.decoder).map_err(wrong)?;
     let mut tokenizer = Tokenizer::new(model);
     tokenizer
         .with_normalizer(normalizer)
         .map_err(|source| failed(path, source))?;
-    tokenizer.with_pre_tokenizer(file.pre_tokenizer);
-    tokenizer.with_post_processor(file.post_processor);
-    tokenizer.with_decoder(file.decoder);
+    tokenizer.with_pre_tokenizer(pre_tokenizer);
+    tokenizer.with_post_processor(post_processor);
+    tokenizer.with_decoder(decoder);
     tokenizer
         .add_tokens(file.added_tokens)
         .map_err(|source| failed(path, source))?;
     Ok(tokenizer)
+}
+
+/// Returns a part of the pipeline. It is read from a value, not from the file, for the
+/// crate panics where a decoder's JSON is broken.
+fn part<T: DeserializeOwned>(value: Option<Value>) -> serde_json::Result<Option<T>> {
+    value.map(serde_json::from_value).transpose()
 }
 
 /// Returns whether all tables of characters in a normalizer are sound.

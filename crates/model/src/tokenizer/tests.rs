@@ -299,6 +299,15 @@ fn a_merge_that_cannot_be_is_an_error() {
 }
 
 #[test]
+fn a_broken_decoder_is_an_error() {
+    let whole = fs_err::read_to_string(data("tokenizer.json")).unwrap();
+    let at = whole.find("\"decoder\":").unwrap() + 12;
+    let (before, after) = whole.split_at(whole[at..].find('"').unwrap() + at + 1);
+    let broken = format!("{before}\u{1}{after}");
+    assert!(try_open("tokenizer.json", broken.as_bytes()).is_err());
+}
+
+#[test]
 fn what_is_no_vocabulary_is_an_error() {
     for (name, bytes, expect) in [
         ("x.tiktoken", &b"IQ== 0\n"[..], "the number of tokens in"),
