@@ -8,6 +8,7 @@ mod init;
 mod kill;
 mod models;
 mod project;
+#[expect(dead_code, reason = "the tests of `remote` misbehave in more ways")]
 #[path = "../../../remote/tests/it/server.rs"]
 mod server;
 mod sick;
