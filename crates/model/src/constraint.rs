@@ -116,24 +116,20 @@ impl Grammars {
     /// # Errors
     /// If it is not understood, not supported, or allows no text at all.
     pub(crate) fn follow(&self, constraint: &Constraint) -> Result<Follower, ConstraintError> {
-        let (grammar, failed): (
-            _,
-            Box<dyn Fn(Box<dyn Error + Send + Sync>) -> ConstraintError>,
-        ) = match constraint {
-            Constraint::JsonSchema(schema) => (
-                TopLevelGrammar::from_json_schema(prepared(schema)?),
-                Box::new(|source| ConstraintError::Schema { source }),
-            ),
-            Constraint::Regex(pattern) => (
-                TopLevelGrammar::from_regex(whole(pattern)),
-                Box::new(|source| ConstraintError::Regex {
+        let grammar = match constraint {
+            Constraint::JsonSchema(schema) => TopLevelGrammar::from_json_schema(prepared(schema)?),
+            Constraint::Regex(pattern) => TopLevelGrammar::from_regex(whole(pattern)),
+        };
+        let parser = self.factory.create_parser(grammar).map_err(|error| {
+            let source = error.into();
+            match constraint {
+                Constraint::JsonSchema(_) => ConstraintError::Schema { source },
+                Constraint::Regex(pattern) => ConstraintError::Regex {
                     pattern: pattern.clone(),
                     source,
-                }),
-            ),
-        };
-        let parser = self.factory.create_parser(grammar);
-        let parser = parser.map_err(|error| failed(error.into()))?;
+                },
+            }
+        })?;
         Ok(Follower {
             matcher: Matcher::new(Ok(parser)),
         })

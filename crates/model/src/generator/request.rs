@@ -164,7 +164,14 @@ pub enum GenerateError {
     NotFinite,
     /// The model failed.
     #[error(transparent)]
-    Model(#[from] ModelError),
+    Model(Box<ModelError>),
+}
+
+impl From<ModelError> for GenerateError {
+    fn from(error: ModelError) -> Self {
+        // Boxed: it is several times as large as all the others.
+        Self::Model(Box::new(error))
+    }
 }
 
 fn known_names(known: &[String]) -> String {

@@ -400,6 +400,10 @@ mod tests {
         logits
     }
 
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "settings are written where it is called"
+    )]
     fn sampler(sampling: Sampling) -> Sampler {
         Sampler::new(&sampling, 2000).unwrap()
     }
