@@ -95,7 +95,11 @@ fn explanation_lines(explanation: &Explanation) -> Vec<String> {
         None => lines.push("keyword  not in the list".into()),
     }
     if let Some((score, rank)) = explanation.vector {
-        lines.push(format!("vector   {score:.3}, rank {}", rank.0));
+        let standing = match explanation.standing {
+            Some(standing) => format!(" ({standing:+.1} deviations from the mean)"),
+            None => String::new(),
+        };
+        lines.push(format!("vector   {score:.3}, rank {}{standing}", rank.0));
     }
     lines.push(format!(
         "fused    {:.4}, {:.0} % of the question's words are here",
@@ -138,6 +142,9 @@ pub(crate) fn found_json(number: Option<usize>, found: &Found, explain: bool) ->
             "terms": explanation.terms,
             "keyword": explanation.keyword.map(|(score, rank)| json!({ "score": score, "rank": rank.0 })),
             "vector": explanation.vector.map(|(score, rank)| json!({ "score": score, "rank": rank.0 })),
+            "words": explanation.words,
+            "similarity": explanation.similarity,
+            "standing": explanation.standing,
             "fused": explanation.fused,
             "rerank": explanation.rerank,
             "coverage": explanation.coverage,
@@ -195,6 +202,10 @@ pub(crate) fn note_nearest(ui: &Ui, nearest: Option<&Found>, threshold: f64) {
         return;
     };
     let evidence = &nearest.evidence;
+    // To every vector some other is the nearest; that alone is not worth a word.
+    if evidence.score.get() < 0.05 {
+        return;
+    }
     // Rounded down, so that it is seen to be below the threshold and that the number
     // in the hint does let it pass.
     let lower = (evidence.score.get() * 100.0).floor() / 100.0;

@@ -147,7 +147,7 @@ pub struct Retrieval {
     pub top_k: usize,
     /// Evidence that scores less is not evidence. Default: 0.7.
     pub threshold: Share,
-    /// How the keyword and the vector ranking become one. Default: by rank.
+    /// How the keyword and the vector ranking become one. Default: by score.
     pub fusion: Fusion,
     /// If set, how much a chunk's own score counts against its likeness to those
     /// already chosen (maximal marginal relevance; 1 is the score alone).
@@ -161,10 +161,10 @@ pub struct Retrieval {
 
 /// The models that help. Without any, evidence is found by its words and an answer is
 /// made of its sentences.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Models {
-    /// The model that makes vectors of chunks and questions. Default: none.
+    /// The model that makes vectors of chunks and questions. Default: the built-in one.
     pub embedder: ModelReference,
     /// The cross-encoder that judges what was found. Default: none.
     pub reranker: ModelReference,
@@ -204,6 +204,16 @@ impl Default for Answer {
         Self {
             max_tokens: 512,
             unsupported: Unsupported::default(),
+        }
+    }
+}
+
+impl Default for Models {
+    fn default() -> Self {
+        Self {
+            embedder: ModelReference::BuiltIn,
+            reranker: ModelReference::None,
+            generator: ModelReference::None,
         }
     }
 }

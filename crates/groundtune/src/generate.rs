@@ -37,7 +37,7 @@ impl Writer {
     ) -> Result<Self, Error> {
         Ok(
             match environment.resolve(reference, ModelUse::Generator, base)? {
-                ModelPlace::Nowhere => {
+                ModelPlace::Nowhere | ModelPlace::BuiltIn => {
                     return Err(Error::NoModel {
                         wanted: ModelUse::Generator,
                     });

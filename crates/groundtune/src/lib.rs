@@ -9,6 +9,7 @@
 pub mod ask;
 pub mod config;
 pub mod demo;
+pub mod distill;
 mod error;
 pub mod generate;
 pub mod index_bench;

@@ -10,7 +10,9 @@ use std::path::Path;
 
 use contract::{Embed, Generate, Rerank};
 use model::generator::{Generator, GeneratorOptions};
-use model::{CrossEncoder, CrossEncoderOptions, Embedder, EmbedderOptions, LongText};
+use model::{
+    CrossEncoder, CrossEncoderOptions, Embedder, EmbedderOptions, LongText, StaticEmbedder,
+};
 use remote::{Chat, Prefixes, RemoteEmbedder, RemoteReranker};
 
 use crate::{Error, Project};
@@ -60,6 +62,11 @@ pub fn open_embedder(
     Ok(
         match environment.resolve(reference, ModelUse::Embedder, base)? {
             ModelPlace::Nowhere => None,
+            ModelPlace::BuiltIn => Some(Box::new(StaticEmbedder::built_in())),
+            // A table of `groundtune distill` is one file, a transformer a folder.
+            ModelPlace::Local(path) if path.is_file() => {
+                Some(Box::new(StaticEmbedder::open(&path)?))
+            }
             ModelPlace::Local(path) => {
                 // No part of a document is to be out of reach.
                 let options = EmbedderOptions {
@@ -93,7 +100,7 @@ pub fn open_reranker(
 ) -> Result<Option<Box<dyn Rerank>>, Error> {
     Ok(
         match environment.resolve(reference, ModelUse::Reranker, base)? {
-            ModelPlace::Nowhere => None,
+            ModelPlace::Nowhere | ModelPlace::BuiltIn => None,
             ModelPlace::Local(path) => {
                 let reranker = CrossEncoder::open(&path, &CrossEncoderOptions::default())?;
                 Some(Box::new(reranker))
@@ -118,7 +125,7 @@ pub fn open_generator(
 ) -> Result<Option<Box<dyn Generate>>, Error> {
     Ok(
         match environment.resolve(reference, ModelUse::Generator, base)? {
-            ModelPlace::Nowhere => None,
+            ModelPlace::Nowhere | ModelPlace::BuiltIn => None,
             ModelPlace::Local(path) => {
                 let options = GeneratorOptions::default();
                 Some(Box::new(Generator::open(&path, &options)?))

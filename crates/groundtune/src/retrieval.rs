@@ -6,7 +6,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use contract::{
-    Chunk, Document, DocumentId, Metadata, Permissions, QuestionId, Reader, line_starts, lines_of,
+    Chunk, Document, DocumentId, Embed, Embedding, Metadata, Permissions, QuestionId, Reader,
+    Rerank, TextRole, line_starts, lines_of,
 };
 use eval::trec::{self, BeirDocument};
 use eval::{Measure, RankingReport, Run, evaluate};
@@ -17,6 +18,8 @@ use crate::{Error, Project};
 
 /// How deep a ranking is looked at: what `Recall@100` and `MAP` need.
 const DEPTH: usize = 1000;
+/// How many passages are embedded at a time.
+const EMBEDDED: usize = 256;
 
 /// How well a ranking finds what is relevant, and how fast.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,43 +70,90 @@ pub fn measure_run(run: &Path, qrels: &Path) -> Result<RetrievalReport, Error> {
     })
 }
 
-/// Measures the project's keyword retrieval on the BEIR set in `folder` (`corpus.jsonl`,
-/// `queries.jsonl`, `qrels/test.tsv`). A passage of the set is one chunk: the set says
-/// what a passage is. `scratch` is a folder that may be filled and is emptied after.
+/// Which lists a measured search is made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// The words alone.
+    Keyword,
+    /// The vectors alone.
+    Vector,
+    /// Both, fused as the project says.
+    #[default]
+    Hybrid,
+}
+
+/// A BEIR set to measure, and how.
+#[derive(Clone, Copy)]
+pub struct SetRequest<'a> {
+    /// The folder: `corpus.jsonl`, `queries.jsonl`, `qrels/test.tsv`.
+    pub folder: &'a Path,
+    /// A folder that may be filled and is emptied after.
+    pub scratch: &'a Path,
+    /// Which lists.
+    pub mode: Mode,
+    /// Who makes the vectors; without, there are none.
+    pub embedder: Option<&'a dyn Embed>,
+    /// Who judges what was found, as deep as the project's recipe says.
+    pub reranker: Option<&'a dyn Rerank>,
+}
+
+/// Measures the project's retrieval on a BEIR set. A passage of the set is one chunk: the
+/// set says what a passage is. `progress` hears how many of how many passages and
+/// questions are embedded or asked.
 pub fn measure_set(
     project: &Project,
-    folder: &Path,
-    scratch: &Path,
+    request: &SetRequest<'_>,
+    progress: &mut dyn FnMut(usize, usize),
 ) -> Result<RetrievalReport, Error> {
+    let folder = request.folder;
     let qrels = trec::read_beir_qrels(&folder.join("qrels").join("test.tsv"))?;
     let questions = trec::read_beir_questions(&folder.join("queries.jsonl"))?;
     let passages = trec::read_beir_documents(&folder.join("corpus.jsonl"))?;
-    let started = Instant::now();
-    let _emptied = Scratch(scratch);
-    let mut searcher = index(project, &passages, scratch)?;
-    let indexing = started.elapsed();
-
-    let recipe = RetrievalRecipe {
-        top_k: DEPTH,
-        candidates: DEPTH,
-        diversity: None,
-        ..project.retrieval_recipe()
-    };
     let judged: HashSet<&QuestionId> = qrels.iter().map(|(question, _)| question).collect();
-    let (reader, mut run, mut times) = (Reader::default(), Run::new(), Vec::new());
-    for question in questions
+    let questions: Vec<_> = questions
         .iter()
         .filter(|question| judged.contains(&question.id))
-    {
+        .collect();
+    let embedder = request.embedder.filter(|_| request.mode != Mode::Keyword);
+    let all = passages.len() + questions.len();
+    let started = Instant::now();
+    let _emptied = Scratch(request.scratch);
+    let mut searcher = index(project, &passages, request.scratch, embedder, &mut |done| {
+        progress(done, all);
+    })?;
+    let indexing = started.elapsed();
+
+    let usual = project.retrieval_recipe();
+    let recipe = RetrievalRecipe {
+        top_k: DEPTH,
+        candidates: match request.reranker {
+            // What a reranker reads costs more than all else.
+            Some(_) => usual.candidates,
+            None => DEPTH,
+        },
+        diversity: None,
+        ..usual
+    };
+    let (reader, mut run, mut times) = (Reader::default(), Run::new(), Vec::new());
+    for (number, question) in questions.iter().enumerate() {
+        progress(passages.len() + number, all);
         let asked = Instant::now();
+        let vector = match embedder {
+            Some(embedder) => embedder.embed(&[&question.text], TextRole::Question)?.pop(),
+            None => None,
+        };
         let reply = searcher.search(&SearchRequest {
-            question: &question.text,
-            vector: None,
+            question: match request.mode {
+                // Without words there is no keyword list.
+                Mode::Vector => "",
+                _ => &question.text,
+            },
+            vector: vector.as_ref(),
             reader: &reader,
             filter: None,
             threshold: None,
             recipe: &recipe,
-            reranker: None,
+            reranker: request.reranker,
         })?;
         times.push(asked.elapsed());
         run.ask(question.id.clone());
@@ -137,9 +187,28 @@ pub fn measure_set(
     })
 }
 
-fn index(project: &Project, passages: &[BeirDocument], scratch: &Path) -> Result<Searcher, Error> {
+fn index(
+    project: &Project,
+    passages: &[BeirDocument],
+    scratch: &Path,
+    embedder: Option<&dyn Embed>,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Searcher, Error> {
     let mut writer = Writer::open(scratch)?;
     let mut changes = Vec::with_capacity(passages.len());
+    let mut vectors = Vec::new();
+    if let Some(embedder) = embedder {
+        for batch in passages.chunks(EMBEDDED) {
+            let texts: Vec<String> = batch
+                .iter()
+                .map(|it| format!("{}\n{}", it.title, it.text).trim().to_owned())
+                .collect();
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            vectors.extend(embedder.embed(&texts, TextRole::Passage)?);
+            progress(vectors.len());
+        }
+    }
+    let mut vectors = vectors.into_iter();
     for passage in passages {
         changes.push(Change::Put {
             source: Source {
@@ -150,7 +219,7 @@ fn index(project: &Project, passages: &[BeirDocument], scratch: &Path) -> Result
                 fingerprint: [0; 16],
                 notes: Vec::new(),
             },
-            documents: vec![document(passage)],
+            documents: vec![document(passage, vectors.next().into_iter().collect())],
         });
     }
     writer.commit(&changes)?;
@@ -160,7 +229,7 @@ fn index(project: &Project, passages: &[BeirDocument], scratch: &Path) -> Result
     Ok(Searcher::open(scratch, project.index_settings())?.0)
 }
 
-fn document(passage: &BeirDocument) -> NewDocument {
+fn document(passage: &BeirDocument, vectors: Vec<Embedding>) -> NewDocument {
     let text = passage.text.clone();
     let bytes = 0..text.len();
     let chunk = Chunk {
@@ -181,7 +250,7 @@ fn document(passage: &BeirDocument) -> NewDocument {
             embedding: None,
         },
         chunks: vec![chunk],
-        vectors: Vec::new(),
+        vectors,
         fingerprint: [0; 16],
     }
 }

@@ -49,6 +49,7 @@ impl Project {
         RetrievalRecipe {
             top_k: retrieval.top_k,
             fusion: match retrieval.fusion {
+                config::Fusion::Score { vector } => Fusion::Score { vector },
                 config::Fusion::Rrf {
                     rrf_k: k,
                     keyword,

@@ -153,6 +153,16 @@ pub enum ModelError {
         /// The bytes it has.
         found: u64,
     },
+    /// A static embedder's file is another kind of file, or damaged.
+    #[error("`{}` has {found}, expected {expected}", path.display())]
+    StaticFile {
+        /// The file.
+        path: PathBuf,
+        /// What it should have.
+        expected: &'static str,
+        /// What it has.
+        found: String,
+    },
     /// The threads to compute on could not be started.
     #[error("could not start {count} threads")]
     Threads {

@@ -18,6 +18,8 @@ pub struct Explanation {
     /// How like the question's vector its own is, 0 to 1, whether or not it is in the
     /// vector list.
     pub similarity: Option<Share>,
+    /// By how many standard deviations that stands out from the chunks at large.
+    pub standing: Option<f64>,
     /// Its fused score: what the order before reranking rests on.
     pub fused: f64,
     /// The reranker's score, if one judged it.

@@ -30,10 +30,10 @@ pub use error::SearchError;
 pub use explain::Explanation;
 pub use extract::{Extract, extract};
 pub use filter::{Comparison, Filter, FilterError};
-pub use fuse::{Rank, RankedList, reciprocal_rank, weighted_sum};
+pub use fuse::{Rank, RankedList, ScoredList, by_score, reciprocal_rank, weighted_sum};
 pub use grounding::{Grounded, GroundedSentence, Grounding, Unsupported};
 pub use recipe::{Fusion, RetrievalRecipe};
-pub use relevance::relevance;
+pub use relevance::{Likeness, relevance};
 pub use searcher::{
     Found, IndexSettings, OpenReport, SearchReply, SearchRequest, Searcher, Timings,
 };

@@ -7,14 +7,21 @@ use contract::{ChunkId, Evidence, Share};
 use crate::SearchError;
 use crate::diversify::maximal_marginal_relevance;
 use crate::explain::Explanation;
-use crate::fuse::{Rank, RankedList, reciprocal_rank, weighted_sum};
+use crate::fuse::{Rank, RankedList, ScoredList, by_score, reciprocal_rank, weighted_sum};
 use crate::keyword::{KeywordIndex, KeywordQuery};
 use crate::recipe::Fusion;
-use crate::relevance::relevance;
+use crate::relevance::{Likeness, relevance};
 use crate::searcher::{Found, SearchRequest};
 use crate::store::{Snapshot, StoredChunk};
-use crate::vector::VectorIndex;
 use crate::vector::simd::Kernels;
+use crate::vector::{Background, VectorIndex};
+
+/// What a standard deviation by which the nearest chunk stands out adds to the vector
+/// list's weight. Chosen on questions about health (MedQuAD), research (SciTLDR) and
+/// financial reports (TAT-QA), with two embedders; `docs/bench` has the figures.
+const A_STANDING: f64 = 0.07;
+/// How far the nearest chunk usually stands out.
+const USUAL_STANDING: f64 = 4.0;
 
 /// Chunks with their scores in one list, best first. Scores of two lists do not compare.
 pub(crate) type Scored = Vec<(ChunkId, f32)>;
@@ -23,6 +30,8 @@ pub(crate) type Scored = Vec<(ChunkId, f32)>;
 pub(crate) struct Lists {
     pub(crate) keyword: Scored,
     pub(crate) vector: Scored,
+    /// How like the question chunks are at large, where that can be said.
+    pub(crate) background: Option<Background>,
 }
 
 /// All that turning lists into evidence needs.
@@ -49,7 +58,7 @@ struct Candidate {
 #[derive(Clone, Copy)]
 struct Bearing {
     words: Share,
-    similarity: Option<Share>,
+    likeness: Option<Likeness>,
     score: Share,
 }
 
@@ -100,11 +109,24 @@ impl Ranking<'_> {
     }
 
     fn fuse(&self) -> Vec<Candidate> {
-        let (k, keyword, vector) = match self.request.recipe.fusion {
-            Fusion::ReciprocalRank { k, keyword, vector } => (k, keyword, vector),
+        let fused = match self.request.recipe.fusion {
+            Fusion::Score { vector } => self.fuse_scores(vector),
+            Fusion::ReciprocalRank { k, keyword, vector } => self.fuse_ranks(k, keyword, vector),
             // The weighted sum orders the union of both lists by itself.
-            Fusion::Weighted { .. } => (60.0, 1.0, 1.0),
+            Fusion::Weighted { .. } => self.fuse_ranks(60.0, 1.0, 1.0),
         };
+        (1..)
+            .zip(fused)
+            .map(|(place, (chunk, fused))| Candidate {
+                chunk,
+                fused,
+                place: Rank(place),
+                rerank: None,
+            })
+            .collect()
+    }
+
+    fn fuse_ranks(&self, k: f64, keyword: f64, vector: f64) -> Vec<(ChunkId, f64)> {
         let chunks = |list: &Scored| list.iter().map(|(chunk, _)| *chunk).collect::<Vec<_>>();
         let (words, vectors) = (chunks(&self.lists.keyword), chunks(&self.lists.vector));
         let lists = [
@@ -117,15 +139,48 @@ impl Ranking<'_> {
                 weight: vector,
             },
         ];
-        (1..)
-            .zip(reciprocal_rank(&lists, k))
-            .map(|(place, (chunk, fused))| Candidate {
-                chunk,
-                fused,
-                place: Rank(place),
-                rerank: None,
-            })
-            .collect()
+        reciprocal_rank(&lists, k)
+    }
+
+    fn fuse_scores(&self, factor: f64) -> Vec<(ChunkId, f64)> {
+        let (words, vectors) = (&self.lists.keyword, &self.lists.vector);
+        // Distances grow with what is further away.
+        let sign = match (vectors.first(), vectors.last()) {
+            (Some((_, first)), Some((_, last))) if first < last => -1.0,
+            _ => 1.0,
+        };
+        let scores = |list: &Scored, sign: f64| -> Vec<(ChunkId, f64)> {
+            let scored = |(chunk, score): &(ChunkId, f32)| (*chunk, sign * f64::from(*score));
+            list.iter().map(scored).collect()
+        };
+        let (words, vectors) = (scores(words, 1.0), scores(vectors, sign));
+        let least = vectors.last().map_or(0.0, |(_, score)| *score);
+        let nothing = match self.lists.background {
+            // Of a likeness, that of any chunk; a distance knows no such thing.
+            Some(background) if sign > 0.0 => least.min(background.mean),
+            _ => least,
+        };
+        let weight = match vectors.first() {
+            Some((nearest, _)) if factor > 0.0 => {
+                let standing = self.likeness(*nearest).and_then(|it| it.standing);
+                let standing = standing.unwrap_or(USUAL_STANDING);
+                (factor * A_STANDING * standing).clamp(0.1, 0.9)
+            }
+            _ => 0.0,
+        };
+        by_score(&[
+            ScoredList {
+                scores: &words,
+                // A chunk that has none of the words scores 0.
+                nothing: 0.0,
+                weight: 1.0 - weight,
+            },
+            ScoredList {
+                scores: &vectors,
+                nothing,
+                weight,
+            },
+        ])
     }
 
     fn rerank(&self, candidates: &mut Vec<Candidate>) -> Result<(), SearchError> {
@@ -158,7 +213,7 @@ impl Ranking<'_> {
     fn order(&self, candidates: &mut [Candidate]) {
         match self.request.recipe.fusion {
             // Without a reranker they are in this order already; the sort keeps it.
-            Fusion::ReciprocalRank { .. } => candidates.sort_by(|a, b| {
+            Fusion::Score { .. } | Fusion::ReciprocalRank { .. } => candidates.sort_by(|a, b| {
                 b.rerank
                     .partial_cmp(&a.rerank)
                     .expect("a share is never NaN")
@@ -166,11 +221,9 @@ impl Ranking<'_> {
             Fusion::Weighted { similarity, rerank } => {
                 for candidate in candidates.iter_mut() {
                     let Bearing {
-                        words,
-                        similarity: vectors,
-                        ..
+                        words, likeness, ..
                     } = self.bearing(candidate);
-                    let alike = relevance(words, vectors, None).get();
+                    let alike = relevance(words, likeness, None).get();
                     let judged = candidate.rerank.map_or(0.0, Share::get);
                     candidate.fused = weighted_sum(&[(alike, similarity), (judged, rerank)]);
                 }
@@ -181,18 +234,27 @@ impl Ranking<'_> {
 
     fn bearing(&self, candidate: &Candidate) -> Bearing {
         let words = self.keyword.relevance(self.query, candidate.chunk);
-        let similarity = self
-            .request
-            .vector
-            .zip(self.vectors)
-            .and_then(|(question, vectors)| {
-                Some(cosine(question.values(), vectors.vector(candidate.chunk)?))
-            });
+        let likeness = self.likeness(candidate.chunk);
         Bearing {
             words,
-            similarity,
-            score: relevance(words, similarity, candidate.rerank),
+            likeness,
+            score: relevance(words, likeness, candidate.rerank),
         }
+    }
+
+    fn likeness(&self, chunk: ChunkId) -> Option<Likeness> {
+        let (question, vectors) = self.request.vector.zip(self.vectors)?;
+        let alike = self
+            .lists
+            .background
+            .zip(vectors.vector(chunk))
+            .map(|(background, vector)| {
+                background.standing(f64::from(Kernels::best().dot(question.values(), vector)))
+            });
+        Some(Likeness {
+            similarity: cosine(question.values(), vectors.vector(chunk)?),
+            standing: alike,
+        })
     }
 
     fn diversify(
@@ -251,7 +313,8 @@ impl Ranking<'_> {
                 terms: self.keyword.explain(self.query, chunk.id),
                 keyword: place(&self.lists.keyword),
                 vector: place(&self.lists.vector),
-                similarity: bearing.similarity,
+                similarity: bearing.likeness.map(|it| it.similarity),
+                standing: bearing.likeness.and_then(|it| it.standing),
                 fused: candidate.fused,
                 rerank: candidate.rerank,
                 coverage: Share::clamped(f64::from(self.keyword.coverage(self.query, chunk.id))),

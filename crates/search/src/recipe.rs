@@ -20,6 +20,13 @@ pub struct RetrievalRecipe {
 /// How the keyword list and the vector list become one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Fusion {
+    /// By score: each list on its own scale from 0 to 1, the vector list weighing the
+    /// more the further its nearest chunk stands out from the rest; a reranker, if there
+    /// is one, then orders what was fused.
+    Score {
+        /// How much the vector list counts; 1 is usual, 0 leaves it out.
+        vector: f64,
+    },
     /// By reciprocal rank; a reranker, if there is one, then orders what was fused.
     ReciprocalRank {
         /// The constant that tames the first ranks.
@@ -40,7 +47,7 @@ pub enum Fusion {
 }
 
 impl Default for RetrievalRecipe {
-    /// Five pieces of evidence, from 50 candidates a list, by reciprocal rank with k 60.
+    /// Five pieces of evidence, from 50 candidates a list, fused by score.
     fn default() -> Self {
         Self {
             top_k: 5,
@@ -53,15 +60,18 @@ impl Default for RetrievalRecipe {
 
 impl Default for Fusion {
     fn default() -> Self {
-        Self::ReciprocalRank {
-            k: 60.0,
-            keyword: 1.0,
-            vector: 1.0,
-        }
+        Self::Score { vector: 1.0 }
     }
 }
 
 impl Fusion {
+    /// Reciprocal rank with the usual numbers.
+    pub const RECIPROCAL_RANK: Self = Self::ReciprocalRank {
+        k: 60.0,
+        keyword: 1.0,
+        vector: 1.0,
+    };
+
     /// The weighted sum with the usual weights, 0.7 and 0.3.
     pub const WEIGHTED: Self = Self::Weighted {
         similarity: 0.7,

@@ -206,6 +206,9 @@ impl Searcher {
                 .map(|hit| (hit.chunk, hit.score.0))
                 .collect(),
             vector: by_vector,
+            background: self.indexes.vectors.as_ref().zip(request.vector).and_then(
+                |(vectors, question)| vectors.background(question.values(), allowed.vector()),
+            ),
         };
         let ranking = Ranking {
             request,

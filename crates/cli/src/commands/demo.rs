@@ -14,6 +14,7 @@ use groundtune::project::Project;
 use super::ask::print_reply;
 use super::ingest::print_summary;
 use crate::command_error::CommandError;
+use crate::environment::environment;
 use crate::evidence::note_nearest;
 use crate::ui::{Style, Ui, quote, shell_word};
 
@@ -78,12 +79,17 @@ pub(crate) fn run(arguments: &Arguments, ui: &mut Ui) -> Result<(), CommandError
         folder.display()
     )?;
     show_command(ui, &format!("{program} ingest {project_flag}"))?;
-    let summary = ingest(&project, &IngestRequest::default(), None, &mut |_| {
-        ControlFlow::Continue(())
-    })?;
+    let environment = environment();
+    let embedder = project.open_embedder(&environment)?;
+    let summary = ingest(
+        &project,
+        &IngestRequest::default(),
+        embedder.as_deref(),
+        &mut |_| ControlFlow::Continue(()),
+    )?;
     print_summary(ui, &summary)?;
 
-    let mut session = Session::open(&project)?;
+    let mut session = Session::open(&project)?.with_models(&project, &environment)?;
     for scene in SCENES {
         writeln!(ui.out(), "\n{}", scene.says)?;
         let mut question = Question {

@@ -2,11 +2,14 @@ use std::env;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand};
-use groundtune::retrieval::{RetrievalReport, measure_run, measure_set};
+use clap::{Args, Subcommand, ValueEnum};
+use groundtune::models::{ModelReference, open_embedder, open_reranker};
+use groundtune::retrieval::{Mode, RetrievalReport, SetRequest, measure_run, measure_set};
 use serde_json::{Map, Value, json};
 
 use crate::command_error::CommandError;
+use crate::environment::environment;
+use crate::progress::Progress;
 use crate::ui::{Style, Ui, count, elapsed};
 
 /// Measures how good something is, by definitions that others use too.
@@ -31,6 +34,15 @@ enum What {
             conflicts_with_all = ["ranking", "qrels"]
         )]
         folder: Option<PathBuf>,
+        /// What is searched by.
+        #[arg(long, value_enum, default_value_t, conflicts_with = "ranking")]
+        mode: SearchMode,
+        /// The embedder, as under `[models]` [default: the project's].
+        #[arg(long, value_name = "MODEL", conflicts_with = "ranking")]
+        embedder: Option<ModelReference>,
+        /// The reranker, as under `[models]` [default: the project's].
+        #[arg(long, value_name = "MODEL", conflicts_with = "ranking")]
+        reranker: Option<ModelReference>,
         /// A ranking made elsewhere, in TREC's six columns.
         #[arg(long = "run", id = "ranking", value_name = "FILE", requires = "qrels")]
         ranking: Option<PathBuf>,
@@ -43,6 +55,28 @@ enum What {
     },
 }
 
+/// Which lists are searched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum SearchMode {
+    /// By words alone.
+    Keyword,
+    /// By vectors alone.
+    Vector,
+    /// By both.
+    #[default]
+    Hybrid,
+}
+
+impl From<SearchMode> for Mode {
+    fn from(mode: SearchMode) -> Self {
+        match mode {
+            SearchMode::Keyword => Self::Keyword,
+            SearchMode::Vector => Self::Vector,
+            SearchMode::Hybrid => Self::Hybrid,
+        }
+    }
+}
+
 pub(crate) fn run(
     arguments: Arguments,
     project: Option<&Path>,
@@ -50,6 +84,9 @@ pub(crate) fn run(
 ) -> Result<(), CommandError> {
     let What::Retrieval {
         folder,
+        mode,
+        embedder,
+        reranker,
         ranking,
         qrels,
         json,
@@ -59,7 +96,36 @@ pub(crate) fn run(
         (folder, ..) => {
             let folder = folder.unwrap_or_else(|| PathBuf::from("."));
             let scratch = Scratch::new()?;
-            measure_set(&super::project_or_defaults(project)?, &folder, &scratch.0)?
+            let project = super::project_or_defaults(project)?;
+            let models = &project.config.models;
+            // A path on the command line is from here, one in a file from there.
+            let here = env::current_dir()?;
+            let embedder = match mode {
+                // What is not asked need not be there.
+                SearchMode::Keyword => None,
+                _ => match &embedder {
+                    Some(named) => open_embedder(named, &here, &environment())?,
+                    None => open_embedder(&models.embedder, &project.root, &environment())?,
+                },
+            };
+            if embedder.is_none() && mode == SearchMode::Vector {
+                return Err(CommandError::usage("there is no embedder to search by"));
+            }
+            let reranker = match &reranker {
+                Some(named) => open_reranker(named, &here, &environment())?,
+                None => open_reranker(&models.reranker, &project.root, &environment())?,
+            };
+            let request = SetRequest {
+                folder: &folder,
+                scratch: &scratch.0,
+                mode: mode.into(),
+                embedder: embedder.as_deref(),
+                reranker: reranker.as_deref(),
+            };
+            let mut progress = Progress::start();
+            measure_set(&project, &request, &mut |done, all| {
+                progress.at(done as u64, all as u64, "embedding and asking");
+            })?
         }
     };
     if json {

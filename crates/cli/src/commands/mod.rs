@@ -3,6 +3,7 @@
 mod ask;
 mod chat;
 mod demo;
+mod distill;
 mod doctor;
 mod documents;
 mod embed;
@@ -47,6 +48,7 @@ pub(crate) enum Command {
     Models(models::Arguments),
     Generate(generate::Arguments),
     Chat(chat::Arguments),
+    Distill(distill::Arguments),
 }
 
 /// Does it.
@@ -67,6 +69,7 @@ pub(crate) fn run(
         Command::Rerank(arguments) => rerank::run(arguments, project, ui),
         Command::Doctor(arguments) => doctor::run(&arguments, project, ui),
         Command::Eval(arguments) => eval::run(arguments, project, ui),
+        Command::Distill(arguments) => distill::run(arguments, ui),
         Command::Index(arguments) => index::run(arguments, project, ui),
         Command::Models(arguments) => models::run(arguments, project, ui),
         Command::Generate(arguments) => generate::run(&arguments, project, ui),

@@ -101,7 +101,32 @@ fn a_search_shows_where_and_why() {
        A lead may give goodwill of 75 dollars without asking.
        keyword  [SCORE], rank 1
          goodwill         +[SCORE]  here 4×, in 1 chunk
+       vector   [SCORE], rank 1 (+3.3 deviations from the mean)
        fused    [SCORE], 100 % of the question's words are here
+
+    2  docs/returns.md › Returns › Postage
+       lines [LINES] · score [SCORE]
+       Anything may be returned within 30 days of delivery. Postage Return postage
+       is free from every state but Alaska, where it costs $8.95. The label is
+       printed at home, or shown at the counter as a code that is scanned …
+       keyword  not in the list
+       vector   [SCORE], rank 2 (+[SCORE] deviations from the mean)
+       fused    [SCORE], 0 % of the question's words are here
+
+    3  docs/rates.csv
+       lines [LINES] · score [SCORE]
+       destination; price destination: Canada; price: $16 destination: Norway;
+       price: $19
+       keyword  not in the list
+       vector   [SCORE], rank 3 (+[SCORE] deviations from the mean)
+       fused    [SCORE], 0 % of the question's words are here
+
+    4  docs/returns-eu.md › Returns in Europe
+       lines [LINES] · score [SCORE]
+       Anything may be returned within 60 days of delivery.
+       keyword  not in the list
+       vector   -[SCORE], rank 4 (-[SCORE] deviations from the mean)
+       fused    [SCORE], 0 % of the question's words are here
     "#
     );
 }

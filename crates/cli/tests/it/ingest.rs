@@ -90,6 +90,7 @@ fn a_file_that_cannot_be_read_does_not_stop_the_others() {
     project      [FOLDER]
     documents    1  everyone may read each of them
     chunks       1
+    vectors      1  all-MiniLM-L6-v2-static-256@903529341fc93aa8 (256 dimensions)
     text         [SIZE]
     on disk      [SIZE]
     in memory    [SIZE]  while answering

@@ -225,7 +225,7 @@ fn the_ways_to_search_vectors_are_compared() {
     project.run(&["ingest"]);
     assert_screen!(project.screen(&["index", "bench"]), @r#"
     -- stderr --
-    error: there are 0 vectors; a comparison of indexes needs at least 100
+    error: there are 4 vectors; a comparison of indexes needs at least 100
 
     hint: give vectors with `--vectors FILE.npy`, or ingest documents that bring their `embedding`
     -- exit 1 --

@@ -24,6 +24,7 @@ fn the_help_names_every_command() {
       eval       Measures how good something is, by definitions that others use too
       index      Measures the index of vectors
       models     Fetches models, lists those that are here, shows one, or removes it
+      distill    Makes a small, fast embedder that agrees with a large one
 
     Options:
       -h, --help     Print help

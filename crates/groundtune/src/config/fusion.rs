@@ -8,10 +8,16 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
 /// How the keyword and the vector ranking become one.
 ///
-/// Written as a name alone (`fusion = "rrf"`) or with its numbers
+/// Written as a name alone (`fusion = "score"`) or with its numbers
 /// (`fusion = { method = "rrf", rrf_k = 60, keyword = 1, vector = 2 }`).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Fusion {
+    /// By score: each ranking on its own scale from 0 to 1, the vector ranking weighing
+    /// the more the further its nearest chunk stands out.
+    Score {
+        /// How much the vector ranking counts; 0 or more. Default: 1.
+        vector: f64,
+    },
     /// Reciprocal rank fusion (Cormack, Clarke and Büttcher 2009): each ranking
     /// adds `weight / (rrf_k + rank)`, ranks from 1.
     Rrf {
@@ -32,6 +38,11 @@ pub enum Fusion {
 }
 
 impl Fusion {
+    /// Returns fusion by score with its default numbers.
+    pub fn score() -> Self {
+        Self::Score { vector: 1.0 }
+    }
+
     /// Returns reciprocal rank fusion with its default numbers.
     pub fn rrf() -> Self {
         Self::Rrf {
@@ -52,7 +63,7 @@ impl Fusion {
 
 impl Default for Fusion {
     fn default() -> Self {
-        Self::rrf()
+        Self::score()
     }
 }
 
@@ -61,6 +72,7 @@ impl Default for Fusion {
 #[serde(rename_all = "snake_case")]
 enum Method {
     #[default]
+    Score,
     Rrf,
     Weighted,
 }
@@ -91,6 +103,13 @@ impl Table {
             }
         };
         let strangers = match self.method {
+            Method::Score => [
+                ("rrf_k", self.rrf_k),
+                ("keyword", self.keyword),
+                ("similarity", self.similarity),
+                ("rerank", self.rerank),
+            ]
+            .to_vec(),
             Method::Rrf => [("similarity", self.similarity), ("rerank", self.rerank)].to_vec(),
             Method::Weighted => [
                 ("rrf_k", self.rrf_k),
@@ -101,6 +120,7 @@ impl Table {
         };
         if let Some((name, _)) = strangers.iter().find(|(_, value)| value.is_some()) {
             let method = match self.method {
+                Method::Score => "score",
                 Method::Rrf => "rrf",
                 Method::Weighted => "weighted",
             };
@@ -109,6 +129,9 @@ impl Table {
             )));
         }
         Ok(match self.method {
+            Method::Score => Fusion::Score {
+                vector: number("vector", self.vector, 1.0)?,
+            },
             Method::Rrf => Fusion::Rrf {
                 rrf_k: number("rrf_k", self.rrf_k, 60.0)?,
                 keyword: number("keyword", self.keyword, 1.0)?,
@@ -130,11 +153,12 @@ impl<'de> Deserialize<'de> for Fusion {
             type Value = Fusion;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("\"rrf\", \"weighted\" or a table with `method`")
+                f.write_str("\"score\", \"rrf\", \"weighted\" or a table with `method`")
             }
 
             fn visit_str<E: Error>(self, name: &str) -> Result<Fusion, E> {
                 Ok(match Method::deserialize(StrDeserializer::new(name))? {
+                    Method::Score => Fusion::score(),
                     Method::Rrf => Fusion::rrf(),
                     Method::Weighted => Fusion::weighted(),
                 })

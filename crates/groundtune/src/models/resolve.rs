@@ -12,6 +12,8 @@ use super::{Environment, ModelReference, ModelServer, ModelUse};
 pub enum ModelPlace {
     /// None is meant.
     Nowhere,
+    /// In the program itself.
+    BuiltIn,
     /// A folder or a `.gguf` file.
     Local(PathBuf),
     /// On a server.
@@ -133,6 +135,7 @@ impl Environment {
     ) -> Result<ModelPlace, ResolveError> {
         match reference {
             ModelReference::None => Ok(ModelPlace::Nowhere),
+            ModelReference::BuiltIn if wanted == ModelUse::Embedder => Ok(ModelPlace::BuiltIn),
             ModelReference::BuiltIn => Err(ResolveError::NotBuiltIn { wanted }),
             ModelReference::Server(server) => Ok(ModelPlace::Server(server.clone())),
             ModelReference::Named(text) => self.find(text, base).map(ModelPlace::Local),
@@ -281,7 +284,6 @@ mod tests {
             ("org/many:Q5_0", "which of its files", "org/many:m-Q4"),
             ("org/empty", "not whole", "models pull org/empty`"),
             ("./nowhere", "no model", "a model is a folder"),
-            ("built-in", "no embedder is built in", "none"),
         ] {
             let error = place(&environment, text, base).unwrap_err();
             assert!(error.to_string().contains(message), "{text}: {error}");

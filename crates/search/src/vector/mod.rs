@@ -28,7 +28,7 @@ mod sketch;
 mod top;
 
 pub use error::VectorError;
-pub use index::{Selection, VectorHit, VectorIndex};
+pub use index::{Background, Selection, VectorHit, VectorIndex};
 pub use metric::Metric;
 pub use plan::{Plan, Reason};
 pub use rows::MOST_DIMENSIONS;
