@@ -24,6 +24,8 @@ fn the_help_names_every_command() {
       eval       Measures how good something is, by definitions that others use too
       index      Measures the index of vectors
       models     Fetches models, lists those that are here, shows one, or removes it
+      generate   Writes a text with a language model
+      chat       Talks with a language model, turn by turn
       distill    Makes a small, fast embedder that agrees with a large one
 
     Options:
