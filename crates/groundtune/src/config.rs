@@ -18,7 +18,7 @@ use corpus::Chunker;
 use search::keyword::LanguageChoice;
 use serde::{Deserialize, Deserializer};
 
-use crate::models::ModelReference;
+use crate::models::{ModelReference, Precision};
 
 pub use error::ConfigError;
 pub use fusion::Fusion;
@@ -166,6 +166,8 @@ pub struct Retrieval {
 pub struct Models {
     /// The model that makes vectors of chunks and questions. Default: the built-in one.
     pub embedder: ModelReference,
+    /// In what it multiplies, if it is a transformer on this machine. Default: `f32`.
+    pub embedder_precision: Precision,
     /// The cross-encoder that judges what was found. Default: none.
     pub reranker: ModelReference,
     /// The model that writes the answer. Default: none.
@@ -212,6 +214,7 @@ impl Default for Models {
     fn default() -> Self {
         Self {
             embedder: ModelReference::BuiltIn,
+            embedder_precision: Precision::F32,
             reranker: ModelReference::None,
             generator: ModelReference::None,
         }

@@ -7,7 +7,7 @@ use search::derived::DerivedError;
 use thiserror::Error;
 
 use crate::generate::GenerateError;
-use crate::models::{ModelUse, ResolveError};
+use crate::models::{ModelReference, ModelUse, ResolveError};
 use crate::project::ProjectError;
 
 /// Why a journey ended early.
@@ -65,6 +65,12 @@ pub enum Error {
     ServerCannot {
         /// What it was to do.
         what: &'static str,
+    },
+    /// An embedder that has no product to make in 8 bits was to make it so.
+    #[error("`{embedder}` cannot multiply in 8 bits: only a transformer on this machine can")]
+    NotInInt8 {
+        /// The embedder, as it is named.
+        embedder: ModelReference,
     },
     /// A text could not be written.
     #[error(transparent)]
@@ -170,6 +176,9 @@ impl Error {
                 wanted.word()
             ),
             Self::ServerCannot { .. } => "leave it out, or take a model on this machine".into(),
+            Self::NotInInt8 { .. } => {
+                "leave out `--int8` or `embedder_precision`, or name a model's folder".into()
+            }
             Self::Generate(error) => return generate_hint(error),
             Self::NoDocument { nearest, .. } => match nearest {
                 Some(nearest) => format!("did you mean `{nearest}`?"),

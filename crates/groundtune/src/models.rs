@@ -19,7 +19,7 @@ use crate::{Error, Project};
 
 pub use catalogue::ModelListing;
 pub use environment::Environment;
-pub use model::{ModelDescription, ModelKind};
+pub use model::{ModelDescription, ModelKind, Precision};
 pub use reference::{ModelReference, ModelServer, ReferenceError};
 pub use remote::{
     Cache, HUGGING_FACE, Hub, ModelName, ModelNameError, NetworkOptions, PYPI, PackageIndex,
@@ -53,39 +53,49 @@ impl ModelUse {
 /// are relative to `base`.
 ///
 /// # Errors
-/// If it is not there, damaged, or of a kind that is not known.
+/// If it is not there, damaged, or of a kind that is not known, or is to multiply in 8
+/// bits and is not a transformer on this machine.
 pub fn open_embedder(
     reference: &ModelReference,
+    precision: Precision,
     base: &Path,
     environment: &Environment,
 ) -> Result<Option<Box<dyn Embed>>, Error> {
-    Ok(
-        match environment.resolve(reference, ModelUse::Embedder, base)? {
-            ModelPlace::Nowhere => None,
-            ModelPlace::BuiltIn => Some(Box::new(StaticEmbedder::built_in())),
-            // A table of `groundtune distill` is one file, a transformer a folder.
-            ModelPlace::Local(path) if path.is_file() => {
-                Some(Box::new(StaticEmbedder::open(&path)?))
-            }
-            ModelPlace::Local(path) => {
-                // No part of a document is to be out of reach.
-                let options = EmbedderOptions {
-                    long: LongText::Windows,
-                    ..EmbedderOptions::default()
-                };
-                let embedder = Embedder::open(&path, &options)?;
-                Some(Box::new(embedder))
-            }
-            ModelPlace::Server(server) => {
-                let options = environment.server_options(&server)?;
-                let prefixes = Prefixes {
-                    question: server.question_prefix,
-                    passage: server.passage_prefix,
-                };
-                Some(Box::new(RemoteEmbedder::open(options, prefixes)?))
-            }
-        },
-    )
+    let place = environment.resolve(reference, ModelUse::Embedder, base)?;
+    let transformer = match &place {
+        ModelPlace::Nowhere => true,
+        ModelPlace::Local(path) => !path.is_file(),
+        ModelPlace::BuiltIn | ModelPlace::Server(_) => false,
+    };
+    if precision == Precision::Int8 && !transformer {
+        return Err(Error::NotInInt8 {
+            embedder: reference.clone(),
+        });
+    }
+    Ok(match place {
+        ModelPlace::Nowhere => None,
+        ModelPlace::BuiltIn => Some(Box::new(StaticEmbedder::built_in())),
+        // A table of `groundtune distill` is one file, a transformer a folder.
+        ModelPlace::Local(path) if path.is_file() => Some(Box::new(StaticEmbedder::open(&path)?)),
+        ModelPlace::Local(path) => {
+            // No part of a document is to be out of reach.
+            let options = EmbedderOptions {
+                long: LongText::Windows,
+                precision,
+                ..EmbedderOptions::default()
+            };
+            let embedder = Embedder::open(&path, &options)?;
+            Some(Box::new(embedder))
+        }
+        ModelPlace::Server(server) => {
+            let options = environment.server_options(&server)?;
+            let prefixes = Prefixes {
+                question: server.question_prefix,
+                passage: server.passage_prefix,
+            };
+            Some(Box::new(RemoteEmbedder::open(options, prefixes)?))
+        }
+    })
 }
 
 /// Opens the cross-encoder that `reference` names, if it names one. Paths are relative to
@@ -147,7 +157,13 @@ impl Project {
         &self,
         environment: &Environment,
     ) -> Result<Option<Box<dyn Embed>>, Error> {
-        open_embedder(&self.config.models.embedder, &self.root, environment)
+        let models = &self.config.models;
+        open_embedder(
+            &models.embedder,
+            models.embedder_precision,
+            &self.root,
+            environment,
+        )
     }
 
     /// Opens the cross-encoder that judges what was found, if the configuration names one.

@@ -1,7 +1,7 @@
 //! How many texts a second an embedder takes, as one line of JSON.
 //!
 //! `cargo run --release -p groundtune-model --example embed_bench -- FOLDER TEXTS.json
-//! [THREADS] [VECTORS.f32]`, where the texts are a JSON list. With a last argument, the
+//! [THREADS] [f32|int8] [VECTORS.f32]`, where the texts are a JSON list. With a last argument, the
 //! vectors are written there, `(texts, dimensions)` of little-endian `f32`, to compare
 //! with another program's.
 
@@ -13,16 +13,23 @@ use std::path::Path;
 use std::time::Instant;
 
 use contract::Embed as _;
-use model::{Embedder, EmbedderOptions};
+use model::{Embedder, EmbedderOptions, Precision};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [folder, texts, rest @ ..] = &arguments[..] else {
-        return Err("usage: embed_bench FOLDER TEXTS.json [THREADS] [VECTORS.f32]".into());
+        return Err(
+            "usage: embed_bench FOLDER TEXTS.json [THREADS] [f32|int8] [VECTORS.f32]".into(),
+        );
     };
     let threads: NonZeroUsize = rest
         .first()
         .map_or(Ok(NonZeroUsize::MIN), |it| it.parse())?;
+    let precision = match rest.get(1).map(String::as_str) {
+        None | Some("f32") => Precision::F32,
+        Some("int8") => Precision::Int8,
+        Some(other) => return Err(format!("`{other}` is neither `f32` nor `int8`").into()),
+    };
     let texts: Vec<String> = serde_json::from_slice(&fs_err::read(texts)?)?;
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
 
@@ -31,6 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Path::new(folder),
         &EmbedderOptions {
             threads: Some(threads),
+            precision,
             ..Default::default()
         },
     )?;
@@ -58,7 +66,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             "one_text_ms": (alone_ms * 100.0).round() / 100.0,
         })
     );
-    if let Some(path) = rest.get(1) {
+    if let Some(path) = rest.get(2) {
         let bytes: Vec<u8> = vectors
             .iter()
             .flatten()

@@ -8,6 +8,7 @@
 
 use std::path::Path;
 
+use serde::Deserialize;
 use tensor::{
     Activation, Buffer, Kernels, LayerNorm, Layout, PackedMatrix, Product, SelfAttention,
     attention_scratch,
@@ -67,6 +68,18 @@ struct Layer {
     down_norm: LayerNorm,
 }
 
+/// In what an encoder multiplies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// In 32 bits, as the reference does.
+    #[default]
+    F32,
+    /// Weights and what they are multiplied with in 8 bits, all else in 32: smaller and
+    /// faster, and a little less exact.
+    Int8,
+}
+
 /// The memory of one batch, used again for the next.
 #[derive(Debug, Default)]
 pub struct Workspace(Buffer);
@@ -84,16 +97,17 @@ impl Workspace {
 const FEED: usize = 96;
 
 impl Bert {
-    /// Opens the encoder in `folder`.
+    /// Opens the encoder in `folder`, with weights as they are there.
     ///
     /// # Errors
     /// If its configuration or weights are missing, damaged or not known here.
     pub fn open(folder: &Path, kernels: &'static Kernels) -> Result<Self, ModelError> {
         let config = EncoderConfig::read(&mut Folder::new(folder))?;
-        Self::load(config, &Weights::open(folder)?, kernels)
+        Self::load(config, &Weights::open(folder)?, kernels, Precision::F32)
     }
 
-    /// Packs an encoder's weights for `kernels`.
+    /// Packs an encoder's weights for `kernels`; those of its products at `precision`,
+    /// what is looked up or normalised in any case whole.
     ///
     /// # Errors
     /// If a tensor is missing or not of the shape that `config` gives it.
@@ -101,6 +115,7 @@ impl Bert {
         config: EncoderConfig,
         weights: &Weights,
         kernels: &'static Kernels,
+        precision: Precision,
     ) -> Result<Self, ModelError> {
         let prefix = ["", "bert.", "roberta."]
             .into_iter()
@@ -112,6 +127,7 @@ impl Bert {
                 let parts = Parts {
                     weights,
                     kernels,
+                    precision,
                     prefix,
                     layer,
                 };
@@ -129,6 +145,7 @@ impl Bert {
         let first = Parts {
             weights,
             kernels,
+            precision,
             prefix,
             layer: 0,
         };
@@ -266,6 +283,7 @@ impl Bert {
 struct Parts<'a> {
     weights: &'a Weights,
     kernels: &'static Kernels,
+    precision: Precision,
     prefix: &'static str,
     layer: usize,
 }
@@ -292,12 +310,11 @@ impl Parts<'_> {
             );
             bias.extend(self.weights.tensor(&format!("{name}.bias"), &[outputs])?);
         }
-        Ok(PackedMatrix::of_rows(
-            self.kernels,
-            &rows,
-            inputs,
-            Some(&bias),
-        ))
+        let pack = match self.precision {
+            Precision::F32 => PackedMatrix::of_rows,
+            Precision::Int8 => PackedMatrix::of_rows_in_int8,
+        };
+        Ok(pack(self.kernels, &rows, inputs, Some(&bias)))
     }
 
     fn norm(&self, part: &str, width: usize, epsilon: f32) -> Result<LayerNorm, ModelError> {
@@ -317,8 +334,6 @@ impl Parts<'_> {
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
-
     use super::*;
 
     #[derive(Deserialize)]

@@ -8,7 +8,7 @@ use contract::{PromiseError, Rerank, Share};
 use tensor::{Activation, Kernels, PackedMatrix, Product};
 
 use crate::ModelError;
-use crate::bert::Bert;
+use crate::bert::{Bert, Precision};
 use crate::config::{EncoderConfig, Family};
 use crate::folder::Folder;
 use crate::runner::Runner;
@@ -104,7 +104,7 @@ impl CrossEncoder {
                 .min(config.longest()),
         };
         let weights = Weights::open(folder.path())?;
-        let bert = Bert::load(config, &weights, Kernels::best())?;
+        let bert = Bert::load(config, &weights, Kernels::best(), Precision::F32)?;
         let head = Head::load(&bert, &weights)?;
         let tokenizer = Tokenizer::open(&mut folder, &bert, longest)?;
         weights.files().for_each(|file| folder.add(file));

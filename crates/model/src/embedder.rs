@@ -7,7 +7,7 @@ use contract::{Embed, EmbedderId, Embedding, PromiseError, TextRole};
 use tensor::{Kernels, Pooling, normalize};
 
 use crate::ModelError;
-use crate::bert::Bert;
+use crate::bert::{Bert, Precision};
 use crate::config::EncoderConfig;
 use crate::folder::Folder;
 use crate::runner::Runner;
@@ -29,6 +29,8 @@ pub struct EmbedderOptions {
     pub longest: Option<usize>,
     /// What is done with a text that is longer.
     pub long: LongText,
+    /// In what the model multiplies.
+    pub precision: Precision,
 }
 
 /// What is done with a text that is longer than the model reads at once.
@@ -75,7 +77,7 @@ impl Embedder {
             None => sentence.longest.unwrap_or(usize::MAX).min(config.longest()),
         };
         let weights = Weights::open(folder.path())?;
-        let bert = Bert::load(config, &weights, Kernels::best())?;
+        let bert = Bert::load(config, &weights, Kernels::best(), options.precision)?;
         let tokenizer = Tokenizer::open(&mut folder, &bert, longest)?;
         weights.files().for_each(|file| folder.add(file));
         folder.add(sentence.question_prefix.as_bytes());
@@ -83,6 +85,9 @@ impl Embedder {
         folder.add(&longest.to_le_bytes());
         if options.long == LongText::Windows {
             folder.add(b"windows");
+        }
+        if options.precision == Precision::Int8 {
+            folder.add(b"int8");
         }
         Ok(Self {
             identity: EmbedderId {

@@ -30,6 +30,7 @@ pub mod tokenizer;
 mod tokens;
 pub mod weights;
 
+pub use bert::Precision;
 pub use chat_template::{ChatRequest, ChatTemplate};
 pub use constraint::{Constraint, ConstraintError};
 pub use cross_encoder::{CrossEncoder, CrossEncoderOptions};

@@ -3,7 +3,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
-use groundtune::models::{ModelReference, open_embedder, open_reranker};
+use groundtune::models::{ModelReference, Precision, open_embedder, open_reranker};
 use groundtune::retrieval::{Mode, RetrievalReport, SetRequest, measure_run, measure_set};
 use serde_json::{Map, Value, json};
 
@@ -40,6 +40,9 @@ enum What {
         /// The embedder, as under `[models]` [default: the project's].
         #[arg(long, value_name = "MODEL", conflicts_with = "ranking")]
         embedder: Option<ModelReference>,
+        /// Has the embedder multiply in 8 bits: faster, and a little less exact.
+        #[arg(long, conflicts_with = "ranking")]
+        int8: bool,
         /// The reranker, as under `[models]` [default: the project's].
         #[arg(long, value_name = "MODEL", conflicts_with = "ranking")]
         reranker: Option<ModelReference>,
@@ -86,6 +89,7 @@ pub(crate) fn run(
         folder,
         mode,
         embedder,
+        int8,
         reranker,
         ranking,
         qrels,
@@ -100,13 +104,19 @@ pub(crate) fn run(
             let models = &project.config.models;
             // A path on the command line is from here, one in a file from there.
             let here = env::current_dir()?;
+            let (named, precision, base) = match &embedder {
+                Some(named) => (named, Precision::F32, here.as_path()),
+                None => (
+                    &models.embedder,
+                    models.embedder_precision,
+                    project.root.as_path(),
+                ),
+            };
+            let precision = if int8 { Precision::Int8 } else { precision };
             let embedder = match mode {
                 // What is not asked need not be there.
                 SearchMode::Keyword => None,
-                _ => match &embedder {
-                    Some(named) => open_embedder(named, &here, &environment())?,
-                    None => open_embedder(&models.embedder, &project.root, &environment())?,
-                },
+                _ => open_embedder(named, precision, base, &environment())?,
             };
             if embedder.is_none() && mode == SearchMode::Vector {
                 return Err(CommandError::usage("there is no embedder to search by"));

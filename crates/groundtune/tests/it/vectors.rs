@@ -139,6 +139,23 @@ fn a_model_that_is_not_there_is_an_error_with_a_hint() {
     assert!(error.hint().unwrap().contains("models pull nowhere"));
 }
 
+#[test]
+fn the_configuration_says_in_what_the_embedder_multiplies() {
+    let open = |keys: &str| {
+        let config = format!("[models]\n{keys}\n");
+        let folder = Folder::with_config(&config, &[]);
+        folder.project.open_embedder(&Environment::default())
+    };
+    let identity = |precision: &str| {
+        let folder = tiny_model("bert");
+        let keys = format!("embedder = \"{folder}\"\nembedder_precision = \"{precision}\"");
+        open(&keys).unwrap().unwrap().identity().clone()
+    };
+    assert_ne!(identity("f32"), identity("int8"));
+    let error = open("embedder_precision = \"int8\"").err().unwrap();
+    assert!(matches!(error, Error::NotInInt8 { .. }), "{error:?}");
+}
+
 /// Judges by one word.
 struct Likes(&'static str);
 

@@ -3,13 +3,15 @@
 use std::num::NonZeroUsize;
 
 use contract::{Embed as _, TextRole};
-use model::{Embedder, EmbedderOptions, LongText};
+use model::{Embedder, EmbedderOptions, LongText, Precision};
 use serde::Deserialize;
 
 use crate::{copy, expected, tiny};
 
 /// Largest difference in any number of a vector of unit length.
 const TOLERANCE: f32 = 1e-5;
+/// Least cosine, in 8 bits, to the vector in 32.
+const IN_INT8: f32 = 0.9999;
 
 #[derive(Deserialize)]
 struct Expected {
@@ -44,6 +46,28 @@ fn check(name: &str) {
 fn embeddings_are_those_of_sentence_transformers() {
     check("bert");
     check("roberta");
+}
+
+#[test]
+fn in_int8_embeddings_are_nearly_those_of_sentence_transformers() {
+    for name in ["bert", "roberta"] {
+        let expected: Expected = expected(name);
+        let texts: Vec<&str> = expected.texts.iter().map(String::as_str).collect();
+        let options = EmbedderOptions {
+            precision: Precision::Int8,
+            ..Default::default()
+        };
+        let embedder = Embedder::open(&tiny(name), &options).unwrap();
+        let found = embedder.embed(&texts, TextRole::Passage).unwrap();
+        let mut exact = true;
+        for ((found, expect), text) in found.iter().zip(&expected.embeddings).zip(&texts) {
+            let pairs = || found.values().iter().zip(expect);
+            let cosine: f32 = pairs().map(|(a, b)| a * b).sum();
+            assert!(cosine >= IN_INT8, "{name}, {text:?}: {cosine}");
+            exact &= pairs().all(|(a, b)| (a - b).abs() <= TOLERANCE);
+        }
+        assert!(!exact, "{name} multiplies in 32 bits");
+    }
 }
 
 #[test]
@@ -104,6 +128,11 @@ fn the_identity_is_that_of_what_changes_the_vector() {
         ..Default::default()
     };
     assert_ne!(identity(shorter), plain);
+    let int8 = EmbedderOptions {
+        precision: Precision::Int8,
+        ..Default::default()
+    };
+    assert_ne!(identity(int8), plain);
 
     let other = copy("bert");
     let weights = other.path().join("model.safetensors");
