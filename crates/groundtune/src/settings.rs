@@ -49,7 +49,9 @@ impl Project {
         RetrievalRecipe {
             top_k: retrieval.top_k,
             fusion: match retrieval.fusion {
-                config::Fusion::Score { vector } => Fusion::Score { vector },
+                config::Fusion::Score { vector } => Fusion::Score {
+                    vector: vector.unwrap_or_else(|| self.config.models.embedder.vector_factor()),
+                },
                 config::Fusion::Rrf {
                     rrf_k: k,
                     keyword,

@@ -100,30 +100,41 @@ pub(crate) fn run(
         (folder, ..) => {
             let folder = folder.unwrap_or_else(|| PathBuf::from("."));
             let scratch = Scratch::new()?;
-            let project = super::project_or_defaults(project)?;
-            let models = &project.config.models;
+            let mut project = super::project_or_defaults(project)?;
             // A path on the command line is from here, one in a file from there.
             let here = env::current_dir()?;
-            let (named, precision, base) = match &embedder {
-                Some(named) => (named, Precision::F32, here.as_path()),
-                None => (
-                    &models.embedder,
-                    models.embedder_precision,
-                    project.root.as_path(),
-                ),
+            let models = &mut project.config.models;
+            let base = match embedder {
+                Some(named) => {
+                    models.embedder = named;
+                    models.embedder_precision = Precision::F32;
+                    &here
+                }
+                None => &project.root,
             };
-            let precision = if int8 { Precision::Int8 } else { precision };
+            if int8 {
+                models.embedder_precision = Precision::Int8;
+            }
             let embedder = match mode {
                 // What is not asked need not be there.
                 SearchMode::Keyword => None,
-                _ => open_embedder(named, precision, base, &environment())?,
+                _ => open_embedder(
+                    &models.embedder,
+                    models.embedder_precision,
+                    base,
+                    &environment(),
+                )?,
             };
             if embedder.is_none() && mode == SearchMode::Vector {
                 return Err(CommandError::usage("there is no embedder to search by"));
             }
             let reranker = match &reranker {
                 Some(named) => open_reranker(named, &here, &environment())?,
-                None => open_reranker(&models.reranker, &project.root, &environment())?,
+                None => open_reranker(
+                    &project.config.models.reranker,
+                    &project.root,
+                    &environment(),
+                )?,
             };
             let request = SetRequest {
                 folder: &folder,

@@ -15,8 +15,9 @@ pub enum Fusion {
     /// By score: each ranking on its own scale from 0 to 1, the vector ranking weighing
     /// the more the further its nearest chunk stands out.
     Score {
-        /// How much the vector ranking counts; 0 or more. Default: 1.
-        vector: f64,
+        /// How much the vector ranking counts; 0 or more. Default: by the kind of the
+        /// embedder.
+        vector: Option<f64>,
     },
     /// Reciprocal rank fusion (Cormack, Clarke and Büttcher 2009): each ranking
     /// adds `weight / (rrf_k + rank)`, ranks from 1.
@@ -40,7 +41,7 @@ pub enum Fusion {
 impl Fusion {
     /// Returns fusion by score with its default numbers.
     pub fn score() -> Self {
-        Self::Score { vector: 1.0 }
+        Self::Score { vector: None }
     }
 
     /// Returns reciprocal rank fusion with its default numbers.
@@ -130,7 +131,10 @@ impl Table {
         }
         Ok(match self.method {
             Method::Score => Fusion::Score {
-                vector: number("vector", self.vector, 1.0)?,
+                vector: match self.vector {
+                    Some(_) => Some(number("vector", self.vector, 1.0)?),
+                    None => None,
+                },
             },
             Method::Rrf => Fusion::Rrf {
                 rrf_k: number("rrf_k", self.rrf_k, 60.0)?,

@@ -27,6 +27,20 @@ pub enum ModelReference {
     Server(ModelServer),
 }
 
+impl ModelReference {
+    /// Returns how much the vector ranking of this embedder counts in fusion by score,
+    /// unless the configuration says it. A transformer's likenesses can be relied on more
+    /// than those of a static table: chosen on questions about health, research and
+    /// financial reports, with the figures in `docs/bench/retrieval.md`.
+    pub(crate) fn vector_factor(&self) -> f64 {
+        match self {
+            Self::None | Self::BuiltIn => 1.0,
+            Self::Named(name) if name.ends_with(".gtstatic") => 1.0,
+            Self::Named(_) | Self::Server(_) => 1.5,
+        }
+    }
+}
+
 /// A model that a server runs, and how to reach it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelServer {
