@@ -281,15 +281,16 @@ mod tests {
 
     #[test]
     fn folders_say_what_they_are() {
-        for (name, kind, architecture) in [
-            ("bert", ModelKind::Embedder, "bert"),
-            ("bert-cross", ModelKind::Reranker, "bert"),
-            ("roberta", ModelKind::Embedder, "roberta"),
+        for (name, kind, architecture, format) in [
+            ("bert", ModelKind::Embedder, "bert", "F32"),
+            ("bert-cross", ModelKind::Reranker, "bert", "BF16"),
+            ("roberta", ModelKind::Embedder, "roberta", "F32"),
+            ("roberta-cross", ModelKind::Reranker, "roberta", "F16"),
         ] {
             let found = describe(&data(name)).unwrap();
             assert_eq!(found.kind, Some(kind), "{name}");
             assert_eq!(found.architecture.as_deref(), Some(architecture));
-            assert_eq!(found.format.as_deref(), Some("F32"));
+            assert_eq!(found.format.as_deref(), Some(format), "{name}");
             assert!(found.parameters.unwrap() > 1000 && found.context.unwrap() > 10);
         }
     }
