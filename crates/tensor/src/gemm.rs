@@ -4,16 +4,21 @@
 //! columns as a tile has, so that the inner loop reads it from end to end. A tile
 //! starts from the bias (and the residual), adds up the whole depth in registers, and
 //! is written once; its activation is applied while it is still near. That is what
-//! a general product cannot do, and why this one is our own.
+//! a general product cannot do, and why this one is our own. A processor with tiles
+//! takes planes of the weight instead.
 //!
 //! One call runs on one thread.
 
 #![expect(unsafe_code, reason = "tiles are computed through pointers")]
 
+use std::cell::RefCell;
+
 use crate::activation::{self, Activation};
 use crate::buffer::Buffer;
+use crate::format::Format;
 use crate::int8::{self, Int8};
 use crate::simd::{Kernels, Lanes};
+use crate::stored::{Layout, StoredMatrix};
 
 /// A weight, packed for one kind of processor.
 #[derive(Clone, Debug)]
@@ -30,7 +35,30 @@ pub struct PackedMatrix {
 enum Numbers {
     /// `(panels, K, columns of a panel)`; the last panel is filled up with zeros.
     Whole(Buffer),
+    /// Split as the processor's [`Planes`] want them.
+    Planes(Buffer),
     Int8(Int8),
+}
+
+/// How a processor with tiles multiplies packed weights: split into planes of narrower
+/// numbers, half as large again as the weight, whose products add up to those of `f32`.
+/// A row's outputs do not depend on how many rows there are.
+#[derive(Debug)]
+pub(crate) struct Planes {
+    /// Columns of a panel.
+    pub(crate) columns: usize,
+    /// Numbers of 32 bits that a panel of so many inputs takes.
+    pub(crate) panel: fn(usize) -> usize,
+    /// Packs a weight of `f32` in rows, as panels.
+    pub(crate) pack: unsafe fn(&StoredMatrix<'_>, *mut u8),
+    /// Numbers of 32 bits that a product of so many rows and inputs needs beside it.
+    pub(crate) memory: fn(usize, usize) -> usize,
+    pub(crate) product: unsafe fn(&Call, *mut u8),
+}
+
+thread_local! {
+    /// What the product that this thread computes by planes needs.
+    static MEMORY: RefCell<Buffer> = RefCell::default();
 }
 
 /// What a product adds up, and where it goes.
@@ -61,6 +89,23 @@ impl PackedMatrix {
             "the weight's rows are whole"
         );
         let outputs = rows.len() / inputs;
+        if let Some(planes) = kernels.planes {
+            let panels = outputs.div_ceil(planes.columns);
+            let mut packed = Buffer::zeros(panels * (planes.panel)(inputs));
+            // SAFETY: numbers are bytes, and there is place for every panel.
+            unsafe {
+                let bytes = std::slice::from_raw_parts(rows.as_ptr().cast(), size_of_val(rows));
+                let rows = StoredMatrix::new(Format::F32, Layout::Rows, inputs, outputs, bytes);
+                (planes.pack)(&rows, packed.as_mut_slice().as_mut_ptr().cast());
+            }
+            return Self {
+                kernels,
+                numbers: Numbers::Planes(packed),
+                bias: padded_bias(bias, outputs, panels * planes.columns),
+                inputs,
+                outputs,
+            };
+        }
         let padded = outputs.next_multiple_of(kernels.panel_columns);
         let mut panels = Buffer::zeros(padded * inputs);
         // SAFETY: `rows` is `(outputs, inputs)`, and there is place for every panel.
@@ -138,41 +183,48 @@ impl PackedMatrix {
         if let Some(residual) = residual {
             assert_eq!(residual.len(), output.len(), "the residual fits the output");
         }
-        let panels = match &self.numbers {
-            Numbers::Whole(panels) => panels,
-            Numbers::Int8(int8) => {
-                let mut product = Product {
+        let mut call = |b: &Buffer, columns: usize, panel_stride: usize| Call {
+            rows,
+            depth: self.inputs,
+            columns: self.outputs,
+            a: input.as_ptr(),
+            a_stride: self.inputs,
+            b: b.as_slice().as_ptr(),
+            b_stride: columns,
+            panel_stride,
+            bias: self.bias.as_slice().as_ptr(),
+            residual: residual.map_or(std::ptr::null(), <[f32]>::as_ptr),
+            out: output.as_mut_ptr(),
+            out_stride: self.outputs,
+            activation,
+        };
+        match &self.numbers {
+            Numbers::Whole(panels) => {
+                let columns = self.kernels.panel_columns;
+                let call = call(panels, columns, columns * self.inputs);
+                // SAFETY: the shapes were checked, and the table is the processor's own.
+                unsafe { (self.kernels.product)(&call) };
+            }
+            Numbers::Planes(panels) => {
+                let planes = self.kernels.planes.expect("planes were packed with these");
+                let call = call(panels, planes.columns, (planes.panel)(self.inputs));
+                MEMORY.with_borrow_mut(|memory| {
+                    let [memory] = memory.carve([(planes.memory)(rows, self.inputs)]);
+                    // SAFETY: as above, and the memory is as large as asked for.
+                    unsafe { (planes.product)(&call, memory.as_mut_ptr().cast()) };
+                });
+            }
+            Numbers::Int8(int8) => int8.multiply(
+                self.kernels,
+                self.inputs,
+                self.bias.as_slice(),
+                &mut Product {
                     input,
                     residual,
                     activation,
                     output,
-                };
-                int8.multiply(
-                    self.kernels,
-                    self.inputs,
-                    self.bias.as_slice(),
-                    &mut product,
-                );
-                return;
-            }
-        };
-        // SAFETY: the shapes were checked, and the table is the processor's own.
-        unsafe {
-            (self.kernels.product)(&Call {
-                rows,
-                depth: self.inputs,
-                columns: self.outputs,
-                a: input.as_ptr(),
-                a_stride: self.inputs,
-                b: panels.as_slice().as_ptr(),
-                b_stride: self.kernels.panel_columns,
-                panel_stride: self.kernels.panel_columns * self.inputs,
-                bias: self.bias.as_slice().as_ptr(),
-                residual: residual.map_or(std::ptr::null(), <[f32]>::as_ptr),
-                out: output.as_mut_ptr(),
-                out_stride: self.outputs,
-                activation,
-            });
+                },
+            ),
         }
     }
 }

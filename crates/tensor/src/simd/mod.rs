@@ -5,7 +5,7 @@
 //! (`gemm.rs`, `norm.rs`, …) are written once in that vocabulary; this file compiles
 //! them for AVX-512, AVX2 with FMA, NEON and plain Rust, and [`Kernels::best`] asks
 //! the processor once which it can run. All versions do the same arithmetic and
-//! differ only in the order of sums.
+//! differ only in the order of sums; tiles add up parts of numbers, as exactly.
 
 #![expect(
     unsafe_code,
@@ -158,6 +158,8 @@ pub struct Kernels {
     pub(crate) add_rows: unsafe fn(&vector::Weights, &vector::Tokens),
     /// For many tokens, if the processor has tiles.
     pub(crate) tiles: Option<&'static tiles::Tiles>,
+    /// For packed weights, if the processor has tiles.
+    pub(crate) planes: Option<&'static gemm::Planes>,
     pub(crate) widen_rows: unsafe fn(Format, *const u8, usize, usize, usize, *mut f32),
     pub(crate) widen_columns: unsafe fn(Format, *const u8, usize, usize, usize, usize, *mut f32),
 }
@@ -321,6 +323,7 @@ macro_rules! compiled {
                 blocks: &quantised::Blocks { formats: quantised::OF_BLOCKS, quantise, add_rows: add_block_rows },
                 add_rows,
                 tiles: None,
+                planes: None,
                 widen_rows,
                 widen_columns,
             }
@@ -355,6 +358,7 @@ const BF16: Kernels = Kernels {
 const AMX: Kernels = Kernels {
     name: "AMX",
     tiles: Some(&amx::TILES),
+    planes: Some(&amx::PLANES),
     int8: &int8::AMX,
     ..BF16
 };

@@ -19,6 +19,7 @@
 #![expect(unsafe_code, reason = "intrinsics")]
 
 mod pack;
+mod packed;
 pub(super) mod tile;
 
 use std::arch::x86_64::*;
@@ -29,6 +30,8 @@ use crate::activation::{self, Activation};
 use crate::format::Format;
 use crate::stored::StoredMatrix;
 use crate::stored::tiles::{Part, Tiles};
+
+pub(super) use packed::PLANES;
 
 pub(super) static TILES: Tiles = Tiles {
     rows: ROWS,
@@ -140,18 +143,19 @@ unsafe fn part(part: &Part<'_>) {
                         Some(bias) if first == 0 => Some(bias.as_ptr().add(from)),
                         _ => None,
                     };
+                    let out = part.output.add(row * outputs + from);
                     finish(&Finish {
                         sums,
                         rows: ROWS.min(part.tokens - row),
                         columns: COLUMNS.min(part.to - from),
                         bias,
-                        add: part.add || first > 0,
+                        add: (part.add || first > 0).then_some(out.cast_const()),
                         activation: if last {
                             part.activation
                         } else {
                             Activation::Identity
                         },
-                        out: part.output.add(row * outputs + from),
+                        out,
                         stride: outputs,
                     });
                 }
@@ -168,8 +172,8 @@ struct Finish {
     rows: usize,
     columns: usize,
     bias: Option<*const f32>,
-    /// Whether what `out` holds is added.
-    add: bool,
+    /// What is added, if anything; it lies like `out`, which it may be.
+    add: Option<*const f32>,
     activation: Activation,
     out: *mut f32,
     stride: usize,
@@ -188,13 +192,13 @@ unsafe fn finish(finish: &Finish) {
                 None => _mm512_setzero_ps(),
             };
             for row in 0..finish.rows {
-                let out = finish.out.wrapping_add(row * finish.stride + 16 * half);
+                let at = row * finish.stride + 16 * half;
                 let mut v = _mm512_loadu_ps(finish.sums.add(row * COLUMNS + 16 * half));
                 v = _mm512_add_ps(v, bias);
-                if finish.add {
-                    v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(mask, out));
+                if let Some(add) = finish.add {
+                    v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(mask, add.wrapping_add(at)));
                 }
-                _mm512_mask_storeu_ps(out, mask, v);
+                _mm512_mask_storeu_ps(finish.out.wrapping_add(at), mask, v);
             }
         }
         if finish.activation != Activation::Identity {

@@ -22,22 +22,51 @@ struct Configuration {
     rows: [u8; 16],
 }
 
-static CONFIGURATION: Configuration = Configuration {
-    palette: 1,
-    start_row: 0,
-    reserved: [0; 14],
-    row_bytes: [64, 64, 64, 64, 64, 64, 64, 64, 0, 0, 0, 0, 0, 0, 0, 0],
-    rows: [16, 16, 16, 16, 16, 16, 16, 16, 0, 0, 0, 0, 0, 0, 0, 0],
-};
+impl Configuration {
+    /// Eight whole tiles.
+    const WHOLE: Self = Self {
+        palette: 1,
+        start_row: 0,
+        reserved: [0; 14],
+        row_bytes: [64, 64, 64, 64, 64, 64, 64, 64, 0, 0, 0, 0, 0, 0, 0, 0],
+        rows: [16, 16, 16, 16, 16, 16, 16, 16, 0, 0, 0, 0, 0, 0, 0, 0],
+    };
+}
 
 /// Sets this thread's tiles up.
 ///
 /// # Safety
 /// The processor must have tiles, and the system must have permitted them.
 pub(in crate::simd) unsafe fn begin() {
-    // SAFETY: the configuration is valid.
+    // SAFETY: as the caller promises.
+    unsafe { configure(&const { Configuration::WHOLE }) }
+}
+
+/// Sets this thread's tiles up for the first 1 to 32 rows of an input, which takes less
+/// time than 32 do.
+///
+/// # Safety
+/// As [`begin`].
+pub(super) unsafe fn begin_rows(rows: usize) {
+    let mut configuration = Configuration::WHOLE;
+    // Of at most 16 rows, tiles 2, 3 and 5 are not the input's.
+    let (tiles, rows) = match rows {
+        1..=16 => ([0, 1, 4], rows),
+        _ => ([2, 3, 5], rows - 16),
+    };
+    for tile in tiles {
+        configuration.rows[tile] = rows as u8;
+    }
+    // SAFETY: as the caller promises.
+    unsafe { configure(&configuration) }
+}
+
+/// # Safety
+/// As [`begin`].
+unsafe fn configure(configuration: &Configuration) {
+    // SAFETY: the configurations above are valid.
     unsafe {
-        asm!("ldtilecfg [{}]", in(reg) &raw const CONFIGURATION, options(nostack, readonly));
+        asm!("ldtilecfg [{}]", in(reg) &raw const *configuration, options(nostack, readonly));
     }
 }
 
@@ -57,7 +86,7 @@ macro_rules! depth_loop {
     ($name:ident, $weight_bytes:literal, $($step:expr),+ $(,)?) => {
         /// # Safety
         /// As [`multiply`].
-        unsafe fn $name(
+        pub(super) unsafe fn $name(
             count: usize,
             input: *const u8,
             input_step: usize,
@@ -158,24 +187,108 @@ depth_loop!(
     weight!(2048, 3072),
     add!(),
 );
-// In an order in which each step loads one plane only.
+// In an order in which each step loads one plane only, between products, so that they
+// need not wait for it.
 depth_loop!(
     three_by_three,
     6144,
-    weight!(0, 1024),
-    input!(2048),
-    add!(),
-    input!(1024),
-    add!(),
-    weight!(2048, 3072),
-    add!(),
-    input!(0),
-    add!(),
-    weight!(4096, 5120),
-    add!(),
-    weight!(0, 1024),
-    add!(),
+    "tileloadd tmm4, [{a} + {line} + 2048]",
+    "tileloadd tmm6, [{b} + {line}]",
+    "tdpbf16ps tmm0, tmm4, tmm6",
+    "tileloadd tmm7, [{b} + {line} + 1024]",
+    "tdpbf16ps tmm1, tmm4, tmm7",
+    "tileloadd tmm5, [{c} + {line} + 2048]",
+    "tdpbf16ps tmm2, tmm5, tmm6",
+    "tileloadd tmm4, [{a} + {line} + 1024]",
+    "tdpbf16ps tmm3, tmm5, tmm7",
+    "tileloadd tmm5, [{c} + {line} + 1024]",
+    "tdpbf16ps tmm0, tmm4, tmm6",
+    "tdpbf16ps tmm1, tmm4, tmm7",
+    "tdpbf16ps tmm2, tmm5, tmm6",
+    "tileloadd tmm6, [{b} + {line} + 2048]",
+    "tdpbf16ps tmm3, tmm5, tmm7",
+    "tileloadd tmm7, [{b} + {line} + 3072]",
+    "tdpbf16ps tmm0, tmm4, tmm6",
+    "tdpbf16ps tmm1, tmm4, tmm7",
+    "tileloadd tmm4, [{a} + {line}]",
+    "tdpbf16ps tmm2, tmm5, tmm6",
+    "tdpbf16ps tmm3, tmm5, tmm7",
+    "tileloadd tmm5, [{c} + {line}]",
+    "tdpbf16ps tmm0, tmm4, tmm6",
+    "tdpbf16ps tmm1, tmm4, tmm7",
+    "tdpbf16ps tmm2, tmm5, tmm6",
+    "tileloadd tmm6, [{b} + {line} + 4096]",
+    "tdpbf16ps tmm3, tmm5, tmm7",
+    "tileloadd tmm7, [{b} + {line} + 5120]",
+    "tdpbf16ps tmm0, tmm4, tmm6",
+    "tdpbf16ps tmm1, tmm4, tmm7",
+    "tdpbf16ps tmm2, tmm5, tmm6",
+    "tileloadd tmm6, [{b} + {line}]",
+    "tdpbf16ps tmm3, tmm5, tmm7",
+    "tileloadd tmm7, [{b} + {line} + 1024]",
+    "tdpbf16ps tmm0, tmm4, tmm6",
+    "tdpbf16ps tmm1, tmm4, tmm7",
+    "tdpbf16ps tmm2, tmm5, tmm6",
+    "tdpbf16ps tmm3, tmm5, tmm7",
 );
+
+/// Sets the first 16 rows of `sums` to what [`three_by_three`] would, to the bit.
+///
+/// # Safety
+/// As [`multiply`].
+pub(super) unsafe fn three_by_three_of_16(
+    count: usize,
+    input: *const u8,
+    input_step: usize,
+    _second: usize,
+    weight: *const u8,
+    sums: *mut f32,
+) {
+    // SAFETY: the caller promises the tiles; `sums` is `(32, 32)`.
+    unsafe {
+        asm!(
+            "tilezero tmm0",
+            "tilezero tmm1",
+            "2:",
+            "tileloadd tmm4, [{a} + {line} + 2048]",
+            "tileloadd tmm6, [{b} + {line}]",
+            "tileloadd tmm7, [{b} + {line} + 1024]",
+            "tdpbf16ps tmm0, tmm4, tmm6",
+            "tdpbf16ps tmm1, tmm4, tmm7",
+            "tileloadd tmm4, [{a} + {line} + 1024]",
+            "tdpbf16ps tmm0, tmm4, tmm6",
+            "tdpbf16ps tmm1, tmm4, tmm7",
+            "tileloadd tmm2, [{b} + {line} + 2048]",
+            "tileloadd tmm3, [{b} + {line} + 3072]",
+            "tdpbf16ps tmm0, tmm4, tmm2",
+            "tdpbf16ps tmm1, tmm4, tmm3",
+            "tileloadd tmm4, [{a} + {line}]",
+            "tdpbf16ps tmm0, tmm4, tmm2",
+            "tdpbf16ps tmm1, tmm4, tmm3",
+            "tileloadd tmm2, [{b} + {line} + 4096]",
+            "tileloadd tmm3, [{b} + {line} + 5120]",
+            "tdpbf16ps tmm0, tmm4, tmm2",
+            "tdpbf16ps tmm1, tmm4, tmm3",
+            "tdpbf16ps tmm0, tmm4, tmm6",
+            "tdpbf16ps tmm1, tmm4, tmm7",
+            "add {a}, {step}",
+            "add {b}, 6144",
+            "dec {count}",
+            "jnz 2b",
+            "tilestored [{sums} + 2*{line}], tmm0",
+            "tilestored [{sums} + 2*{line} + 64], tmm1",
+            a = inout(reg) input => _,
+            b = inout(reg) weight => _,
+            step = in(reg) input_step,
+            count = inout(reg) count => _,
+            line = in(reg) 64usize,
+            sums = in(reg) sums,
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack),
+        );
+    }
+}
 
 /// Sets `sums`, `(32, 32)`, to the product of 32 tokens and 32 outputs over `tiles` tiles
 /// of the depth. From one such tile to the next it is `step` bytes in the input, and
