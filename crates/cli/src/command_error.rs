@@ -57,6 +57,12 @@ impl CommandError {
         }
     }
 
+    /// Says `hint` instead of what is known about the error.
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
     /// Returns the end that Ctrl-C asked for.
     pub(crate) fn interrupted() -> Self {
         Self {

@@ -15,6 +15,7 @@ use crate::Evidence;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prompt {
     text: String,
+    next_part: &'static [&'static str],
 }
 
 /// How a question and its evidence become a prompt.
@@ -44,6 +45,12 @@ impl Prompt {
     pub fn as_str(&self) -> &str {
         &self.text
     }
+
+    /// Returns what would begin another part of the prompt: where a model goes on with it
+    /// as with any text, its answer ends before one of these.
+    pub fn next_part(&self) -> &'static [&'static str] {
+        self.next_part
+    }
 }
 
 /// Makes the prompt of `question` from the `evidence` found for it, in its order.
@@ -57,18 +64,22 @@ pub fn render(template: Template, question: &str, evidence: &[Evidence]) -> Prom
         .map(|found| found.text.trim())
         .collect::<Vec<_>>()
         .join("\n");
-    let (gap, ask, reply) = match template {
+    const ANSWER: &[&str] = &["\nContext:", "\nQuestion:", "\nAnswer:"];
+    const RESPONSE: &[&str] = &["\nContext:", "\nQuery:", "\nResponse:"];
+    let (gap, ask, reply, next_part) = match template {
         Template::Cited if !evidence.is_empty() => {
             return Prompt {
                 text: cited(question, evidence),
+                next_part: &["\nSources:", "\nQuestion:", "\nAnswer:"],
             };
         }
-        Template::Spaced | Template::Cited => ("\n\n", "Question", "Answer"),
-        Template::Compact => ("\n", "Question", "Answer"),
-        Template::Grounded => ("\n", "Query", "Response"),
+        Template::Spaced | Template::Cited => ("\n\n", "Question", "Answer", ANSWER),
+        Template::Compact => ("\n", "Question", "Answer", ANSWER),
+        Template::Grounded => ("\n", "Query", "Response", RESPONSE),
         Template::Creative => {
             return Prompt {
                 text: format!("Generate creative content for: {question}"),
+                next_part: &["\nGenerate creative content for:"],
             };
         }
     };
@@ -79,6 +90,7 @@ pub fn render(template: Template, question: &str, evidence: &[Evidence]) -> Prom
     };
     Prompt {
         text: format!("{context}{ask}: {question}{gap}{reply}:"),
+        next_part,
     }
 }
 
@@ -156,6 +168,22 @@ mod tests {
             &two,
             "Generate creative content for: Why?",
         );
+    }
+
+    #[test]
+    fn the_next_part_begins_as_this_one_did() {
+        for template in [
+            Template::Spaced,
+            Template::Compact,
+            Template::Grounded,
+            Template::Cited,
+        ] {
+            let prompt = render(template, "Why?", &[found("One.")]);
+            for begin in prompt.next_part() {
+                let text = format!("\n{}", prompt.as_str());
+                assert!(text.contains(begin), "{template:?}: {begin:?}");
+            }
+        }
     }
 
     #[test]

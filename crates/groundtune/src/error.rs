@@ -37,9 +37,18 @@ pub enum Error {
         #[source]
         source: corpus::ChunkError,
     },
-    /// A model that the configuration names cannot be opened.
+    /// A model that is named cannot be opened.
     #[error("the model cannot be opened")]
     Model(#[from] model::ModelError),
+    /// A LoRA adapter cannot be opened.
+    #[error("the adapter `{}` cannot be opened", folder.display())]
+    Adapter {
+        /// Where it is.
+        folder: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<model::ModelError>,
+    },
     /// A model that is named was not found.
     #[error(transparent)]
     Resolve(#[from] ResolveError),
@@ -168,8 +177,9 @@ impl Error {
             Self::Search(S::Filter(search::FilterError::Syntax { .. })) => {
                 "a filter looks like `jurisdiction = \"US\" and date >= 2024-01-01`".into()
             }
-            Self::Model(_) => {
-                "`[models]` in `groundtune.toml` names folders with `config.json`, `tokenizer.json` and `model.safetensors`".into()
+            Self::Model(error) => return model_hint(error),
+            Self::Adapter { .. } => {
+                "an adapter is a folder as PEFT writes it, for the very model that it is used with".into()
             }
             Self::NoModel { wanted } => format!(
                 "name one with `--model`, or in `groundtune.toml`: `[models] {} = \"FOLDER\"`",
@@ -190,6 +200,19 @@ impl Error {
             _ => return None,
         })
     }
+}
+
+/// Returns what to do about a model that cannot be opened.
+fn model_hint(error: &model::ModelError) -> Option<String> {
+    use model::ModelError as M;
+    Some(match error {
+        M::FileMissing { hint: Some(_), .. } => return None,
+        M::FileMissing { .. } | M::Io(_) => {
+            "what `--model` or `[models]` names is a folder with `config.json`, `tokenizer.json` and `model.safetensors`, or a `.gguf` file".into()
+        }
+        M::CutShort { .. } => "copy the file again, or get it again with `groundtune models pull`".into(),
+        _ => return None,
+    })
 }
 
 /// Returns what to do about a text that could not be written.

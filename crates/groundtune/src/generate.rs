@@ -56,7 +56,14 @@ impl Writer {
     /// If it is damaged, or was trained on another base model, or the model is on a server.
     pub fn add_adapter(&mut self, name: &str, folder: &Path) -> Result<(), Error> {
         match self {
-            Self::Here(generator) => Ok(generator.add_adapter(name, folder)?),
+            Self::Here(generator) => {
+                generator
+                    .add_adapter(name, folder)
+                    .map_err(|source| Error::Adapter {
+                        folder: folder.into(),
+                        source: Box::new(source),
+                    })
+            }
             Self::There(_) => Err(server_cannot("an adapter")),
         }
     }
@@ -153,7 +160,7 @@ fn settings(request: &Request) -> Result<ChatSettings, Error> {
     })
 }
 
-/// Returns a server's reply in our words. Its tokens are not known, only their count.
+/// Returns a server's reply in our words. Its tokens are not known, at best their count.
 fn written(reply: ChatReply, enough: bool) -> Written {
     Written {
         finish: match reply.finish.as_deref() {
@@ -164,6 +171,7 @@ fn written(reply: ChatReply, enough: bool) -> Written {
         text: reply.text,
         tokens: Vec::new(),
         prompt_tokens: reply.prompt_tokens.unwrap_or(0) as usize,
+        completion_tokens: reply.completion_tokens.unwrap_or(0) as usize,
         reused_tokens: 0,
         likelihoods: Vec::new(),
     }

@@ -10,7 +10,8 @@ use groundtune::generate::{
 use serde_json::{Value, json};
 
 use super::writing::{
-    SamplingArguments, TextArguments, WriterArguments, note_written, read_stdin, read_text,
+    SamplingArguments, TextArguments, WriterArguments, completion_tokens, note_written, read_stdin,
+    read_text,
 };
 use crate::command_error::CommandError;
 use crate::interrupt;
@@ -208,7 +209,8 @@ fn written_json(index: usize, written: &Written, likelihoods: bool) -> Value {
         "text": written.text,
         "tokens": written.tokens,
         "finish": written.finish.name(),
-        "prompt_tokens": written.prompt_tokens,
+        "prompt_tokens": (written.prompt_tokens > 0).then_some(written.prompt_tokens),
+        "completion_tokens": completion_tokens(written),
     });
     if likelihoods {
         let one = |it: &TokenLikelihood| json!({"token": it.token, "logprob": it.log_probability});

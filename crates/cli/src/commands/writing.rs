@@ -107,15 +107,16 @@ impl WriterArguments {
         let here = env::current_dir()?;
         let environment = environment();
         let mut writer = match &self.model {
-            Some(model) => Writer::open(model, &here, &environment, &options)?,
+            Some(model) => Writer::open(model, &here, &environment, &options),
             None => {
                 let (model, base) = match project_here(project, &here)? {
                     Some(project) => (project.config.models.generator, project.root),
                     None => (ModelReference::None, here),
                 };
-                Writer::open(&model, &base, &environment, &options)?
+                Writer::open(&model, &base, &environment, &options)
             }
-        };
+        }
+        .map_err(|error| self.not_opened(error))?;
         let mut adapters = Vec::new();
         for written in &self.adapter {
             let (folder, weight) = adapter(written)?;
@@ -123,6 +124,26 @@ impl WriterArguments {
             adapters.push((folder.to_owned(), weight));
         }
         Ok((writer, adapters))
+    }
+
+    /// Returns the failure to open a model, with what these arguments can do about it.
+    fn not_opened(&self, error: groundtune::Error) -> CommandError {
+        use groundtune::generate::ModelError as M;
+        let vocabulary = matches!(
+            &error,
+            groundtune::Error::Model(M::FileMissing {
+                file: "tokenizer.json",
+                ..
+            })
+        ) || matches!(
+            &error,
+            groundtune::Error::Model(M::Gguf { what, .. }) if what.contains("tokenizer.ggml")
+        );
+        let error = CommandError::from(error);
+        if vocabulary && self.tokenizer.is_none() {
+            return error.with_hint("name the model's vocabulary with `--tokenizer PATH`");
+        }
+        error
     }
 }
 
@@ -215,12 +236,19 @@ fn text_of(from: impl std::io::Read, name: &str) -> Result<String, CommandError>
     })
 }
 
+/// Returns how many tokens were written; nothing if a server wrote them and does not tell.
+pub(crate) fn completion_tokens(written: &Written) -> Option<usize> {
+    let told = written.completion_tokens > 0 || written.text.is_empty();
+    told.then_some(written.completion_tokens)
+}
+
 /// Says how a text came about: on stderr, if more words were asked for.
 pub(crate) fn note_written(ui: &Ui, written: &Written, first: Option<Duration>, all: Duration) {
     if written.finish == Finish::Length {
         ui.note(format_args!(
-            "The text was cut after {}; `--max-tokens` allows more, as far as the model's context reaches.",
-            count(written.tokens.len(), "token"),
+            "The text was cut{}; `--max-tokens` allows more, as far as the model's context reaches.",
+            completion_tokens(written)
+                .map_or_else(String::new, |it| format!(" after {}", count(it, "token"))),
         ));
     }
     if !ui.verbose() {
@@ -232,17 +260,24 @@ pub(crate) fn note_written(ui: &Ui, written: &Written, first: Option<Duration>, 
     };
     let speed = first.map_or_else(String::new, |first| {
         let rest = (all - first.min(all)).as_secs_f64();
-        let tokens = written.tokens.len().saturating_sub(1) as f64;
-        format!(
-            ", the first after {}, then {:.0} tokens/s",
-            elapsed(first),
-            tokens / rest.max(1e-9)
-        )
+        let speed = match completion_tokens(written) {
+            Some(tokens @ 2..) => {
+                let rate = (tokens - 1) as f64 / rest.max(1e-9);
+                format!(", then {rate:.0} tokens/s")
+            }
+            _ => String::new(),
+        };
+        format!(", the first after {}{speed}", elapsed(first))
     });
+    let read = match written.prompt_tokens {
+        // A server that does not tell.
+        0 => String::new(),
+        some => format!("{} read{reused}, ", count(some, "token")),
+    };
+    let wrote =
+        completion_tokens(written).map_or_else(|| "the text".to_owned(), |it| count(it, "token"));
     ui.note(format_args!(
-        "{} read{reused}, {} written in {}{speed}; ended by `{}`",
-        count(written.prompt_tokens, "token"),
-        count(written.tokens.len(), "token"),
+        "{read}{wrote} written in {}{speed}; ended by `{}`",
         elapsed(all),
         written.finish.name(),
     ));

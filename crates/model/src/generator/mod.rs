@@ -322,7 +322,7 @@ impl Generate for Generator {
     }
 
     /// A model with a chat template is given the prompt as what the user says; another goes
-    /// on with it.
+    /// on with it, until it begins a question of its own.
     fn generate(
         &self,
         prompt: &Prompt,
@@ -330,14 +330,19 @@ impl Generate for Generator {
         sink: &mut dyn FnMut(&str) -> ControlFlow<()>,
     ) -> Result<Completion, PromiseError> {
         let text = prompt.as_str().to_owned();
+        let mut stop = self.options.stop.clone();
+        let input = match self.tokenizer.chat_template() {
+            Some(_) => Input::Messages(vec![Message::user(text)]),
+            None => {
+                stop.extend(prompt.next_part().iter().map(|it| (*it).to_owned()));
+                Input::Text(text)
+            }
+        };
         let request = Request {
-            input: match self.tokenizer.chat_template() {
-                Some(_) => Input::Messages(vec![Message::user(text)]),
-                None => Input::Text(text),
-            },
+            input,
             max_tokens: Some(usize::try_from(max_tokens.0).unwrap_or(usize::MAX)),
             sampling: self.options.sampling.clone(),
-            stop: self.options.stop.clone(),
+            stop,
             ..Request::default()
         };
         let written = self.write(&request, sink).map_err(|source| PromiseError {
@@ -347,7 +352,7 @@ impl Generate for Generator {
         Ok(Completion {
             text: written.text,
             prompt_tokens: Tokens(written.prompt_tokens as u64),
-            completion_tokens: Tokens(written.tokens.len() as u64),
+            completion_tokens: Tokens(written.completion_tokens as u64),
         })
     }
 }

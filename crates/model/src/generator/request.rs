@@ -83,8 +83,11 @@ pub struct Written {
     pub tokens: Vec<u32>,
     /// Why it ends.
     pub finish: Finish,
-    /// How many tokens the prompt has.
+    /// How many tokens the prompt has; 0 if a server wrote the text and does not tell.
     pub prompt_tokens: usize,
+    /// How many tokens were written: as many as `tokens` has, which a server does not give
+    /// away. It may tell their count, though; 0 if it does not.
+    pub completion_tokens: usize,
     /// How many of these the model had read before and did not read again.
     pub reused_tokens: usize,
     /// How likely each token was, if that was asked.

@@ -170,6 +170,7 @@ impl<E: Engine> Sequence<E> {
             tokens: self.tokens[self.prompt..].to_vec(),
             finish,
             prompt_tokens: self.prompt,
+            completion_tokens: self.tokens.len() - self.prompt,
             reused_tokens: self.reused,
             likelihoods: std::mem::take(&mut self.likelihoods),
         }
