@@ -79,7 +79,7 @@ pub enum Error {
     #[error("`{embedder}` cannot multiply in 8 bits: only a transformer on this machine can")]
     NotInInt8 {
         /// The embedder, as it is named.
-        embedder: ModelReference,
+        embedder: Box<ModelReference>,
     },
     /// A text could not be written.
     #[error(transparent)]

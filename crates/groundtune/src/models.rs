@@ -69,7 +69,7 @@ pub fn open_embedder(
     };
     if precision == Precision::Int8 && !transformer {
         return Err(Error::NotInInt8 {
-            embedder: reference.clone(),
+            embedder: Box::new(reference.clone()),
         });
     }
     Ok(match place {

@@ -44,7 +44,7 @@ pub struct ScoredList<'a> {
     /// The chunks with their scores, best first, each once. More is better.
     pub scores: &'a [(ChunkId, f64)],
     /// The score of a chunk that has nothing to do with the question; used where the
-    /// list is shorter than [`FLOOR`] places.
+    /// list is shorter than `FLOOR` places.
     pub nothing: f64,
     /// Its weight; 0 leaves it out.
     pub weight: f64,

@@ -2,7 +2,7 @@
 //!
 //! The teacher embeds texts, and every piece of its vocabulary by itself. The rows are
 //! then those whose means over a text's pieces come nearest to the teacher's vectors
-//! ([`fit`]): a piece that texts have gets the row that serves them, a rare one stays
+//! (`fit`): a piece that texts have gets the row that serves them, a rare one stays
 //! near what the teacher makes of it alone, weighed down as frequent ones are
 //! (`a ∕ (a + p)`, Arora, Liang and Ma 2017). The teacher's vectors are first turned to
 //! the directions in which they differ most, of which the first `dimensions` are kept.
@@ -315,7 +315,7 @@ fn held_pieces(names: &[&str], texts: &mut [Vec<u16>]) -> Vec<usize> {
 fn cut(table: &Pieces, text: &str) -> Vec<u16> {
     let mut pieces = Vec::new();
     words(text, &mut String::new(), |word| {
-        table.cut(word, &mut pieces)
+        table.cut(word, &mut pieces);
     });
     pieces
 }

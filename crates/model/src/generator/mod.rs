@@ -1,8 +1,8 @@
 //! Texts written by a decoder: several together, each read only as far as it is new.
 //!
 //! A [`Request`] says what a text follows, how its tokens are chosen, where it ends and
-//! what it must be. [`session`] puts those that are written at a time into one forward
-//! pass after another; [`sequence`] is one of them; [`prefixes`] keeps what was read for
+//! what it must be. `session` puts those that are written at a time into one forward
+//! pass after another; `sequence` is one of them; `prefixes` keeps what was read for
 //! requests that begin alike. What is written does not depend on the company.
 
 mod engine;

@@ -94,6 +94,10 @@ pub(crate) fn write(contents: &Contents<'_>) -> Result<Vec<u8>, String> {
 
 impl Parts {
     /// Finds the parts of `bytes`; `path` is what errors name.
+    #[expect(
+        clippy::ptr_arg,
+        reason = "parts of what is built in are borrowed from it, not copied"
+    )]
     pub(super) fn read(bytes: &Cow<'static, [u8]>, path: &Path) -> Result<Self, ModelError> {
         let wrong = |found: String, expected: &'static str| ModelError::StaticFile {
             path: path.to_owned(),

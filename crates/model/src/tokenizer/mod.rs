@@ -4,7 +4,7 @@
 //! a GGUF file, SentencePiece's `.model`, OpenAI's `.tiktoken`, GPT-2's `encoder.json`
 //! and `vocab.bpe`, llama2.c's `.bin`. All of them become one [`TextTokenizer`] over two
 //! engines: pipelines of the `tokenizers` crate for what has merges or word pieces, and
-//! [`scored`] for what has scores alone. Their tokens are those of the program that a
+//! `scored` for what has scores alone. Their tokens are those of the program that a
 //! format comes from.
 
 mod charsmap;

@@ -148,9 +148,7 @@ fn a_flipped_byte_never_panics() {
 
 /// Returns why there is no decoder at `path`, less the folder.
 fn no_decoder(path: &std::path::Path) -> String {
-    let error = Decoder::open(path, &DecoderOptions::default())
-        .err()
-        .expect("it is refused");
+    let error = Decoder::open(path, &DecoderOptions::default()).expect_err("it is refused");
     let folder = if path.is_dir() {
         path
     } else {
