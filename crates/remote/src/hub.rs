@@ -11,7 +11,6 @@ use crate::cache::is_name;
 use crate::download::{Checksum, PullEvent, PullSink, stop_on_break};
 use crate::http::unexpected;
 use crate::pull::RemoteFile;
-use crate::retry::sleep;
 use crate::select::select;
 use crate::{Cache, ModelName, Network, RemoteError, Secret, Snapshot};
 
@@ -82,23 +81,10 @@ impl Hub {
             name.name(),
             escaped(revision).replace('/', "%2F")
         );
-        let mut attempt = 1;
-        let about = loop {
-            let error = match self.about(name, &url, network, token.as_deref()) {
-                Ok(about) => break about,
-                Err(error) => error,
-            };
-            let Some(pause) = network.retry().pause(attempt, &error) else {
-                return Err(error);
-            };
-            let event = PullEvent::Retrying {
-                error: &error,
-                pause,
-            };
-            stop_on_break(sink(event))?;
-            sleep(pause, &mut || std::ops::ControlFlow::Continue(()))?;
-            attempt += 1;
-        };
+        let about = network.retry().persist(
+            || self.about(name, &url, network, token.as_deref()),
+            |error, pause| stop_on_break(sink(PullEvent::Retrying { error, pause })),
+        )?;
         if !is_name(&about.sha) {
             return Err(unexpected(&url, "a commit", &about.sha));
         }

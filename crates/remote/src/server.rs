@@ -1,12 +1,9 @@
 //! A server that runs models, and the requests that all its kinds of model share.
 
-use std::ops::ControlFlow;
-
 use serde_json::Value;
 
 use crate::address::host;
 use crate::http::Reply;
-use crate::retry::sleep;
 use crate::{Network, NetworkOptions, RemoteError, Secret};
 
 /// A model on a server, and how it is reached.
@@ -73,29 +70,23 @@ impl Server {
     ) -> Result<T, RemoteError> {
         let url = format!("{}/{path}", self.url);
         let body = body.to_string();
-        let mut attempt = 1;
-        loop {
-            let asked = self
-                .network
-                .post(&url, body.as_bytes(), accept, self.key.as_ref())
-                .and_then(|reply| reply.accepted(self.key.as_ref()))
-                .and_then(&mut *take);
-            let error = match asked {
-                Ok(made) => return Ok(made),
-                Err(RemoteError::Key { host, had_key, .. }) => {
-                    return Err(RemoteError::Key {
-                        host,
-                        had_key,
-                        variable: self.key_variable.clone(),
-                    });
-                }
-                Err(error) => error,
-            };
-            let Some(pause) = self.network.retry().pause(attempt, &error) else {
-                return Err(error);
-            };
-            sleep(pause, &mut || ControlFlow::Continue(()))?;
-            attempt += 1;
-        }
+        let retry = self.network.retry();
+        let asked = retry.persist(
+            || {
+                self.network
+                    .post(&url, body.as_bytes(), accept, self.key.as_ref())
+                    .and_then(|reply| reply.accepted(self.key.as_ref()))
+                    .and_then(&mut *take)
+            },
+            |_, _| Ok(()),
+        );
+        asked.map_err(|error| match error {
+            RemoteError::Key { host, had_key, .. } => RemoteError::Key {
+                host,
+                had_key,
+                variable: self.key_variable.clone(),
+            },
+            other => other,
+        })
     }
 }
