@@ -84,11 +84,7 @@ impl PackedMatrix {
         inputs: usize,
         bias: Option<&[f32]>,
     ) -> Self {
-        assert!(
-            inputs > 0 && rows.len().is_multiple_of(inputs),
-            "the weight's rows are whole"
-        );
-        let outputs = rows.len() / inputs;
+        let outputs = outputs_of(rows, inputs);
         if let Some(planes) = kernels.planes {
             let panels = outputs.div_ceil(planes.columns);
             let mut packed = Buffer::zeros(panels * (planes.panel)(inputs));
@@ -137,11 +133,7 @@ impl PackedMatrix {
         inputs: usize,
         bias: Option<&[f32]>,
     ) -> Self {
-        assert!(
-            inputs > 0 && rows.len().is_multiple_of(inputs),
-            "the weight's rows are whole"
-        );
-        let outputs = rows.len() / inputs;
+        let outputs = outputs_of(rows, inputs);
         Self {
             kernels,
             numbers: Numbers::Int8(Int8::of_rows(kernels, rows, inputs)),
@@ -227,6 +219,15 @@ impl PackedMatrix {
             ),
         }
     }
+}
+
+/// Returns how many rows of `inputs` numbers a weight has. Panics if they are not whole.
+fn outputs_of(rows: &[f32], inputs: usize) -> usize {
+    assert!(
+        inputs > 0 && rows.len().is_multiple_of(inputs),
+        "the weight's rows are whole"
+    );
+    rows.len() / inputs
 }
 
 fn padded_bias(bias: Option<&[f32]>, outputs: usize, padded: usize) -> Buffer {

@@ -41,13 +41,7 @@ pub(crate) fn run(
     project: Option<&Path>,
     ui: &mut Ui,
 ) -> Result<(), CommandError> {
-    let request = Request {
-        max_tokens: Some(arguments.text.max_tokens),
-        sampling: arguments.sampling.sampling()?,
-        stop: arguments.text.stop.clone(),
-        constraint: arguments.text.constraint()?,
-        ..Request::default()
-    };
+    let request = arguments.text.request(&arguments.sampling)?;
     let (writer, adapters) = arguments.writer.open(
         project,
         GeneratorOptions {

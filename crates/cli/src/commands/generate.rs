@@ -75,12 +75,8 @@ pub(crate) fn run(
     ui: &mut Ui,
 ) -> Result<(), CommandError> {
     let request = Request {
-        max_tokens: Some(arguments.text.max_tokens),
-        sampling: arguments.sampling.sampling()?,
-        stop: arguments.text.stop.clone(),
-        constraint: arguments.text.constraint()?,
         likeliest: arguments.logprobs,
-        ..Request::default()
+        ..arguments.text.request(&arguments.sampling)?
     };
     let prompts = arguments.prompts()?;
     let started = Instant::now();

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use clap::Args;
 use groundtune::ModelReference;
-use groundtune::generate::{Constraint, Finish, GeneratorOptions, Sampling, Writer, Written};
+use groundtune::generate::{
+    Constraint, Finish, GeneratorOptions, Request, Sampling, Writer, Written,
+};
 use groundtune::project::{Project, ProjectError};
 
 use crate::command_error::CommandError;
@@ -77,11 +79,11 @@ pub(crate) struct SamplingArguments {
 pub(crate) struct TextArguments {
     /// The most tokens to write.
     #[arg(long, value_name = "COUNT", default_value = "512")]
-    pub(crate) max_tokens: usize,
+    max_tokens: usize,
 
     /// Ends the text before these words. May be given several times.
     #[arg(long, value_name = "TEXT")]
-    pub(crate) stop: Vec<String>,
+    stop: Vec<String>,
 
     /// Writes JSON that this schema holds valid.
     #[arg(long, value_name = "FILE", conflicts_with = "regex")]
@@ -176,7 +178,7 @@ fn adapter(written: &str) -> Result<(&str, f32), CommandError> {
 
 impl SamplingArguments {
     /// Returns how tokens are chosen. Fails if a number is out of its range.
-    pub(crate) fn sampling(&self) -> Result<Sampling, CommandError> {
+    fn sampling(&self) -> Result<Sampling, CommandError> {
         let sampling = Sampling {
             temperature: self.temperature,
             top_k: self.top_k,
@@ -191,8 +193,20 @@ impl SamplingArguments {
 }
 
 impl TextArguments {
+    /// Returns a request without a prompt: how long its text may be, how its tokens are
+    /// chosen, and what it must be.
+    pub(crate) fn request(&self, sampling: &SamplingArguments) -> Result<Request, CommandError> {
+        Ok(Request {
+            max_tokens: Some(self.max_tokens),
+            sampling: sampling.sampling()?,
+            stop: self.stop.clone(),
+            constraint: self.constraint()?,
+            ..Request::default()
+        })
+    }
+
     /// Returns what the text must be, if it must be something.
-    pub(crate) fn constraint(&self) -> Result<Option<Constraint>, CommandError> {
+    fn constraint(&self) -> Result<Option<Constraint>, CommandError> {
         if let Some(pattern) = &self.regex {
             return Ok(Some(Constraint::Regex(pattern.clone())));
         }
