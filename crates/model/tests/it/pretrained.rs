@@ -84,7 +84,7 @@ struct Perplexity {
 }
 
 #[test]
-#[ignore = "needs the models named by GROUNDTUNE_TINY_MODELS"]
+#[ignore = "needs stories260K, gpt-nano-sort and gpt2-basic-463k, in the folder that GROUNDTUNE_TINY_MODELS names"]
 fn pretrained_stories_are_told_as_the_reference_tells_them() {
     let stories: Stories = golden("stories260K");
     for (file, tolerance) in [
@@ -125,7 +125,7 @@ fn pretrained_stories_are_told_as_the_reference_tells_them() {
 }
 
 #[test]
-#[ignore = "needs the models named by GROUNDTUNE_TINY_MODELS"]
+#[ignore = "needs stories260K, gpt-nano-sort and gpt2-basic-463k, in the folder that GROUNDTUNE_TINY_MODELS names"]
 fn pretrained_letters_are_sorted_as_the_reference_sorts_them() {
     let decoder = open(&folder("gpt-nano-sort"));
     let path = folder("gpt-nano-sort").join("reference_activations.safetensors");
@@ -160,7 +160,7 @@ struct Basic {
 }
 
 #[test]
-#[ignore = "needs the models named by GROUNDTUNE_TINY_MODELS"]
+#[ignore = "needs stories260K, gpt-nano-sort and gpt2-basic-463k, in the folder that GROUNDTUNE_TINY_MODELS names"]
 fn pretrained_words_have_the_reference_s_logits() {
     let decoder = open(&folder("gpt2-basic-463k"));
     for case in golden::<Vec<Basic>>("gpt2-basic-463k") {
