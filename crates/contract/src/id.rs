@@ -51,7 +51,7 @@ text_id! {
 }
 
 text_id! {
-    /// A question of an evaluation set.
+    /// A question of an evaluation set, or an example to learn from.
     QuestionId
 }
 

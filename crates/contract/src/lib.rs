@@ -10,12 +10,14 @@ mod chunk;
 mod document;
 mod embedding;
 mod evidence;
+mod example;
 mod id;
 mod metadata;
 mod nearest;
 mod permission;
 pub mod promise;
 mod prompt;
+mod split;
 mod unit;
 
 pub use answer::{Answer, Citation};
@@ -23,10 +25,14 @@ pub use chunk::{Chunk, LineRange, line_starts, lines_of};
 pub use document::{Document, Section};
 pub use embedding::{EmbedderId, Embedding, EmbeddingError};
 pub use evidence::Evidence;
+pub use example::{
+    Example, GoldAnswer, Judgement, Labels, Lesson, LessonKind, Message, PassageId, Role, ToolCall,
+};
 pub use id::{ChunkId, DocumentId, QuestionId, RunId};
 pub use metadata::{Metadata, Value};
 pub use nearest::nearest;
 pub use permission::{Group, Permissions, Reader};
 pub use promise::{Candidate, Completion, Embed, Generate, PromiseError, Rerank, TextRole};
 pub use prompt::{Prompt, Template, render};
+pub use split::{DevSet, HeldOut, Sets, Split, TestSet, TrainSet, held_out, split};
 pub use unit::{Bytes, Share, Tokens};
