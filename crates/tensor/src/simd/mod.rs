@@ -57,6 +57,7 @@ pub(crate) use exp::exp;
 
 use crate::format::Format;
 use crate::int8::{Int8Call, Int8Loops, Round, product as int8_product, round_rows as round};
+use crate::matmul::{blocks, column_sums, panels};
 use crate::stored::{panel, quantised, tiles, vector};
 use crate::{activation, causal, gemm, norm, pool, rotary, softmax};
 
@@ -162,6 +163,8 @@ pub struct Kernels {
     pub(crate) planes: Option<&'static gemm::Planes>,
     pub(crate) widen_rows: unsafe fn(Format, *const u8, usize, usize, usize, *mut f32),
     pub(crate) widen_columns: unsafe fn(Format, *const u8, usize, usize, usize, usize, *mut f32),
+    pub(crate) matmul: &'static blocks::Loops,
+    pub(crate) column_sums: unsafe fn(*const f32, usize, usize, usize, *mut f32),
 }
 
 macro_rules! compiled {
@@ -301,6 +304,29 @@ macro_rules! compiled {
                 unsafe { quantised::add_rows::<B>(weights, tokens) }
             }
 
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn pack_left(pack: &blocks::Pack<'_>) {
+                // SAFETY: as in `product`.
+                unsafe { panels::pack_left::<L>(pack) }
+            }
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn pack_right(pack: &blocks::Pack<'_>) {
+                // SAFETY: as in `product`.
+                unsafe { panels::pack_right::<L, COLUMNS>(pack) }
+            }
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn multiply(part: &blocks::Part) {
+                // SAFETY: as in `product`.
+                unsafe { panels::multiply::<L, $rows, $vectors>(part) }
+            }
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn column_sums(
+                from: *const f32, stride: usize, rows: usize, count: usize, sums: *mut f32,
+            ) {
+                // SAFETY: as in `product`.
+                unsafe { column_sums::run::<L>(from, stride, rows, count, sums) }
+            }
+
             Kernels {
                 name: $name,
                 panel_columns: COLUMNS,
@@ -326,6 +352,18 @@ macro_rules! compiled {
                 planes: None,
                 widen_rows,
                 widen_columns,
+                matmul: &blocks::Loops {
+                    rows: 1,
+                    columns: COLUMNS,
+                    depth: 1,
+                    bytes: |_| size_of::<f32>(),
+                    deepest: |_| panels::DEEPEST,
+                    in_place: true,
+                    pack_left,
+                    pack_right,
+                    multiply,
+                },
+                column_sums,
             }
         };
     };

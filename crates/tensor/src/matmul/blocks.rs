@@ -1,0 +1,249 @@
+//! How a product is cut into blocks, and the blocks into parts for a team.
+//!
+//! After Goto and van de Geijn (2008, *Anatomy of High-Performance Matrix
+//! Multiplication*): a block of the right matrix and one of the left are packed by all
+//! threads together; then each thread multiplies pieces of both, of which the left one
+//! stays in the second-level cache while the right one's panels pass by.
+
+#![expect(unsafe_code, reason = "threads write to their own parts of an output")]
+
+use super::{Factor, Matmul, Precision};
+use crate::simd::Kernels;
+use crate::stored::{Scratch, Sum};
+use crate::team::{Start, Team};
+
+/// How one kind of processor packs and multiplies blocks.
+///
+/// A packed number takes the same bytes on both sides. Rows of the left block follow one
+/// another in groups of `rows`, columns of the right one in panels of `columns`, both
+/// filled up with zeros, and so is the depth to a whole number of `depth`.
+#[derive(Debug)]
+pub(crate) struct Loops {
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+    pub(crate) depth: usize,
+    /// Returns the bytes of a packed number.
+    pub(crate) bytes: fn(Precision) -> usize,
+    /// Returns the most depth that is packed at a time.
+    pub(crate) deepest: fn(Precision) -> usize,
+    /// Whether a left matrix of `f32` in rows is multiplied as it lies.
+    pub(crate) in_place: bool,
+    /// Packs rows of the left matrix: whole groups of [`GROUP`], or up to its end.
+    pub(crate) pack_left: unsafe fn(&Pack<'_>),
+    /// Packs columns of the right matrix, in the same manner.
+    pub(crate) pack_right: unsafe fn(&Pack<'_>),
+    pub(crate) multiply: unsafe fn(&Part),
+}
+
+/// Rows or columns that are packed together: a multiple of every group and panel.
+pub(crate) const GROUP: usize = 128;
+
+/// What is to be packed: some rows of a left matrix or columns of a right one, and some
+/// of the depth.
+pub(crate) struct Pack<'a> {
+    pub(crate) factor: &'a Factor<'a>,
+    pub(crate) precision: Precision,
+    pub(crate) from: usize,
+    pub(crate) to: usize,
+    pub(crate) depth_from: usize,
+    pub(crate) depth_to: usize,
+    /// Where the first of them goes.
+    pub(crate) out: *mut u8,
+}
+
+/// One thread's share of a product of blocks.
+pub(crate) struct Part {
+    pub(crate) precision: Precision,
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+    pub(crate) depth: usize,
+    /// The first row, packed, or as it lies.
+    pub(crate) left: *const u8,
+    /// Numbers from one row to the next, where rows lie as they were.
+    pub(crate) left_stride: usize,
+    /// The first panel.
+    pub(crate) right: *const u8,
+    /// To the last panel's full width; or null.
+    pub(crate) bias: *const f32,
+    /// Whether the product is added to what `out` holds.
+    pub(crate) add: bool,
+    pub(crate) out: *mut f32,
+    pub(crate) out_stride: usize,
+}
+
+/// Bytes of a packed block: together they leave room in the third-level cache.
+const BLOCK: usize = 4 << 20;
+/// Bytes of the left piece that stays near one processor.
+const NEAR: usize = 640 << 10;
+/// The most columns of a part.
+const PART_COLUMNS: usize = 1024;
+
+/// Sets `out` to what it is before the first product is added: the bias, or nothing.
+pub(super) fn start(matmul: Matmul<'_>) {
+    let columns = matmul.right.columns();
+    for row in matmul.out.chunks_exact_mut(columns) {
+        if matmul.sum == Sum::Replace {
+            row.fill(0.0);
+        }
+        for (number, bias) in row.iter_mut().zip(matmul.bias.unwrap_or_default()) {
+            *number += bias;
+        }
+    }
+}
+
+/// Computes a product whose shapes were checked and none of which is 0.
+pub(super) fn multiply(kernels: &Kernels, team: &Team, matmul: Matmul<'_>, scratch: &mut Scratch) {
+    let loops = kernels.matmul;
+    let Matmul {
+        left,
+        right,
+        bias,
+        sum,
+        precision,
+        out,
+    } = matmul;
+    let (rows, depth, columns) = (left.rows(), left.columns(), right.columns());
+    let number = (loops.bytes)(precision);
+    let in_place = loops.in_place && left.is_whole_rows();
+
+    // As many steps as the deepest allow, and those even.
+    let steps = depth.div_ceil((loops.deepest)(precision));
+    let step = depth.div_ceil(steps).next_multiple_of(STEP);
+    let line = step.min(depth).next_multiple_of(loops.depth) * number;
+    let most = (BLOCK / line).max(1).next_multiple_of(GROUP);
+    let block_rows = if in_place {
+        rows
+    } else {
+        even(rows, most, GROUP)
+    };
+    let block_columns = even(columns, most, GROUP);
+
+    let padded_columns = columns.next_multiple_of(loops.columns);
+    let [packed_left, packed_right, padded_bias] = scratch.panels.carve([
+        if in_place {
+            0
+        } else {
+            block_rows.min(rows).next_multiple_of(loops.rows) * line / 4
+        },
+        block_columns.min(columns).next_multiple_of(loops.columns) * line / 4,
+        if bias.is_some() { padded_columns } else { 0 },
+    ]);
+    if let Some(bias) = bias {
+        padded_bias[..columns].copy_from_slice(bias);
+        padded_bias[columns..].fill(0.0);
+    }
+    let has_bias = bias.is_some();
+    let bias = Start(padded_bias.as_mut_ptr());
+    let packed_left = Start(packed_left.as_mut_ptr().cast::<u8>());
+    let packed_right = Start(packed_right.as_mut_ptr().cast::<u8>());
+    let output = Start(out.as_mut_ptr());
+
+    for first_column in (0..columns).step_by(block_columns) {
+        let columns_here = block_columns.min(columns - first_column);
+        for depth_from in (0..depth).step_by(step) {
+            let depth_to = depth.min(depth_from + step);
+            let line = (depth_to - depth_from).next_multiple_of(loops.depth) * number;
+            for first_row in (0..rows).step_by(block_rows) {
+                let rows_here = block_rows.min(rows - first_row);
+                let right_groups = if first_row == 0 {
+                    columns_here.div_ceil(GROUP)
+                } else {
+                    0
+                };
+                let left_groups = if in_place {
+                    0
+                } else {
+                    rows_here.div_ceil(GROUP)
+                };
+                team.run(right_groups + left_groups, &|part, _| {
+                    let (factor, pack, group, first, count, to) = if part < right_groups {
+                        let to = packed_right.get();
+                        (
+                            &right,
+                            loops.pack_right,
+                            part,
+                            first_column,
+                            columns_here,
+                            to,
+                        )
+                    } else {
+                        let to = packed_left.get();
+                        let group = part - right_groups;
+                        (&left, loops.pack_left, group, first_row, rows_here, to)
+                    };
+                    let from = first + group * GROUP;
+                    // SAFETY: the rows and columns are there, and every group has its
+                    // own place, since groups and panels fill it without a gap.
+                    unsafe {
+                        pack(&Pack {
+                            factor,
+                            precision,
+                            from,
+                            to: (from + GROUP).min(first + count),
+                            depth_from,
+                            depth_to,
+                            out: to.add(group * GROUP * line),
+                        });
+                    }
+                });
+
+                let part_rows = even(rows_here, (NEAR / line).max(1), loops.rows);
+                let part_columns = even(
+                    columns_here,
+                    PART_COLUMNS.min(columns_here.div_ceil(2 * team.threads())),
+                    loops.columns,
+                );
+                let across = columns_here.div_ceil(part_columns);
+                let parts = rows_here.div_ceil(part_rows) * across;
+                team.run(parts, &|part, _| {
+                    let row = part / across * part_rows;
+                    let column = part % across * part_columns;
+                    let (left, left_stride) = if in_place {
+                        let lines = left.lines();
+                        let at = (row * lines.length + depth_from) * size_of::<f32>();
+                        (lines.bytes[at..].as_ptr(), lines.length)
+                    } else {
+                        // SAFETY: the row was packed.
+                        let at = unsafe { packed_left.get().add(row * line) };
+                        (at.cast_const(), line / number)
+                    };
+                    // SAFETY: the column was packed, its bias is there, and no other
+                    // part has these rows and columns of the output.
+                    unsafe {
+                        let column_of_all = first_column + column;
+                        let at = (first_row + row) * columns + column_of_all;
+                        (loops.multiply)(&Part {
+                            precision,
+                            rows: part_rows.min(rows_here - row),
+                            columns: part_columns.min(columns_here - column),
+                            depth: depth_to - depth_from,
+                            left,
+                            left_stride,
+                            right: packed_right.get().add(column * line),
+                            bias: if has_bias && depth_from == 0 {
+                                bias.get().add(column_of_all)
+                            } else {
+                                std::ptr::null()
+                            },
+                            add: sum == Sum::Add || depth_from > 0,
+                            out: output.get().add(at),
+                            out_stride: columns,
+                        });
+                    }
+                });
+            }
+        }
+    }
+}
+
+/// The depth's steps begin at multiples of this, where blocks of numbers do.
+const STEP: usize = 256;
+
+/// Returns how many of `count` are taken at a time, a multiple of `group`: about as many
+/// each time, and at most `most`, or one group if that is less.
+fn even(count: usize, most: usize, group: usize) -> usize {
+    let most = (most / group).max(1) * group;
+    count
+        .div_ceil(count.div_ceil(most).max(1))
+        .next_multiple_of(group)
+}
