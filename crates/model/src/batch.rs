@@ -3,7 +3,7 @@
 use crate::tokens::Tokens;
 
 /// A batch's texts, their tokens one after another.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Batch {
     /// `(T)`, numbers of tokens.
     pub ids: Vec<u32>,
@@ -14,7 +14,8 @@ pub struct Batch {
 }
 
 impl Batch {
-    pub(crate) fn of<'a>(texts: impl IntoIterator<Item = &'a Tokens>) -> Self {
+    /// Puts `texts` one after another.
+    pub fn of<'a>(texts: impl IntoIterator<Item = &'a Tokens>) -> Self {
         let mut batch = Self::default();
         for text in texts {
             batch.ids.extend(&text.ids);

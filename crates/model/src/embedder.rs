@@ -12,7 +12,7 @@ use crate::config::EncoderConfig;
 use crate::folder::Folder;
 use crate::runner::Runner;
 use crate::sentence::Sentence;
-use crate::tokens::{Tokenizer, Tokens};
+use crate::tokens::{EncoderTokenizer, Tokens};
 use crate::weights::Weights;
 
 /// How an embedder is opened. What is not said is as the folder says.
@@ -52,7 +52,7 @@ pub enum LongText {
 pub struct Embedder {
     identity: EmbedderId,
     runner: Runner,
-    tokenizer: Tokenizer,
+    tokenizer: EncoderTokenizer,
     sentence: Sentence,
     long: LongText,
 }
@@ -78,7 +78,7 @@ impl Embedder {
         };
         let weights = Weights::open(folder.path())?;
         let bert = Bert::load(config, &weights, Kernels::best(), options.precision)?;
-        let tokenizer = Tokenizer::open(&mut folder, &bert, longest)?;
+        let tokenizer = EncoderTokenizer::open(&mut folder, bert.config(), longest)?;
         weights.files().for_each(|file| folder.add(file));
         folder.add(sentence.question_prefix.as_bytes());
         folder.add(sentence.passage_prefix.as_bytes());

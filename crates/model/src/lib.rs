@@ -11,7 +11,6 @@ pub mod bert;
 mod chat_template;
 mod config;
 mod constraint;
-mod cross_encoder;
 pub mod decoder;
 mod describe;
 pub mod distill;
@@ -20,6 +19,7 @@ mod error;
 mod folder;
 pub mod generator;
 pub mod gguf;
+mod heads;
 pub mod lora;
 mod runner;
 mod sampling;
@@ -33,9 +33,13 @@ pub mod weights;
 pub use bert::Precision;
 pub use chat_template::{ChatRequest, ChatTemplate};
 pub use constraint::{Constraint, ConstraintError};
-pub use cross_encoder::{CrossEncoder, CrossEncoderOptions};
 pub use describe::{ModelDescription, ModelKind, describe};
 pub use embedder::{Embedder, EmbedderOptions, LongText};
 pub use error::ModelError;
+pub use heads::{
+    Classifier, CrossEncoder, CrossEncoderOptions, Entity, HeadOptions, Reader, ReaderOptions,
+    Reading, TaggedSpan, TokenClassifier, tagged_spans,
+};
 pub use sampling::{Likelihood, Sampler, Sampling, SamplingError, TokenLikelihood};
 pub use static_embedder::StaticEmbedder;
+pub use tokens::{EncoderTokenizer, PassageTokens, TextWords, Tokens, WordTokens};

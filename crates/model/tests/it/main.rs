@@ -8,6 +8,7 @@ mod damage;
 mod decoder;
 mod embedder;
 mod generator;
+mod heads;
 mod lora;
 mod pretrained;
 mod tokenizer;
