@@ -8,24 +8,25 @@
 #![expect(unsafe_code, reason = "threads write to their own parts of an output")]
 
 use super::{Factor, Matmul, Precision};
+use crate::format::Format;
 use crate::simd::Kernels;
 use crate::stored::{Scratch, Sum};
 use crate::team::{Start, Team};
 
 /// How one kind of processor packs and multiplies blocks.
 ///
-/// A packed number takes the same bytes on both sides. Rows of the left block follow one
-/// another in groups of `rows`, columns of the right one in panels of `columns`, both
-/// filled up with zeros, and so is the depth to a whole number of `depth`.
+/// Rows of the left block follow one another in groups of `rows`, columns of the right
+/// one in panels of `columns`, both filled up with zeros, and so is the depth to a whole
+/// number of `depth`.
 #[derive(Debug)]
 pub(crate) struct Loops {
     pub(crate) rows: usize,
     pub(crate) columns: usize,
     pub(crate) depth: usize,
-    /// Returns the bytes of a packed number.
-    pub(crate) bytes: fn(Precision) -> usize,
-    /// Returns the most depth that is packed at a time.
-    pub(crate) deepest: fn(Precision) -> usize,
+    /// Returns the bytes of a packed number of either side, which lie in these formats.
+    pub(crate) bytes: fn(Precision, [Format; 2]) -> [usize; 2],
+    /// Returns the most depth that is packed at a time, where numbers take so many bytes.
+    pub(crate) deepest: fn([usize; 2]) -> usize,
     /// Whether a left matrix of `f32` in rows is multiplied as it lies.
     pub(crate) in_place: bool,
     /// Packs rows of the left matrix: whole groups of [`GROUP`], or up to its end.
@@ -42,7 +43,8 @@ pub(crate) const GROUP: usize = 128;
 /// of the depth.
 pub(crate) struct Pack<'a> {
     pub(crate) factor: &'a Factor<'a>,
-    pub(crate) precision: Precision,
+    /// Bytes of a packed number.
+    pub(crate) bytes: usize,
     pub(crate) from: usize,
     pub(crate) to: usize,
     pub(crate) depth_from: usize,
@@ -53,7 +55,8 @@ pub(crate) struct Pack<'a> {
 
 /// One thread's share of a product of blocks.
 pub(crate) struct Part {
-    pub(crate) precision: Precision,
+    /// Bytes of a packed number of either side.
+    pub(crate) bytes: [usize; 2],
     pub(crate) rows: usize,
     pub(crate) columns: usize,
     pub(crate) depth: usize,
@@ -103,29 +106,28 @@ pub(super) fn multiply(kernels: &Kernels, team: &Team, matmul: Matmul<'_>, scrat
         out,
     } = matmul;
     let (rows, depth, columns) = (left.rows(), left.columns(), right.columns());
-    let number = (loops.bytes)(precision);
+    let bytes = (loops.bytes)(precision, [left.lines().format, right.lines().format]);
     let in_place = loops.in_place && left.is_whole_rows();
 
     // As many steps as the deepest allow, and those even.
-    let steps = depth.div_ceil((loops.deepest)(precision));
+    let steps = depth.div_ceil((loops.deepest)(bytes));
     let step = depth.div_ceil(steps).next_multiple_of(STEP);
-    let line = step.min(depth).next_multiple_of(loops.depth) * number;
-    let most = (BLOCK / line).max(1).next_multiple_of(GROUP);
+    let lines = bytes.map(|bytes| step.min(depth).next_multiple_of(loops.depth) * bytes);
     let block_rows = if in_place {
         rows
     } else {
-        even(rows, most, GROUP)
+        even(rows, BLOCK / lines[0], GROUP)
     };
-    let block_columns = even(columns, most, GROUP);
+    let block_columns = even(columns, BLOCK / lines[1], GROUP);
 
     let padded_columns = columns.next_multiple_of(loops.columns);
     let [packed_left, packed_right, padded_bias] = scratch.panels.carve([
         if in_place {
             0
         } else {
-            block_rows.min(rows).next_multiple_of(loops.rows) * line / 4
+            block_rows.min(rows).next_multiple_of(loops.rows) * lines[0] / 4
         },
-        block_columns.min(columns).next_multiple_of(loops.columns) * line / 4,
+        block_columns.min(columns).next_multiple_of(loops.columns) * lines[1] / 4,
         if bias.is_some() { padded_columns } else { 0 },
     ]);
     if let Some(bias) = bias {
@@ -142,7 +144,8 @@ pub(super) fn multiply(kernels: &Kernels, team: &Team, matmul: Matmul<'_>, scrat
         let columns_here = block_columns.min(columns - first_column);
         for depth_from in (0..depth).step_by(step) {
             let depth_to = depth.min(depth_from + step);
-            let line = (depth_to - depth_from).next_multiple_of(loops.depth) * number;
+            let packed_depth = (depth_to - depth_from).next_multiple_of(loops.depth);
+            let lines = bytes.map(|bytes| packed_depth * bytes);
             for first_row in (0..rows).step_by(block_rows) {
                 let rows_here = block_rows.min(rows - first_row);
                 let right_groups = if first_row == 0 {
@@ -156,38 +159,33 @@ pub(super) fn multiply(kernels: &Kernels, team: &Team, matmul: Matmul<'_>, scrat
                     rows_here.div_ceil(GROUP)
                 };
                 team.run(right_groups + left_groups, &|part, _| {
-                    let (factor, pack, group, first, count, to) = if part < right_groups {
+                    let is_right = part < right_groups;
+                    let group = part - if is_right { 0 } else { right_groups };
+                    let (factor, pack, first, count, to) = if is_right {
                         let to = packed_right.get();
-                        (
-                            &right,
-                            loops.pack_right,
-                            part,
-                            first_column,
-                            columns_here,
-                            to,
-                        )
+                        (&right, loops.pack_right, first_column, columns_here, to)
                     } else {
                         let to = packed_left.get();
-                        let group = part - right_groups;
-                        (&left, loops.pack_left, group, first_row, rows_here, to)
+                        (&left, loops.pack_left, first_row, rows_here, to)
                     };
+                    let side = usize::from(is_right);
                     let from = first + group * GROUP;
                     // SAFETY: the rows and columns are there, and every group has its
                     // own place, since groups and panels fill it without a gap.
                     unsafe {
                         pack(&Pack {
                             factor,
-                            precision,
+                            bytes: bytes[side],
                             from,
                             to: (from + GROUP).min(first + count),
                             depth_from,
                             depth_to,
-                            out: to.add(group * GROUP * line),
+                            out: to.add(group * GROUP * lines[side]),
                         });
                     }
                 });
 
-                let part_rows = even(rows_here, (NEAR / line).max(1), loops.rows);
+                let part_rows = even(rows_here, NEAR / lines[0], loops.rows);
                 let part_columns = even(
                     columns_here,
                     PART_COLUMNS.min(columns_here.div_ceil(2 * team.threads())),
@@ -204,8 +202,8 @@ pub(super) fn multiply(kernels: &Kernels, team: &Team, matmul: Matmul<'_>, scrat
                         (lines.bytes[at..].as_ptr(), lines.length)
                     } else {
                         // SAFETY: the row was packed.
-                        let at = unsafe { packed_left.get().add(row * line) };
-                        (at.cast_const(), line / number)
+                        let at = unsafe { packed_left.get().add(row * lines[0]) };
+                        (at.cast_const(), packed_depth)
                     };
                     // SAFETY: the column was packed, its bias is there, and no other
                     // part has these rows and columns of the output.
@@ -213,13 +211,13 @@ pub(super) fn multiply(kernels: &Kernels, team: &Team, matmul: Matmul<'_>, scrat
                         let column_of_all = first_column + column;
                         let at = (first_row + row) * columns + column_of_all;
                         (loops.multiply)(&Part {
-                            precision,
+                            bytes,
                             rows: part_rows.min(rows_here - row),
                             columns: part_columns.min(columns_here - column),
                             depth: depth_to - depth_from,
                             left,
                             left_stride,
-                            right: packed_right.get().add(column * line),
+                            right: packed_right.get().add(column * lines[1]),
                             bias: if has_bias && depth_from == 0 {
                                 bias.get().add(column_of_all)
                             } else {

@@ -356,7 +356,7 @@ macro_rules! compiled {
                     rows: 1,
                     columns: COLUMNS,
                     depth: 1,
-                    bytes: |_| size_of::<f32>(),
+                    bytes: |_, _| [size_of::<f32>(); 2],
                     deepest: |_| panels::DEEPEST,
                     in_place: true,
                     pack_left,
@@ -397,6 +397,7 @@ const AMX: Kernels = Kernels {
     name: "AMX",
     tiles: Some(&amx::TILES),
     planes: Some(&amx::PLANES),
+    matmul: &amx::MATMUL,
     int8: &int8::AMX,
     ..BF16
 };

@@ -18,6 +18,7 @@
 
 #![expect(unsafe_code, reason = "intrinsics")]
 
+mod blocks;
 mod pack;
 mod packed;
 pub(super) mod tile;
@@ -31,6 +32,7 @@ use crate::format::Format;
 use crate::stored::StoredMatrix;
 use crate::stored::tiles::{Part, Tiles};
 
+pub(super) use blocks::MATMUL;
 pub(super) use packed::PLANES;
 
 pub(super) static TILES: Tiles = Tiles {
@@ -136,7 +138,7 @@ unsafe fn part(part: &Part<'_>) {
                         input_planes * TILE,
                         all_tiles * input_planes * TILE,
                         panel_start.add(panel * panel_size),
-                        sums,
+                        tile::Sums::alone(sums),
                     );
                     let from = part.from + panel * COLUMNS;
                     let bias = match part.bias {

@@ -12,7 +12,7 @@ use crate::stored::{Layout, StoredMatrix};
 /// Splits numbers into `count` planes: each the nearest bfloat16 to what is left.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512bf16,f16c,fma")]
-fn split(numbers: [__m512; 2], count: usize) -> [__m512i; 3] {
+pub(super) fn split(numbers: [__m512; 2], count: usize) -> [__m512i; 3] {
     let [mut low, mut high] = numbers;
     let mut planes = [_mm512_setzero_si512(); 3];
     for (at, plane) in planes.iter_mut().take(count).enumerate() {

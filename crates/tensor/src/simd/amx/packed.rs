@@ -5,6 +5,7 @@
 
 #![expect(unsafe_code, reason = "tiles are computed through pointers")]
 
+use super::tile::Sums;
 use super::{COLUMNS, DEPTH, Finish, ROWS, TILE, finish, pack, tile};
 use crate::format::Format;
 use crate::gemm::{Call, Planes};
@@ -83,7 +84,7 @@ unsafe fn product(call: &Call, memory: *mut u8) {
                     } else {
                         tile::three_by_three_of_16
                     };
-                    multiply(tiles, packed, step, tiles * step, panel, sums);
+                    multiply(tiles, packed, step, tiles * step, panel, Sums::alone(sums));
                     let at = (first + row) * call.out_stride + column;
                     finish(&Finish {
                         sums,

@@ -79,6 +79,31 @@ pub(in crate::simd) unsafe fn end() {
     unsafe { asm!("tilerelease", options(nostack, nomem)) }
 }
 
+/// What 32 × 32 sums start from, and where they go: both row by row, so many bytes apart.
+#[derive(Clone, Copy)]
+pub(super) struct Sums {
+    pub(super) start: *const f32,
+    /// 0 if every row starts from the same.
+    pub(super) start_stride: usize,
+    pub(super) out: *mut f32,
+    pub(super) out_stride: usize,
+}
+
+/// What sums that start from nothing start from.
+pub(super) static NOTHING: [f32; 32] = [0.0; 32];
+
+impl Sums {
+    /// From nothing to `out`, `(32, 32)`.
+    pub(super) fn alone(out: *mut f32) -> Self {
+        Self {
+            start: NOTHING.as_ptr(),
+            start_stride: 0,
+            out,
+            out_stride: 128,
+        }
+    }
+}
+
 /// Makes a loop over the depth of which `$step` is one turn. In it, tiles 0 to 3 are the
 /// sums, `{a}` and `{c}` the input's planes of the first and the second 16 tokens, `{b}`
 /// the weight's, and `{line}` is 64, a tile's row.
@@ -92,15 +117,15 @@ macro_rules! depth_loop {
             input_step: usize,
             second: usize,
             weight: *const u8,
-            sums: *mut f32,
+            sums: Sums,
         ) {
-            // SAFETY: the caller promises the tiles; `sums` is `(32, 32)`.
+            // SAFETY: the caller promises the tiles and the sums.
             unsafe {
                 asm!(
-                    "tilezero tmm0",
-                    "tilezero tmm1",
-                    "tilezero tmm2",
-                    "tilezero tmm3",
+                    "tileloadd tmm0, [{start} + {start_stride}]",
+                    "tileloadd tmm1, [{start} + {start_stride} + 64]",
+                    "tileloadd tmm2, [{start_second} + {start_stride}]",
+                    "tileloadd tmm3, [{start_second} + {start_stride} + 64]",
                     "2:",
                     $($step,)+
                     "add {a}, {step}",
@@ -108,17 +133,22 @@ macro_rules! depth_loop {
                     concat!("add {b}, ", $weight_bytes),
                     "dec {count}",
                     "jnz 2b",
-                    "tilestored [{sums} + 2*{line}], tmm0",
-                    "tilestored [{sums} + 2*{line} + 64], tmm1",
-                    "tilestored [{sums} + 2*{line} + 2048], tmm2",
-                    "tilestored [{sums} + 2*{line} + 2112], tmm3",
+                    "tilestored [{out} + {out_stride}], tmm0",
+                    "tilestored [{out} + {out_stride} + 64], tmm1",
+                    "tilestored [{out_second} + {out_stride}], tmm2",
+                    "tilestored [{out_second} + {out_stride} + 64], tmm3",
                     a = inout(reg) input => _,
                     c = inout(reg) input.wrapping_add(second) => _,
                     b = inout(reg) weight => _,
                     step = in(reg) input_step,
                     count = inout(reg) count => _,
                     line = in(reg) 64usize,
-                    sums = in(reg) sums,
+                    start = in(reg) sums.start,
+                    start_second = in(reg) sums.start.wrapping_byte_add(16 * sums.start_stride),
+                    start_stride = in(reg) sums.start_stride,
+                    out = in(reg) sums.out,
+                    out_second = in(reg) sums.out.wrapping_byte_add(16 * sums.out_stride),
+                    out_stride = in(reg) sums.out_stride,
                     out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
                     out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
                     options(nostack),
@@ -167,6 +197,18 @@ macro_rules! add {
 }
 
 depth_loop!(one_by_one, 2048, input!(0), weight!(0, 1024), add!());
+// Each plane of an `f32` with a weight that is bfloat16: exact.
+depth_loop!(
+    three_by_one,
+    2048,
+    weight!(0, 1024),
+    input!(2048),
+    add!(),
+    input!(1024),
+    add!(),
+    input!(0),
+    add!(),
+);
 depth_loop!(
     two_by_one,
     2048,
@@ -232,7 +274,7 @@ depth_loop!(
     "tdpbf16ps tmm3, tmm5, tmm7",
 );
 
-/// Sets the first 16 rows of `sums` to what [`three_by_three`] would, to the bit.
+/// Computes the first 16 rows of what [`three_by_three`] does, to the bit.
 ///
 /// # Safety
 /// As [`multiply`].
@@ -242,13 +284,13 @@ pub(super) unsafe fn three_by_three_of_16(
     input_step: usize,
     _second: usize,
     weight: *const u8,
-    sums: *mut f32,
+    sums: Sums,
 ) {
-    // SAFETY: the caller promises the tiles; `sums` is `(32, 32)`.
+    // SAFETY: the caller promises the tiles and the sums.
     unsafe {
         asm!(
-            "tilezero tmm0",
-            "tilezero tmm1",
+            "tileloadd tmm0, [{start} + {start_stride}]",
+            "tileloadd tmm1, [{start} + {start_stride} + 64]",
             "2:",
             "tileloadd tmm4, [{a} + {line} + 2048]",
             "tileloadd tmm6, [{b} + {line}]",
@@ -275,14 +317,17 @@ pub(super) unsafe fn three_by_three_of_16(
             "add {b}, 6144",
             "dec {count}",
             "jnz 2b",
-            "tilestored [{sums} + 2*{line}], tmm0",
-            "tilestored [{sums} + 2*{line} + 64], tmm1",
+            "tilestored [{out} + {out_stride}], tmm0",
+            "tilestored [{out} + {out_stride} + 64], tmm1",
             a = inout(reg) input => _,
             b = inout(reg) weight => _,
             step = in(reg) input_step,
             count = inout(reg) count => _,
             line = in(reg) 64usize,
-            sums = in(reg) sums,
+            start = in(reg) sums.start,
+            start_stride = in(reg) sums.start_stride,
+            out = in(reg) sums.out,
+            out_stride = in(reg) sums.out_stride,
             out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
             out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
             options(nostack),
@@ -290,12 +335,13 @@ pub(super) unsafe fn three_by_three_of_16(
     }
 }
 
-/// Sets `sums`, `(32, 32)`, to the product of 32 tokens and 32 outputs over `tiles` tiles
-/// of the depth. From one such tile to the next it is `step` bytes in the input, and
+/// Adds the product of 32 tokens and 32 outputs over `tiles` tiles of the depth to what
+/// the sums start from. From one such tile to the next it is `step` bytes in the input, and
 /// from the first 16 tokens to the second it is `second`.
 ///
 /// # Safety
-/// The tiles must be [set up](begin), the planes those of the format, and `tiles` not 0.
+/// The tiles must be [set up](begin), the planes those of the format, the sums
+/// `(32, 32)`, and `tiles` not 0.
 pub(super) unsafe fn multiply(
     format: Format,
     tiles: usize,
@@ -303,7 +349,7 @@ pub(super) unsafe fn multiply(
     step: usize,
     second: usize,
     weight: *const u8,
-    sums: *mut f32,
+    sums: Sums,
 ) {
     // SAFETY: as the caller promises.
     unsafe {

@@ -1,0 +1,314 @@
+//! Blocks of a general product, packed as tiles and multiplied.
+//!
+//! A left tile has rows of 32 numbers along the depth; a right one has rows of 16 columns,
+//! pairs along the depth. As pairs of numbers, one is the transpose of the other. So
+//! whether a side's lines run along the depth or across it, its numbers are split into
+//! planes as they are read, and either stored or transposed.
+
+#![expect(unsafe_code, reason = "tiles are computed through pointers")]
+
+use std::arch::x86_64::*;
+
+use super::pack::split;
+use super::tile::{self, Sums};
+use super::{COLUMNS, DEPTH, Finish, ROWS, TILE, finish};
+use crate::activation::Activation;
+use crate::format::Format;
+use crate::matmul::blocks::{Loops, Pack, Part};
+use crate::matmul::{Lines, Precision};
+use crate::simd::wide::{transpose, widen};
+
+pub(in crate::simd) static MATMUL: Loops = Loops {
+    rows: ROWS,
+    columns: COLUMNS,
+    depth: DEPTH,
+    bytes,
+    // One plane of the left piece and the panel fit the first-level cache.
+    deepest: |[left, _]| if left == 2 { 512 } else { 768 },
+    in_place: false,
+    pack_left,
+    pack_right,
+    multiply,
+};
+
+/// Two for each plane.
+fn bytes(precision: Precision, formats: [Format; 2]) -> [usize; 2] {
+    match (precision, formats) {
+        (Precision::Bf16, _) | (_, [Format::Bf16, Format::Bf16]) => [2, 2],
+        (_, [_, Format::Bf16]) => [6, 2],
+        _ => [6, 6],
+    }
+}
+
+/// Sixteen vectors of planes.
+type Sixteen = [__m512i; 16];
+
+/// Calls `$of` with the number of the format and the planes spelt out, so that each has a
+/// loop of its own.
+macro_rules! spelt_out {
+    ($of:ident($pack:expr)) => {
+        match ($pack.factor.lines().format, $pack.bytes / 2) {
+            (Format::F32, 1) => $of::<0, 1>($pack),
+            (Format::F16, 1) => $of::<1, 1>($pack),
+            (Format::Bf16, 1) => $of::<2, 1>($pack),
+            (Format::Q8_0, 1) => $of::<3, 1>($pack),
+            (Format::Q4_0, 1) => $of::<4, 1>($pack),
+            (Format::Q4K, 1) => $of::<5, 1>($pack),
+            (Format::Q6K, 1) => $of::<6, 1>($pack),
+            (Format::F32, _) => $of::<0, 3>($pack),
+            (Format::F16, _) => $of::<1, 3>($pack),
+            (Format::Bf16, _) => $of::<2, 3>($pack),
+            (Format::Q8_0, _) => $of::<3, 3>($pack),
+            (Format::Q4_0, _) => $of::<4, 3>($pack),
+            (Format::Q4K, _) => $of::<5, 3>($pack),
+            (Format::Q6K, _) => $of::<6, 3>($pack),
+        }
+    };
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512bf16,f16c,fma")]
+unsafe fn pack_left(pack: &Pack<'_>) {
+    // SAFETY: as the caller promises.
+    unsafe { spelt_out!(left_of(pack)) }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512bf16,f16c,fma")]
+unsafe fn pack_right(pack: &Pack<'_>) {
+    // SAFETY: as the caller promises.
+    unsafe { spelt_out!(right_of(pack)) }
+}
+
+/// # Safety
+/// As all packing.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512bf16,f16c,fma")]
+unsafe fn left_of<const FORMAT: usize, const PLANES: usize>(pack: &Pack<'_>) {
+    let lines = pack.factor.lines();
+    let tiles = (pack.depth_to - pack.depth_from).div_ceil(DEPTH);
+    let sixteen = tiles * PLANES * TILE;
+    let rows = (pack.to - pack.from).next_multiple_of(ROWS);
+    // SAFETY: groups of 16 rows follow one another, up to a whole number of 32.
+    unsafe {
+        if pack.factor.is_turned() {
+            for tile in 0..tiles {
+                for row in (0..rows).step_by(ROWS) {
+                    let pairs = pairs::<FORMAT, PLANES>(&lines, pack, tile, pack.from + row);
+                    for (half, planes) in pairs.into_iter().enumerate() {
+                        let out = pack.out.add((row / 16 + half) * sixteen);
+                        for (plane, lines) in planes.into_iter().enumerate() {
+                            put(transpose(lines), out.add((tile * PLANES + plane) * TILE));
+                        }
+                    }
+                }
+            }
+        } else {
+            for row in (0..rows).step_by(16) {
+                for tile in 0..tiles {
+                    let planes = along::<FORMAT, PLANES>(&lines, pack, tile, pack.from + row);
+                    let out = pack.out.add(row / 16 * sixteen);
+                    for (plane, lines) in planes.into_iter().enumerate() {
+                        put(lines, out.add((tile * PLANES + plane) * TILE));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As all packing.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512bf16,f16c,fma")]
+unsafe fn right_of<const FORMAT: usize, const PLANES: usize>(pack: &Pack<'_>) {
+    let lines = pack.factor.lines();
+    let tiles = (pack.depth_to - pack.depth_from).div_ceil(DEPTH);
+    let panel = tiles * PLANES * 2 * TILE;
+    let columns = (pack.to - pack.from).next_multiple_of(COLUMNS);
+    let place = |column: usize, tile: usize, plane: usize| {
+        let half = column % COLUMNS / 16;
+        // SAFETY: panels of 32 columns follow one another.
+        unsafe {
+            pack.out
+                .add(column / COLUMNS * panel + ((tile * PLANES + plane) * 2 + half) * TILE)
+        }
+    };
+    // SAFETY: as the caller promises.
+    unsafe {
+        if pack.factor.is_turned() {
+            for column in (0..columns).step_by(16) {
+                for tile in 0..tiles {
+                    let planes = along::<FORMAT, PLANES>(&lines, pack, tile, pack.from + column);
+                    for (plane, lines) in planes.into_iter().enumerate() {
+                        put(transpose(lines), place(column, tile, plane));
+                    }
+                }
+            }
+        } else {
+            for tile in 0..tiles {
+                for column in (0..columns).step_by(COLUMNS) {
+                    let pairs = pairs::<FORMAT, PLANES>(&lines, pack, tile, pack.from + column);
+                    for (half, planes) in pairs.into_iter().enumerate() {
+                        for (plane, lines) in planes.into_iter().enumerate() {
+                            put(lines, place(column + 16 * half, tile, plane));
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// # Safety
+/// `out` must be good for a tile.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn put(lines: Sixteen, out: *mut u8) {
+    for (row, line) in lines.into_iter().enumerate() {
+        // SAFETY: as the caller promises.
+        unsafe { _mm512_storeu_si512(out.add(64 * row).cast(), line) };
+    }
+}
+
+/// Returns the planes of tile `tile` of the depth of the sixteen lines from `first` on,
+/// which run along it: as many as there are, and zeros.
+///
+/// # Safety
+/// As all packing.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512bf16,f16c,fma")]
+unsafe fn along<const FORMAT: usize, const PLANES: usize>(
+    lines: &Lines<'_>,
+    pack: &Pack<'_>,
+    tile: usize,
+    first: usize,
+) -> [Sixteen; PLANES] {
+    let format = const { Format::ALL[FORMAT] };
+    let at = pack.depth_from / DEPTH + tile;
+    let count = (pack.depth_to - at * DEPTH).min(DEPTH);
+    let here = pack.to.saturating_sub(first).min(16);
+    let mut planes = [[_mm512_setzero_si512(); 16]; PLANES];
+    // SAFETY: the lines before `to` are there, and of each the numbers before the depth.
+    unsafe {
+        for row in 0..here {
+            let numbers = widen(format, lines.line(first + row), at, count);
+            let split = split(numbers, PLANES);
+            for (plane, lines) in planes.iter_mut().enumerate() {
+                lines[row] = split[plane];
+            }
+        }
+    }
+    planes
+}
+
+/// Returns the planes of 32 numbers from `first` on, in halves, of each line of tile
+/// `tile` of the depth, which lines run across: of two neighbouring lines the pairs of
+/// their numbers, and zeros where there is none.
+///
+/// # Safety
+/// As all packing.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512bf16,f16c,fma")]
+unsafe fn pairs<const FORMAT: usize, const PLANES: usize>(
+    lines: &Lines<'_>,
+    pack: &Pack<'_>,
+    tile: usize,
+    first: usize,
+) -> [[Sixteen; PLANES]; 2] {
+    let format = const { Format::ALL[FORMAT] };
+    let from = pack.depth_from + tile * DEPTH;
+    let count = pack.to.saturating_sub(first).min(32);
+    // Places that neighbouring numbers of two lines come from.
+    let places: [i16; 32] = const {
+        let mut places = [0; 32];
+        let mut i = 0;
+        while i < 32 {
+            places[i] = (i / 2 + i % 2 * 32) as i16;
+            i += 1;
+        }
+        places
+    };
+    let mut pairs = [[[_mm512_setzero_si512(); 16]; PLANES]; 2];
+    // SAFETY: the lines before the depth's end are there, and of each the numbers before
+    // `to`.
+    unsafe {
+        let low = _mm512_loadu_si512(places.as_ptr().cast());
+        let high = _mm512_add_epi16(low, _mm512_set1_epi16(16));
+        for pair in 0..16 {
+            let [even, odd] = both!(line in [from + 2 * pair, from + 2 * pair + 1] => {
+                if line < pack.depth_to && count > 0 {
+                    split(widen(format, lines.line(line), first / 32, count), PLANES)
+                } else {
+                    [_mm512_setzero_si512(); 3]
+                }
+            });
+            for plane in 0..PLANES {
+                let (even, odd) = (even[plane], odd[plane]);
+                pairs[0][plane][pair] = _mm512_permutex2var_epi16(even, low, odd);
+                pairs[1][plane][pair] = _mm512_permutex2var_epi16(even, high, odd);
+            }
+        }
+    }
+    pairs
+}
+
+/// # Safety
+/// The part must be true, and the processor must have tiles.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512bf16,f16c,fma")]
+unsafe fn multiply(part: &Part) {
+    #[repr(align(64))]
+    struct Square([f32; ROWS * COLUMNS]);
+    let mut square = Square([0.0; ROWS * COLUMNS]);
+    let tiles = part.depth.div_ceil(DEPTH);
+    let [left_step, right_step] = part.bytes.map(|bytes| bytes / 2 * TILE);
+    let product = match part.bytes {
+        [2, 2] => tile::one_by_one,
+        [6, 2] => tile::three_by_one,
+        _ => tile::three_by_three,
+    };
+    // SAFETY: rows and columns that are there are written where they belong, and what is
+    // computed beyond them stays in `square`.
+    unsafe {
+        tile::begin();
+        for column in (0..part.columns).step_by(COLUMNS) {
+            let columns = COLUMNS.min(part.columns - column);
+            let right = part.right.add(column * tiles * right_step / 16);
+            let bias = (!part.bias.is_null()).then(|| part.bias.add(column));
+            for row in (0..part.rows).step_by(ROWS) {
+                let rows = ROWS.min(part.rows - row);
+                let left = part.left.add(row * tiles * left_step / 16);
+                let out = part.out.add(row * part.out_stride + column);
+                let whole = rows == ROWS && columns == COLUMNS;
+                let sums = if whole && !(part.add && bias.is_some()) {
+                    let stride = part.out_stride * size_of::<f32>();
+                    let (start, start_stride) = match bias {
+                        Some(bias) => (bias, 0),
+                        None if part.add => (out.cast_const(), stride),
+                        None => (tile::NOTHING.as_ptr(), 0),
+                    };
+                    Sums {
+                        start,
+                        start_stride,
+                        out,
+                        out_stride: stride,
+                    }
+                } else {
+                    Sums::alone(square.0.as_mut_ptr())
+                };
+                product(tiles, left, left_step, tiles * left_step, right, sums);
+                if !std::ptr::eq(sums.out, out) {
+                    finish(&Finish {
+                        sums: square.0.as_ptr(),
+                        rows,
+                        columns,
+                        bias,
+                        add: part.add.then_some(out.cast_const()),
+                        activation: Activation::Identity,
+                        out,
+                        stride: part.out_stride,
+                    });
+                }
+            }
+        }
+        tile::end();
+    }
+}
