@@ -116,7 +116,7 @@ pub(crate) unsafe fn gate<L: Lanes>(
 /// # Safety
 /// As all of [`Lanes`].
 #[inline(always)]
-unsafe fn silu<L: Lanes>(x: L::V) -> L::V {
+pub(crate) unsafe fn silu<L: Lanes>(x: L::V) -> L::V {
     // SAFETY: only arithmetic.
     unsafe {
         let power = exp::<L>(L::sub(L::splat(0.0), x));
@@ -132,6 +132,35 @@ unsafe fn relu<L: Lanes>(x: L::V) -> L::V {
     unsafe { L::max(x, L::splat(0.0)) }
 }
 
+/// # Safety
+/// As all of [`Lanes`].
+#[inline(always)]
+pub(crate) unsafe fn gelu<L: Lanes>(x: L::V) -> L::V {
+    // SAFETY: only arithmetic.
+    unsafe {
+        let square = L::mul(x, x);
+        let near = L::mul(x, near_normal::<L>(x, square));
+        let far = L::max(x, L::splat(0.0));
+        L::where_less(square, L::splat(25.0), near, far)
+    }
+}
+
+/// The normal distribution's `Φ`.
+///
+/// # Safety
+/// As all of [`Lanes`].
+#[inline(always)]
+pub(crate) unsafe fn normal<L: Lanes>(x: L::V) -> L::V {
+    // SAFETY: only arithmetic.
+    unsafe {
+        let square = L::mul(x, x);
+        let near = near_normal::<L>(x, square);
+        let zero = L::splat(0.0);
+        let far = L::where_less(zero, x, L::splat(1.0), zero);
+        L::where_less(square, L::splat(25.0), near, far)
+    }
+}
+
 /// Within ±5, `Φ(x) − ½ = x R(x²)`: a polynomial of degree 13 in `2 x²/25 − 1`, fitted
 /// so that `x²` times its largest error is least (Lawson's weights on 4,000 Chebyshev
 /// points). Beyond, `Φ` is 0 or 1.
@@ -139,7 +168,7 @@ unsafe fn relu<L: Lanes>(x: L::V) -> L::V {
 /// # Safety
 /// As all of [`Lanes`].
 #[inline(always)]
-unsafe fn gelu<L: Lanes>(x: L::V) -> L::V {
+unsafe fn near_normal<L: Lanes>(x: L::V, square: L::V) -> L::V {
     const R: [f32; 14] = [
         -0.000_209_015_95,
         0.000_672_560_4,
@@ -158,22 +187,19 @@ unsafe fn gelu<L: Lanes>(x: L::V) -> L::V {
     ];
     // SAFETY: only arithmetic.
     unsafe {
-        let square = L::mul(x, x);
         let u = L::mul_add(square, L::splat(2.0 / 25.0), L::splat(-1.0));
         let mut r = L::splat(R[0]);
         for coefficient in &R[1..] {
             r = L::mul_add(r, u, L::splat(*coefficient));
         }
-        let near = L::mul(x, L::mul_add(x, r, L::splat(0.5)));
-        let far = L::max(x, L::splat(0.0));
-        L::where_less(square, L::splat(25.0), near, far)
+        L::mul_add(x, r, L::splat(0.5))
     }
 }
 
 /// # Safety
 /// As all of [`Lanes`].
 #[inline(always)]
-unsafe fn gelu_tanh<L: Lanes>(x: L::V) -> L::V {
+pub(crate) unsafe fn gelu_tanh<L: Lanes>(x: L::V) -> L::V {
     // −2 √(2/π)
     const SCALE: f32 = -1.595_769;
     // SAFETY: only arithmetic.
@@ -187,7 +213,7 @@ unsafe fn gelu_tanh<L: Lanes>(x: L::V) -> L::V {
 /// # Safety
 /// As all of [`Lanes`].
 #[inline(always)]
-unsafe fn tanh<L: Lanes>(x: L::V) -> L::V {
+pub(crate) unsafe fn tanh<L: Lanes>(x: L::V) -> L::V {
     // SAFETY: only arithmetic.
     unsafe {
         // 1 − 2 / (e²ˣ + 1), which loses digits near 0; there x − x³/3 + 2x⁵/15.

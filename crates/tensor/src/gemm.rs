@@ -181,6 +181,7 @@ impl PackedMatrix {
             columns: self.outputs,
             a: input.as_ptr(),
             a_stride: self.inputs,
+            a_step: 1,
             b: b.as_slice().as_ptr(),
             b_stride: columns,
             panel_stride,
@@ -246,7 +247,10 @@ pub(crate) struct Call {
     pub(crate) depth: usize,
     pub(crate) columns: usize,
     pub(crate) a: *const f32,
+    /// From one row of the left matrix to the next.
     pub(crate) a_stride: usize,
+    /// From one number of such a row to the next: 1, unless the matrix is turned.
+    pub(crate) a_step: usize,
     /// Panel `p`'s row `k` starts at `p · panel_stride + k · b_stride`, and is always
     /// read to the panel's full width.
     pub(crate) b: *const f32,
@@ -323,20 +327,21 @@ unsafe fn tile<L: Lanes, const R: usize, const W: usize>(call: &Call, row: usize
                 }
             }
         }
-        let a = call.a.add(row * call.a_stride);
+        let mut a = call.a.add(row * call.a_stride);
         let mut b = call.b.add(column / wide * call.panel_stride);
-        for k in 0..call.depth {
+        for _ in 0..call.depth {
             let mut panel = [L::splat(0.0); W];
             for (w, v) in panel.iter_mut().enumerate() {
                 *v = L::load(b.add(w * L::COUNT));
             }
             for r in 0..R {
-                let left = L::splat(*a.add(r * call.a_stride + k));
+                let left = L::splat(*a.add(r * call.a_stride));
                 for w in 0..W {
                     sums[r][w] = L::mul_add(left, panel[w], sums[r][w]);
                 }
             }
-            b = b.add(call.b_stride);
+            a = a.wrapping_add(call.a_step);
+            b = b.wrapping_add(call.b_stride);
         }
         let corner = row * call.out_stride + column;
         for (r, row_sums) in sums.iter().enumerate() {

@@ -27,6 +27,7 @@ pub mod simd;
 mod softmax;
 mod stored;
 mod team;
+pub mod training;
 
 pub use activation::Activation;
 pub use attention::{SelfAttention, attention_scratch};

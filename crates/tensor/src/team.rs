@@ -236,6 +236,19 @@ impl<T> Start<T> {
     pub(crate) fn get(&self) -> *mut T {
         self.0
     }
+
+    /// Returns `count` numbers from number `from` on.
+    ///
+    /// # Safety
+    /// They must be there, and nobody else may use them for as long.
+    #[expect(
+        clippy::mut_from_ref,
+        reason = "the caller promises that nobody else does"
+    )]
+    pub(crate) unsafe fn cut(&self, from: usize, count: usize) -> &mut [T] {
+        // SAFETY: as the caller promises.
+        unsafe { std::slice::from_raw_parts_mut(self.0.add(from), count) }
+    }
 }
 
 // SAFETY: whoever makes one promises that no two threads use the same numbers.

@@ -59,7 +59,7 @@ use crate::format::Format;
 use crate::int8::{Int8Call, Int8Loops, Round, product as int8_product, round_rows as round};
 use crate::matmul::{blocks, column_sums, panels};
 use crate::stored::{panel, quantised, tiles, vector};
-use crate::{activation, causal, gemm, norm, pool, rotary, softmax};
+use crate::{activation, causal, gemm, norm, pool, rotary, softmax, training};
 
 /// The most numbers that one `Lanes::V` holds.
 pub(crate) const MOST_LANES: usize = 16;
@@ -153,6 +153,7 @@ pub struct Kernels {
     pub(crate) powers: unsafe fn(*mut f32, usize, f32, f32) -> (f32, f32),
     pub(crate) scores: unsafe fn(&causal::Few),
     pub(crate) mix: unsafe fn(&causal::Few),
+    pub(crate) training: unsafe fn(training::Loop<'_>),
     pub(crate) int8: &'static Int8Loops,
     pub(crate) round_rows: unsafe fn(&Round),
     pub(crate) blocks: &'static quantised::Blocks,
@@ -256,6 +257,11 @@ macro_rules! compiled {
                 unsafe { causal::mix::<L>(few) }
             }
             $(#[target_feature(enable = $feature)])?
+            unsafe fn train(work: training::Loop<'_>) {
+                // SAFETY: as in `product`.
+                unsafe { training::run::<L>(work) }
+            }
+            $(#[target_feature(enable = $feature)])?
             unsafe fn add_rows(weights: &vector::Weights, tokens: &vector::Tokens) {
                 // SAFETY: as in `product`.
                 unsafe { vector::add_rows::<L>(weights, tokens) }
@@ -344,6 +350,7 @@ macro_rules! compiled {
                 powers,
                 scores,
                 mix,
+                training: train,
                 int8: &Int8Loops { panels: false, moved: false, product: int8 },
                 round_rows,
                 blocks: &quantised::Blocks { formats: quantised::OF_BLOCKS, quantise, add_rows: add_block_rows },

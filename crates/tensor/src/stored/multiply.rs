@@ -312,6 +312,7 @@ impl Kernels {
                 columns: to - from,
                 a: input.as_ptr(),
                 a_stride: inputs,
+                a_step: 1,
                 b: panel,
                 b_stride: wide,
                 panel_stride: wide * inputs,
