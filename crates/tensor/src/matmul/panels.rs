@@ -208,6 +208,7 @@ pub(crate) unsafe fn multiply<L: Lanes, const R: usize, const W: usize>(part: &P
         columns: part.columns,
         a: part.left.cast(),
         a_stride: part.left_stride,
+        a_step: 1,
         b: part.right.cast(),
         b_stride: wide,
         panel_stride: wide * part.depth,

@@ -88,7 +88,7 @@ impl Kernels {
                         logits,
                         scale,
                         less,
-                    }))
+                    }));
                 };
             } else {
                 // SAFETY: as above.
