@@ -1,10 +1,12 @@
-//! Files in; documents and chunks out.
+//! Files in; documents, chunks, and examples to learn from out.
 //!
-//! The road is [`walk`] → [`read_file`] → [`chunk()`]. Parsers of odd formats live
+//! The road is [`walk()`] → [`read_file`] → [`chunk()`]. Parsers of odd formats live
 //! here and nowhere else, behind one door: a file's bytes go in, and
 //! [`contract::Document`]s with headings, metadata and permissions come out, or
 //! the reason why not. Nothing is dropped in silence: a file is read, refused
 //! with a [`ReadError`], or named in a [`Warning`].
+//!
+//! What a model is to learn comes by a road of its own, [`examples`].
 //!
 //! Whatever the format, a document's sections cover its text from the first
 //! byte to the last, and its chunks (without overlap) join to exactly that text.
@@ -12,6 +14,7 @@
 pub mod chunk;
 mod encoding;
 mod error;
+pub mod examples;
 mod fields;
 mod format;
 mod identity;

@@ -27,6 +27,7 @@ use crate::read::{Drafts, Source};
 
 pub(crate) use markdown::Fence;
 pub(crate) use source_code::Language;
+pub(crate) use table::sniff as delimiter;
 
 /// A format that is read, or the reason why it is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! PDF: the text layer, read where its glyphs stand.
 //!
 //! The interpreter is `hayro`; a device that draws nothing collects the glyphs,
-//! and [`pdf_layout`](super::pdf_layout) makes lines, paragraphs and headings of
+//! and [`pdf_layout`] makes lines, paragraphs and headings of
 //! them. A stranger's PDF is a program: it runs on a thread of its own with a
 //! large stack and a time limit, and a panic in it is the file's fault, not ours.
 

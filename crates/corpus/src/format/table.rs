@@ -97,7 +97,7 @@ pub(crate) fn push_row<'a>(
 
 /// Returns the delimiter that divides the first lines most evenly: the most
 /// columns among those that most lines agree on.
-fn sniff(text: &str) -> u8 {
+pub(crate) fn sniff(text: &str) -> u8 {
     let lines: Vec<&str> = text
         .lines()
         .filter(|line| !line.trim().is_empty())
