@@ -12,10 +12,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("eval", &["contract"]),
     ("tensor", &[]),
     ("model", &["contract", "tensor"]),
+    ("train", &["model", "tensor"]),
     ("remote", &["contract"]),
     (
         "groundtune",
-        &["contract", "corpus", "eval", "model", "remote", "search"],
+        &[
+            "contract", "corpus", "eval", "model", "remote", "search", "train",
+        ],
     ),
     ("cli", &["groundtune"]),
 ];
@@ -91,6 +94,7 @@ fn parts_print_nothing_and_read_no_environment() {
         "eval",
         "tensor",
         "model",
+        "train",
         "remote",
         "groundtune",
     ] {

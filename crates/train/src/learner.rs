@@ -1,0 +1,77 @@
+//! What the loop knows of a model that learns: its numbers, and how a batch is learnt.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+
+use tensor::Team;
+
+use crate::TrainError;
+
+/// All that a learner changes, as three views of the same layout.
+pub struct Arena<'a> {
+    /// The numbers that are learnt, one tensor behind the other.
+    pub values: &'a mut [f32],
+    /// Their gradients.
+    pub gradients: &'a mut [f32],
+    /// Where the tensors are, without a gap from 0 on, and whether weight decay is for them.
+    pub tensors: Vec<(Range<usize>, bool)>,
+}
+
+/// How large an example is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Size {
+    /// The tokens that are read.
+    pub tokens: usize,
+    /// What the loss is a mean over: tokens that are predicted, texts, pairs.
+    pub units: usize,
+}
+
+/// What an examination on data that is not learnt has found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Examination {
+    /// The mean loss.
+    pub loss: f64,
+    /// Other measures, by their names.
+    pub metrics: BTreeMap<String, f64>,
+}
+
+/// A model with the examples that it learns and those that it is examined on.
+pub trait Learner {
+    /// Returns how many examples there are to learn.
+    fn examples(&self) -> usize;
+
+    /// Returns the size of one of them.
+    fn size(&self, example: usize) -> Size;
+
+    /// Returns what is learnt.
+    fn arena(&mut self) -> Arena<'_>;
+
+    /// Adds the gradient of `weight` times the loss summed over all units of `examples`, and
+    /// returns that. `draw` decides what chance decides: it differs from batch to batch.
+    ///
+    /// # Errors
+    /// If the model fails.
+    fn learn(
+        &mut self,
+        team: &Team,
+        examples: &[usize],
+        weight: f64,
+        draw: u64,
+    ) -> Result<f64, TrainError>;
+
+    /// Examines the model; nothing, if there is nothing to examine it on.
+    ///
+    /// # Errors
+    /// If the model fails.
+    fn examine(&mut self, team: &Team) -> Result<Option<Examination>, TrainError>;
+
+    /// Returns the beginning of an example, for people.
+    fn show(&self, example: usize) -> String;
+
+    /// Writes the model as others read it.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn save(&self, folder: &Path) -> Result<(), TrainError>;
+}

@@ -1,0 +1,37 @@
+//! Changing a model's weights: a [`Recipe`] says what is to be learnt, a [`Learner`] knows how
+//! one batch is learnt, and [`train`](train()) goes through the steps: order, gradient, clipping,
+//! AdamW, examination, checkpoint. Read that file first.
+//!
+//! A step's numbers depend on nothing but the recipe, the data and the step: not on time, not
+//! on the number of threads, not on whether the run was broken off and resumed.
+
+mod checkpoint;
+mod clock;
+mod curve;
+mod error;
+mod learner;
+mod optimiser;
+mod order;
+mod recipe;
+mod run;
+mod schedule;
+mod sequences;
+mod tensorboard;
+mod train;
+mod watch;
+
+#[cfg(test)]
+mod line;
+
+pub use curve::{Curve, Point};
+pub use error::TrainError;
+pub use learner::{Arena, Examination, Learner, Size};
+pub use recipe::{
+    Architecture, Checkpoints, Data, Dev, Evaluation, Lora, ModelSource, NewModel, Objective,
+    Optimiser, Precision, Preset, Recipe, Spikes, States, Steps, Technique, TokenizerSource,
+    Tuning,
+};
+pub use run::{Run, RunDescription, RunResult};
+pub use schedule::Schedule;
+pub use sequences::{Sequence, Sequences};
+pub use train::{Event, Outcome, Why, train};
