@@ -627,7 +627,9 @@ fn object(
     let start = text.len() - text.trim_start().len();
     Ok(Some(Records::List {
         text: text.to_owned(),
-        places: Vec::from_iter([start..text.len()]).into_iter(),
+        places: std::iter::once(start..text.len())
+            .collect::<Vec<_>>()
+            .into_iter(),
         counted: (0, 0),
     }))
 }

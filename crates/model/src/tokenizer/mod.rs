@@ -19,6 +19,7 @@ mod sentencepiece;
 mod split;
 mod stream;
 mod tiktoken;
+mod train;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -31,6 +32,7 @@ use pipeline::Pipeline;
 use scored::{Kind, Scored};
 
 pub use stream::TokenStream;
+pub use train::{Vocabulary, VocabularyRecipe};
 
 /// What is done about special tokens when a text is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
