@@ -64,7 +64,7 @@ pub fn open_embedder(
     let place = environment.resolve(reference, ModelUse::Embedder, base)?;
     let transformer = match &place {
         ModelPlace::Nowhere => true,
-        ModelPlace::Local(path) => !path.is_file(),
+        ModelPlace::Local(path) => !is_static_table(path),
         ModelPlace::BuiltIn | ModelPlace::Server(_) => false,
     };
     if precision == Precision::Int8 && !transformer {
@@ -75,8 +75,9 @@ pub fn open_embedder(
     Ok(match place {
         ModelPlace::Nowhere => None,
         ModelPlace::BuiltIn => Some(Box::new(StaticEmbedder::built_in())),
-        // A table of `groundtune distill` is one file, a transformer a folder.
-        ModelPlace::Local(path) if path.is_file() => Some(Box::new(StaticEmbedder::open(&path)?)),
+        ModelPlace::Local(path) if is_static_table(&path) => {
+            Some(Box::new(StaticEmbedder::open(&path)?))
+        }
         ModelPlace::Local(path) => {
             // No part of a document is to be out of reach.
             let options = EmbedderOptions {
@@ -96,6 +97,13 @@ pub fn open_embedder(
             Some(Box::new(RemoteEmbedder::open(options, prefixes)?))
         }
     })
+}
+
+/// Returns whether `path` is a table of `groundtune distill`: one file, as a transformer
+/// is only as `.gguf`.
+fn is_static_table(path: &Path) -> bool {
+    let is_gguf = |name: &std::ffi::OsStr| name.eq_ignore_ascii_case("gguf");
+    path.is_file() && !path.extension().is_some_and(is_gguf)
 }
 
 /// Opens the cross-encoder that `reference` names, if it names one. Paths are relative to

@@ -17,33 +17,15 @@ use tensor::{
 use crate::ModelError;
 pub use crate::batch::Batch;
 pub use crate::config::{EncoderConfig, Family};
+use crate::encoder_names::{HUGGING_FACE, Names};
 use crate::folder::Folder;
 use crate::weights::{Matrix, Weights};
-
-// What the tensors are called; `{}` is the number of the layer. A linear part has
-// `.weight` and `.bias`; so has a norm, whose oldest files say `.gamma` and `.beta`.
-const WORDS: &str = "embeddings.word_embeddings.weight";
-const POSITIONS: &str = "embeddings.position_embeddings.weight";
-const SEGMENTS: &str = "embeddings.token_type_embeddings.weight";
-const FIRST_NORM: &str = "embeddings.LayerNorm";
-const QUERY_KEY_VALUE: [&str; 3] = [
-    "encoder.layer.{}.attention.self.query",
-    "encoder.layer.{}.attention.self.key",
-    "encoder.layer.{}.attention.self.value",
-];
-const ATTENTION_OUT: &str = "encoder.layer.{}.attention.output.dense";
-const ATTENTION_NORM: &str = "encoder.layer.{}.attention.output.LayerNorm";
-const UP: &str = "encoder.layer.{}.intermediate.dense";
-const DOWN: &str = "encoder.layer.{}.output.dense";
-const DOWN_NORM: &str = "encoder.layer.{}.output.LayerNorm";
 
 /// An encoder, ready to run.
 #[derive(Debug)]
 pub struct Bert {
     kernels: &'static Kernels,
     config: EncoderConfig,
-    /// What stands before the tensors' names: nothing, or the family's name.
-    prefix: &'static str,
     /// `(V, D)`
     words: Matrix,
     /// `(positions, D)`
@@ -103,7 +85,13 @@ impl Bert {
     /// If its configuration or weights are missing, damaged or not known here.
     pub fn open(folder: &Path, kernels: &'static Kernels) -> Result<Self, ModelError> {
         let config = EncoderConfig::read(&mut Folder::new(folder))?;
-        Self::load(config, &Weights::open(folder)?, kernels, Precision::F32)
+        Self::load(
+            config,
+            &Weights::open(folder)?,
+            &HUGGING_FACE,
+            kernels,
+            Precision::F32,
+        )
     }
 
     /// Packs an encoder's weights for `kernels`; those of its products at `precision`,
@@ -111,16 +99,14 @@ impl Bert {
     ///
     /// # Errors
     /// If a tensor is missing or not of the shape that `config` gives it.
-    pub fn load(
+    pub(crate) fn load(
         config: EncoderConfig,
         weights: &Weights,
+        names: &'static Names,
         kernels: &'static Kernels,
         precision: Precision,
     ) -> Result<Self, ModelError> {
-        let prefix = ["", "bert.", "roberta."]
-            .into_iter()
-            .find(|prefix| weights.contains(&format!("{prefix}{WORDS}")))
-            .unwrap_or_default();
+        let prefix = names.prefix(weights);
         let width = config.width;
         let layers = (0..config.layers)
             .map(|layer| {
@@ -132,12 +118,12 @@ impl Bert {
                     layer,
                 };
                 Ok(Layer {
-                    query_key_value: parts.linear(&QUERY_KEY_VALUE, width, width)?,
-                    attention_out: parts.linear(&[ATTENTION_OUT], width, width)?,
-                    attention_norm: parts.norm(ATTENTION_NORM, width, config.epsilon)?,
-                    up: parts.linear(&[UP], config.inner, width)?,
-                    down: parts.linear(&[DOWN], width, config.inner)?,
-                    down_norm: parts.norm(DOWN_NORM, width, config.epsilon)?,
+                    query_key_value: parts.linear(&names.query_key_value, width, width)?,
+                    attention_out: parts.linear(&[names.attention_out], width, width)?,
+                    attention_norm: parts.norm(names.attention_norm, width, config.epsilon)?,
+                    up: parts.linear(&[names.up], config.inner, width)?,
+                    down: parts.linear(&[names.down], width, config.inner)?,
+                    down_norm: parts.norm(names.down_norm, width, config.epsilon)?,
                 })
             })
             .collect::<Result<_, ModelError>>()?;
@@ -151,11 +137,10 @@ impl Bert {
         };
         Ok(Self {
             kernels,
-            prefix,
-            words: weights.matrix(&table(WORDS), width, config.vocabulary, Layout::Rows)?,
-            positions: weights.tensor(&table(POSITIONS), &[config.positions, width])?,
-            segments: weights.tensor(&table(SEGMENTS), &[config.segments, width])?,
-            first_norm: first.norm(FIRST_NORM, width, config.epsilon)?,
+            words: weights.matrix(&table(names.words), width, config.vocabulary, Layout::Rows)?,
+            positions: weights.tensor(&table(names.positions), &[config.positions, width])?,
+            segments: segments(weights, &table(names.segments), &config)?,
+            first_norm: first.norm(names.first_norm, width, config.epsilon)?,
             layers,
             config,
         })
@@ -169,11 +154,6 @@ impl Bert {
     /// Returns the loops it runs on.
     pub fn kernels(&self) -> &'static Kernels {
         self.kernels
-    }
-
-    /// Returns what stands before its tensors' names.
-    pub(crate) fn prefix(&self) -> &'static str {
-        self.prefix
     }
 
     /// Returns the last hidden states of `batch`, `(T, D)`. Allocates nothing, once
@@ -277,6 +257,19 @@ impl Bert {
         }
         self.kernels.layer_norm(&self.first_norm, x);
     }
+}
+
+/// Returns the table of segments, `(segments, D)`. In GGUF files, one of a single segment
+/// may be a row alone, or not be there: then it is zeros.
+fn segments(weights: &Weights, name: &str, config: &EncoderConfig) -> Result<Vec<f32>, ModelError> {
+    let width = config.width;
+    if config.segments == 0 {
+        return Ok(vec![0.0; width]);
+    }
+    if config.segments == 1 && weights.shape(name) == Some(&[width]) {
+        return weights.tensor(name, &[width]);
+    }
+    weights.tensor(name, &[config.segments, width])
 }
 
 /// Finds the tensors of one layer.

@@ -1,4 +1,4 @@
-//! `config.json` of BERT-family encoders.
+//! The shape of BERT-family encoders: from `config.json`, or the metadata of a GGUF file.
 
 use std::path::{Path, PathBuf};
 
@@ -7,6 +7,7 @@ use tensor::Activation;
 
 use crate::ModelError;
 use crate::folder::Folder;
+use crate::gguf::Gguf;
 
 pub(crate) const FILE: &str = "config.json";
 
@@ -77,7 +78,7 @@ pub struct EncoderConfig {
     pub positions: usize,
     /// The row of a text's first token.
     pub first_position: usize,
-    /// Rows of the table of segments.
+    /// Rows of the table of segments; 0 if there is none.
     pub segments: usize,
     /// Of all layer norms.
     pub epsilon: f32,
@@ -95,6 +96,73 @@ impl EncoderConfig {
             hint: None,
         })?;
         Self::of(written, &folder.path().join(FILE))
+    }
+
+    /// Reads the metadata of a GGUF file of the architecture `bert`: BERT, and RoBERTa and
+    /// XLM-RoBERTa, whose first positions llama.cpp leaves out when it writes such a file.
+    /// The file does not say with what activation it was trained: it is taken for GELU, as
+    /// the models that are found in such files were.
+    ///
+    /// # Errors
+    /// If it is of another architecture, or says of itself what no model has.
+    pub(crate) fn of_gguf(gguf: &Gguf) -> Result<Self, ModelError> {
+        let wrong = |what: &str, expected: &str, found: String| ModelError::Gguf {
+            path: gguf.path().to_path_buf(),
+            what: format!("`{what}`"),
+            expected: expected.into(),
+            found,
+        };
+        const KEY: &str = "general.architecture";
+        let architecture = gguf.text(KEY)?.unwrap_or("nothing");
+        if architecture != "bert" {
+            let known = "`bert`, as BERT, RoBERTa and XLM-RoBERTa are called there";
+            return Err(wrong(KEY, known, format!("`{architecture}`")));
+        }
+        let size = |key: &str, most: u64| {
+            let found = gguf.integer(key)?;
+            match found.and_then(|it| usize::try_from(it).ok()) {
+                Some(number) if (1..=most as usize).contains(&number) => Ok(number),
+                _ => {
+                    let found = found.map_or("missing".into(), |it| it.to_string());
+                    Err(wrong(key, &format!("a number from 1 to {most}"), found))
+                }
+            }
+        };
+        // A limit far beyond any model keeps the products of sizes within range.
+        const MOST: u64 = 1 << 24;
+        let width = size("bert.embedding_length", MOST)?;
+        let heads = size("bert.attention.head_count", MOST)?;
+        if !width.is_multiple_of(heads) {
+            let expected = format!("a multiple of {heads} heads");
+            return Err(wrong("bert.embedding_length", &expected, width.to_string()));
+        }
+        if gguf.flag("bert.attention.causal")? == Some(true) {
+            return Err(wrong("bert.attention.causal", "`false`", "`true`".into()));
+        }
+        let rows = |tensor: &str| match gguf.tensor(tensor).map(|it| &it.shape[..]) {
+            Some([rows, _]) => Some(*rows),
+            Some(_) => Some(1),
+            None => None,
+        };
+        let family = match gguf.text("tokenizer.ggml.model")? {
+            Some("bert") | None => Family::Bert,
+            Some(_) => Family::Roberta,
+        };
+        let epsilon = gguf.number("bert.attention.layer_norm_epsilon")?;
+        Ok(Self {
+            path: gguf.path().to_path_buf(),
+            family,
+            vocabulary: rows(crate::encoder_names::GGUF.words).unwrap_or(1),
+            width,
+            layers: size("bert.block_count", 4096)?,
+            heads,
+            inner: size("bert.feed_forward_length", MOST)?,
+            activation: Activation::Gelu,
+            positions: size("bert.context_length", MOST)?,
+            first_position: 0,
+            segments: rows(crate::encoder_names::GGUF.segments).unwrap_or(0),
+            epsilon: epsilon.unwrap_or_else(|| tiny().into()) as f32,
+        })
     }
 
     fn of(written: Written, path: &Path) -> Result<Self, ModelError> {

@@ -205,7 +205,11 @@ fn of_gguf(path: &Path) -> Result<ModelDescription, ModelError> {
     let kind = match architecture.as_deref() {
         None => None,
         _ if file.text("adapter.type")?.is_some() => Some(ModelKind::Adapter),
-        Some(name) if name.contains("bert") => Some(ModelKind::Embedder),
+        Some(name) if name.contains("bert") => match of("pooling_type")? {
+            // `LLAMA_POOLING_TYPE_RANK`
+            Some(4) => Some(ModelKind::Reranker),
+            _ => Some(ModelKind::Embedder),
+        },
         Some(_) => Some(ModelKind::Decoder),
     };
     Ok(ModelDescription {

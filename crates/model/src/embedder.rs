@@ -4,16 +4,14 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use contract::{Embed, EmbedderId, Embedding, PromiseError, TextRole};
-use tensor::{Kernels, Pooling, normalize};
+use tensor::{Pooling, normalize};
 
 use crate::ModelError;
-use crate::bert::{Bert, Precision};
-use crate::config::EncoderConfig;
-use crate::folder::Folder;
+use crate::bert::Precision;
+use crate::encoder_files::EncoderFiles;
 use crate::runner::Runner;
 use crate::sentence::Sentence;
 use crate::tokens::{EncoderTokenizer, Tokens};
-use crate::weights::Weights;
 
 /// How an embedder is opened. What is not said is as the folder says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,11 +42,11 @@ pub enum LongText {
     Windows,
 }
 
-/// An embedder from a Hugging Face folder.
+/// An embedder from a Hugging Face folder or a GGUF file.
 ///
 /// Follows what sentence-transformers makes of the same folder: pooling, length and
 /// prefixes; where the folder names no prefixes, those that E5, BGE and mxbai were
-/// trained with. What is done with a long text is for [`EmbedderOptions::long`] to say.
+/// trained with. A GGUF file says how to pool, and is called by its own name. What is done with a long text is for [`EmbedderOptions::long`] to say.
 pub struct Embedder {
     identity: EmbedderId,
     runner: Runner,
@@ -58,14 +56,13 @@ pub struct Embedder {
 }
 
 impl Embedder {
-    /// Opens the model in `folder`.
+    /// Opens the model at `path`: a Hugging Face folder, or a GGUF file.
     ///
     /// # Errors
     /// If a file is missing, damaged, or of a kind of model that is not known.
-    pub fn open(folder: &Path, options: &EmbedderOptions) -> Result<Self, ModelError> {
-        let mut folder = Folder::new(folder);
-        let config = EncoderConfig::read(&mut folder)?;
-        let mut sentence = Sentence::read(&mut folder)?;
+    pub fn open(path: &Path, options: &EmbedderOptions) -> Result<Self, ModelError> {
+        let mut files = EncoderFiles::open(path)?;
+        let mut sentence = files.sentence()?;
         if let Some(prefix) = &options.question_prefix {
             sentence.question_prefix.clone_from(prefix);
         }
@@ -74,12 +71,14 @@ impl Embedder {
         }
         let longest = match options.longest {
             Some(longest) => longest,
-            None => sentence.longest.unwrap_or(usize::MAX).min(config.longest()),
+            None => sentence
+                .longest
+                .unwrap_or(usize::MAX)
+                .min(files.config.longest()),
         };
-        let weights = Weights::open(folder.path())?;
-        let bert = Bert::load(config, &weights, Kernels::best(), options.precision)?;
-        let tokenizer = EncoderTokenizer::open(&mut folder, bert.config(), longest)?;
-        weights.files().for_each(|file| folder.add(file));
+        let bert = files.bert(options.precision)?;
+        let tokenizer = files.tokenizer(longest)?;
+        let (mut folder, _) = files.into_fingerprint();
         folder.add(sentence.question_prefix.as_bytes());
         folder.add(sentence.passage_prefix.as_bytes());
         folder.add(&longest.to_le_bytes());

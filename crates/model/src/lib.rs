@@ -1,6 +1,6 @@
 //! Transformers as their users have them: a Hugging Face folder (`config.json`,
-//! `tokenizer.json`, safetensors) becomes an [`Embedder`] or a [`CrossEncoder`], and with
-//! GGUF files also a [`Decoder`](decoder::Decoder).
+//! `tokenizer.json`, safetensors) or a GGUF file becomes an [`Embedder`], a
+//! [`CrossEncoder`] or a [`Decoder`](decoder::Decoder).
 //!
 //! An architecture is one file ([`bert`], `decoder/llama.rs`, …) with its tensor names as
 //! a table, over the kernels of `tensor`. How texts become tokens, batches and vectors is the same for
@@ -15,6 +15,8 @@ pub mod decoder;
 mod describe;
 pub mod distill;
 mod embedder;
+mod encoder_files;
+mod encoder_names;
 mod error;
 mod folder;
 pub mod generator;

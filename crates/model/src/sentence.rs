@@ -112,6 +112,20 @@ impl Sentence {
     }
 }
 
+impl Sentence {
+    /// Returns the recipe of an embedder of which only pooling and name are known.
+    pub(crate) fn of_name(pooling: Pooling, name: &str) -> Self {
+        let (question, passage) = of_family(name);
+        Self {
+            pooling,
+            longest: None,
+            lower_case: false,
+            question_prefix: question.to_owned(),
+            passage_prefix: passage.to_owned(),
+        }
+    }
+}
+
 /// Returns what stands before questions and passages of a model of this name, where its
 /// folder does not say: as the model cards of E5, BGE 1.5 and mxbai say.
 fn of_family(name: &str) -> (&'static str, &'static str) {

@@ -73,6 +73,18 @@ impl std::fmt::Debug for EncoderTokenizer {
     }
 }
 
+/// Reads `tokenizer.json` in `folder`, and returns it with its path.
+pub(crate) fn read(folder: &mut Folder) -> Result<(PathBuf, Tokenize), ModelError> {
+    let bytes = folder.bytes(FILE)?.ok_or_else(|| ModelError::FileMissing {
+        folder: folder.path().to_path_buf(),
+        file: FILE,
+        hint: Some("save its tokenizer as a fast one, with transformers' `AutoTokenizer`"),
+    })?;
+    let path = folder.path().join(FILE);
+    let tokenizer = json::read(&path, &bytes)?;
+    Ok((path, tokenizer))
+}
+
 impl EncoderTokenizer {
     /// Opens the tokenizer of the encoder in `folder`. Texts are cut to `longest`
     /// tokens; without, to as many as its folder says or the model has positions for.
@@ -83,47 +95,33 @@ impl EncoderTokenizer {
     pub fn of_folder(folder: &Path, longest: Option<usize>) -> Result<Self, ModelError> {
         let mut folder = Folder::new(folder);
         let config = EncoderConfig::read(&mut folder)?;
-        Self::open_for(&mut folder, &config, longest)
-    }
-
-    /// The same, of an encoder whose configuration was read.
-    pub(crate) fn open_for(
-        folder: &mut Folder,
-        config: &EncoderConfig,
-        longest: Option<usize>,
-    ) -> Result<Self, ModelError> {
         let longest = match longest {
             Some(longest) => longest,
-            None => longest_of_tokenizer(folder)?
+            None => longest_of_tokenizer(&mut folder)?
                 .unwrap_or(usize::MAX)
                 .min(config.longest()),
         };
-        Self::open(folder, config, longest)
+        let (path, tokenizer) = read(&mut folder)?;
+        Self::new(path, tokenizer, &config, longest)
     }
 
-    /// Reads `tokenizer.json`. Texts are cut to `longest` tokens, and a pair's longer
-    /// text first, as sentence-transformers does; nothing is filled up, for batches
-    /// here have no padding.
+    /// Takes the tokenizer of the file `path`. Texts are cut to `longest` tokens, and a
+    /// pair's longer text first, as sentence-transformers does; nothing is filled up, for
+    /// batches here have no padding.
     ///
     /// # Errors
-    /// If the file is missing or damaged, or `longest` leaves no room for a word
-    /// between the special tokens, or is more than the encoder has positions for.
-    pub(crate) fn open(
-        folder: &mut Folder,
+    /// If `longest` leaves no room for a word between the special tokens, or is more than
+    /// an encoder of `config` has positions for.
+    pub(crate) fn new(
+        path: PathBuf,
+        mut tokenizer: Tokenize,
         config: &EncoderConfig,
         longest: usize,
     ) -> Result<Self, ModelError> {
-        let bytes = folder.bytes(FILE)?.ok_or_else(|| ModelError::FileMissing {
-            folder: folder.path().to_path_buf(),
-            file: FILE,
-            hint: Some("save its tokenizer as a fast one, with transformers' `AutoTokenizer`"),
-        })?;
-        let path = folder.path().join(FILE);
         let failed = |source| ModelError::Tokenizer {
             path: path.clone(),
             source,
         };
-        let mut tokenizer: Tokenize = json::read(&path, &bytes)?;
         let special = tokenizer
             .get_post_processor()
             .map_or(0, |it| it.added_tokens(false).max(it.added_tokens(true)));

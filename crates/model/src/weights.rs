@@ -298,6 +298,11 @@ impl Weights {
         self.tensors.contains_key(name)
     }
 
+    /// Returns the shape of the tensor `name`, if there is one.
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.tensors.get(name).map(|place| &*place.shape)
+    }
+
     /// Returns the names and shapes of all tensors, in no order.
     pub fn shapes(&self) -> impl Iterator<Item = (&str, &[usize])> {
         self.tensors

@@ -20,7 +20,7 @@ pub struct CrossEncoderOptions {
     pub longest: Option<usize>,
 }
 
-/// A cross-encoder from a Hugging Face folder: a sequence classifier of one label, as
+/// A cross-encoder from a Hugging Face folder or a GGUF file: a sequence classifier of one label, as
 /// sentence-transformers' `CrossEncoder` takes them.
 ///
 /// A pair longer than the model reads is cut at the end of its longer text.
@@ -32,13 +32,13 @@ pub struct CrossEncoder {
 }
 
 impl CrossEncoder {
-    /// Opens the model in `folder`.
+    /// Opens the model at `path`: a Hugging Face folder, or a GGUF file with a classifier.
     ///
     /// # Errors
     /// If a file is missing, damaged, or of a kind of model that is not known; a
     /// classifier with several labels is met by its tensor's shape.
-    pub fn open(folder: &Path, options: &CrossEncoderOptions) -> Result<Self, ModelError> {
-        let opened = Opened::open(folder, options.longest)?;
+    pub fn open(path: &Path, options: &CrossEncoderOptions) -> Result<Self, ModelError> {
+        let opened = Opened::open(path, options.longest)?;
         Ok(Self {
             head: SequenceHead::load(&opened, 1)?,
             name: opened.name.clone(),

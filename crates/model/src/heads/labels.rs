@@ -8,6 +8,7 @@ use serde::Deserialize;
 use crate::ModelError;
 use crate::config;
 use crate::folder::Folder;
+use crate::gguf::Gguf;
 
 /// `config.json`, as far as it is about a head.
 #[derive(Default, Deserialize)]
@@ -62,6 +63,16 @@ impl Labels {
         Ok(Self {
             names,
             several: written.problem_type.as_deref() == Some("multi_label_classification"),
+        })
+    }
+
+    /// Reads the metadata of a GGUF file; where that names none, there is one.
+    pub(crate) fn of_gguf(gguf: &Gguf) -> Result<Self, ModelError> {
+        let names = gguf.texts("bert.classifier.output_labels")?;
+        let names = names.unwrap_or_else(|| vec!["LABEL_0"]);
+        Ok(Self {
+            names: names.into_iter().map(str::to_owned).collect(),
+            several: false,
         })
     }
 }

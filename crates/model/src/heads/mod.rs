@@ -23,12 +23,12 @@ pub(crate) use labels::Labels;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use tensor::{Activation, Kernels, PackedMatrix, Product};
+use tensor::{Activation, PackedMatrix, Product};
 
 use crate::ModelError;
 use crate::bert::{Bert, Precision};
-use crate::config::EncoderConfig;
-use crate::folder::Folder;
+use crate::encoder_files::EncoderFiles;
+use crate::encoder_names::Names;
 use crate::tokens::EncoderTokenizer;
 use crate::weights::Weights;
 
@@ -47,26 +47,33 @@ struct Opened {
     bert: Bert,
     weights: Weights,
     tokenizer: EncoderTokenizer,
-    /// Of `config.json`.
     labels: Labels,
+    names: &'static Names,
 }
 
 impl Opened {
-    fn open(folder: &Path, longest: Option<usize>) -> Result<Self, ModelError> {
-        let mut folder = Folder::new(folder);
-        let config = EncoderConfig::read(&mut folder)?;
-        let labels = Labels::read(&mut folder)?;
-        let weights = Weights::open(folder.path())?;
-        let tokenizer = EncoderTokenizer::open_for(&mut folder, &config, longest)?;
-        let bert = Bert::load(config, &weights, Kernels::best(), Precision::F32)?;
-        weights.files().for_each(|file| folder.add(file));
-        folder.add(&tokenizer.longest().to_le_bytes());
+    fn open(path: &Path, longest: Option<usize>) -> Result<Self, ModelError> {
+        let mut files = EncoderFiles::open(path)?;
+        let labels = files.labels()?;
+        let longest = match longest {
+            Some(longest) => longest,
+            None => files
+                .longest()?
+                .unwrap_or(usize::MAX)
+                .min(files.config.longest()),
+        };
+        let tokenizer = files.tokenizer(longest)?;
+        let bert = files.bert(Precision::F32)?;
+        let names = files.names;
+        let (mut folder, weights) = files.into_fingerprint();
+        folder.add(&longest.to_le_bytes());
         Ok(Self {
             name: folder.identity(),
             bert,
             weights,
             tokenizer,
             labels,
+            names,
         })
     }
 

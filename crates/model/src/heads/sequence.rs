@@ -30,26 +30,47 @@ impl SequenceNames {
 /// From the first token's last hidden state to logits.
 #[derive(Debug)]
 pub(super) struct SequenceHead {
-    /// `D → D`
-    dense: PackedMatrix,
+    /// `D → D`; a GGUF file may be without.
+    dense: Option<PackedMatrix>,
     /// `D → L`
     out: PackedMatrix,
 }
 
 impl SequenceHead {
     pub(super) fn load(opened: &Opened, labels: usize) -> Result<Self, ModelError> {
-        let names = SequenceNames::of(opened.bert.config().family, opened.bert.prefix());
+        let config = opened.bert.config();
+        let (dense, out) = match opened.names.classifier {
+            Some([dense, out]) => {
+                let has = |part: &str| opened.weights.contains(&format!("{part}.weight"));
+                match (has(dense), has(out)) {
+                    (true, false) => (None, dense),
+                    (with_dense, _) => (with_dense.then(|| dense.to_owned()), out),
+                }
+            }
+            None => {
+                let prefix = opened.names.prefix(&opened.weights);
+                let names = SequenceNames::of(config.family, prefix);
+                (Some(names.dense), names.out)
+            }
+        };
         Ok(Self {
-            dense: opened.linear(&names.dense, opened.bert.config().width)?,
-            out: opened.linear(names.out, labels)?,
+            dense: dense
+                .map(|dense| opened.linear(&dense, config.width))
+                .transpose()?,
+            out: opened.linear(out, labels)?,
         })
     }
 
     /// Returns the logits of a text whose tokens' last hidden states are `hidden`,
     /// `(T, D)`.
     pub(super) fn logits(&self, hidden: &[f32]) -> Vec<f32> {
-        let first = &hidden[..self.dense.inputs()];
-        let pooled = applied(&self.dense, Activation::Tanh, first);
-        applied(&self.out, Activation::Identity, &pooled)
+        let first = &hidden[..self.out.inputs()];
+        match &self.dense {
+            None => applied(&self.out, Activation::Identity, first),
+            Some(dense) => {
+                let pooled = applied(dense, Activation::Tanh, first);
+                applied(&self.out, Activation::Identity, &pooled)
+            }
+        }
     }
 }

@@ -13,6 +13,7 @@ use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::processors::bert::BertProcessing;
+use tokenizers::processors::roberta::RobertaProcessing;
 use tokenizers::{AddedToken, Tokenizer};
 
 use crate::ModelError;
@@ -39,6 +40,9 @@ const ENDS: &[&str] = &[
     "<｜end▁of▁sentence｜>",
     "<end_of_utterance>",
 ];
+
+/// Says what kind of vocabulary a file has.
+const MODEL: &str = "tokenizer.ggml.model";
 
 /// The vocabulary as it is written.
 struct Written<'a> {
@@ -108,16 +112,20 @@ impl Written<'_> {
     }
 }
 
-/// Reads the vocabulary of `file`.
-pub(super) fn open(file: &Gguf) -> Result<TextTokenizer, ModelError> {
-    let missing = |key: &str| ModelError::Vocabulary {
+/// Returns the error that `key` is not there.
+fn missing(file: &Gguf, key: &str) -> ModelError {
+    ModelError::Vocabulary {
         path: file.path().to_path_buf(),
         what: format!("`{key}`"),
         expected: "the model's vocabulary".into(),
         found: "missing".into(),
-    };
+    }
+}
+
+/// Returns the vocabulary of `file` as it is written, and what kind it is.
+fn written(file: &Gguf) -> Result<(Written<'_>, &str), ModelError> {
     let key = "tokenizer.ggml.tokens";
-    let tokens = file.texts(key)?.ok_or_else(|| missing(key))?;
+    let tokens = file.texts(key)?.ok_or_else(|| missing(file, key))?;
     let kinds = match file.integers("tokenizer.ggml.token_type")? {
         Some(kinds) => kinds.into_iter().map(Kind::of).collect(),
         None => vec![Kind::Normal; tokens.len()],
@@ -132,16 +140,66 @@ pub(super) fn open(file: &Gguf) -> Result<TextTokenizer, ModelError> {
         let found = written.kinds.len().to_string();
         return Err(written.wrong("the number of token types", &expected, found));
     }
-    let key = "tokenizer.ggml.model";
-    let model = file.text(key)?.ok_or_else(|| missing(key))?;
-    let (mut tokenizer, adds) = match model {
-        "llama" => scored(&written)?,
-        "gpt2" => byte_level(&written)?,
-        "bert" => word_piece(&written)?,
-        "t5" => unigram(&written)?,
+    let model = file.text(MODEL)?.ok_or_else(|| missing(file, MODEL))?;
+    Ok((written, model))
+}
+
+/// Reads the vocabulary of an encoder's `file`: with what it puts around a text, and
+/// between two.
+pub(super) fn open_encoder(file: &Gguf) -> Result<Tokenizer, ModelError> {
+    let (written, model) = written(file)?;
+    let (mut tokenizer, kind) = match model {
+        "bert" => return word_piece(&written),
+        "gpt2" => (byte_level(&written)?.0, "`<s>` and `</s>`"),
+        "t5" => (unigram(&written)?, "`<s>` and `</s>`"),
         other => {
             let found = format!("`{other}`");
-            return Err(written.wrong(&format!("`{key}`"), "llama, gpt2, bert or t5", found));
+            let expected = "bert, gpt2 or t5, the kinds that encoders have";
+            return Err(written.wrong(&format!("`{MODEL}`"), expected, found));
+        }
+    };
+    // RoBERTa's marks, whether the file calls them beginning and end or first and separator.
+    let named = |keys: [&str; 2], usual: &str| {
+        for key in keys {
+            if let Some(id) = written.id(key)? {
+                return Ok((written.tokens[id as usize].to_owned(), id));
+            }
+        }
+        let id = tokenizer.token_to_id(usual);
+        id.map(|id| (usual.to_owned(), id)).ok_or_else(|| {
+            let expected = format!("a vocabulary with {kind}");
+            written.wrong(&format!("`{usual}`"), &expected, "missing".into())
+        })
+    };
+    let first = named(["cls", "bos"], "<s>")?;
+    let last = named(["separator", "eos"], "</s>")?;
+    tokenizer.with_post_processor(Some(RobertaProcessing::new(last, first)));
+    Ok(tokenizer)
+}
+
+/// Reads the vocabulary of `file`.
+pub(super) fn open(file: &Gguf) -> Result<TextTokenizer, ModelError> {
+    let (written, model) = written(file)?;
+    let (mut tokenizer, adds) = match model {
+        "llama" => scored(&written)?,
+        "gpt2" => {
+            let (tokenizer, adds) = byte_level(&written)?;
+            (of_tokenizer(&written, tokenizer)?, adds)
+        }
+        "bert" => (
+            of_tokenizer(&written, word_piece(&written)?)?,
+            Adds::default(),
+        ),
+        "t5" => {
+            let adds = Adds {
+                begin: false,
+                end: true,
+            };
+            (of_tokenizer(&written, unigram(&written)?)?, adds)
+        }
+        other => {
+            let found = format!("`{other}`");
+            return Err(written.wrong(&format!("`{MODEL}`"), "llama, gpt2, bert or t5", found));
         }
     };
     tokenizer.begin = written.id("bos")?;
@@ -224,7 +282,7 @@ fn scored(written: &Written<'_>) -> Result<(TextTokenizer, Adds), ModelError> {
 }
 
 /// GPT-2's byte-level encoding with merges.
-fn byte_level(written: &Written<'_>) -> Result<(TextTokenizer, Adds), ModelError> {
+fn byte_level(written: &Written<'_>) -> Result<(Tokenizer, Adds), ModelError> {
     let file = written.file;
     let name = match file.text("tokenizer.ggml.pre")? {
         Some(name) => name,
@@ -268,11 +326,11 @@ fn byte_level(written: &Written<'_>) -> Result<(TextTokenizer, Adds), ModelError
         begin: split.begins,
         end: false,
     };
-    Ok((of_tokenizer(written, tokenizer)?, adds))
+    Ok((tokenizer, adds))
 }
 
 /// BERT's word pieces. The file writes `▁word` and `piece` for `word` and `##piece`.
-fn word_piece(written: &Written<'_>) -> Result<(TextTokenizer, Adds), ModelError> {
+fn word_piece(written: &Written<'_>) -> Result<Tokenizer, ModelError> {
     let mut vocabulary = Vocab::with_capacity(written.tokens.len());
     for (id, token) in (0u32..).zip(&written.tokens) {
         let bracketed = token.starts_with('[') && token.ends_with(']');
@@ -329,11 +387,11 @@ fn word_piece(written: &Written<'_>) -> Result<(TextTokenizer, Adds), ModelError
                 .filter(|token| token.content.starts_with('[')),
         )
         .map_err(|source| failed(written.path(), source))?;
-    Ok((of_tokenizer(written, tokenizer)?, Adds::default()))
+    Ok(tokenizer)
 }
 
 /// SentencePiece's unigram model.
-fn unigram(written: &Written<'_>) -> Result<(TextTokenizer, Adds), ModelError> {
+fn unigram(written: &Written<'_>) -> Result<Tokenizer, ModelError> {
     let file = written.file;
     let charsmap: Option<Vec<u8>> = file
         .integers("tokenizer.ggml.precompiled_charsmap")?
@@ -363,11 +421,7 @@ fn unigram(written: &Written<'_>) -> Result<(TextTokenizer, Adds), ModelError> {
     tokenizer
         .add_tokens(written.added())
         .map_err(|source| failed(written.path(), source))?;
-    let adds = Adds {
-        begin: false,
-        end: true,
-    };
-    Ok((of_tokenizer(written, tokenizer)?, adds))
+    Ok(tokenizer)
 }
 
 fn of_tokenizer(written: &Written<'_>, tokenizer: Tokenizer) -> Result<TextTokenizer, ModelError> {

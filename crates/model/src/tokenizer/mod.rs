@@ -126,6 +126,13 @@ impl TextTokenizer {
         gguf::open(file)
     }
 
+    /// Takes the vocabulary of an encoder's open GGUF file.
+    pub(crate) fn of_encoder(
+        file: &crate::gguf::Gguf,
+    ) -> Result<tokenizers::Tokenizer, ModelError> {
+        gguf::open_encoder(file)
+    }
+
     /// Reads a `tokenizer.json`.
     fn of_pipeline(path: &Path, json: &[u8]) -> Result<Self, ModelError> {
         let pipeline = Pipeline::of_json(path, json)?;

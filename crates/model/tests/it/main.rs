@@ -8,6 +8,7 @@ mod damage;
 mod decoder;
 mod embedder;
 mod generator;
+mod gguf_encoder;
 mod heads;
 mod lora;
 mod pretrained;
