@@ -207,6 +207,54 @@ pub enum ModelError {
         /// Tokens the model can read.
         context: usize,
     },
+    /// A batch's lengths are not those of its tokens.
+    #[error(
+        "the lengths of a batch's sequences make {lengths}, expected its {tokens} tokens and no empty sequence"
+    )]
+    BatchLengths {
+        /// Tokens of the batch.
+        tokens: usize,
+        /// The sum of the lengths.
+        lengths: usize,
+    },
+    /// A batch has more tokens than memory is planned for.
+    #[error("the batch has {found} tokens, but memory is planned for {room}")]
+    BatchTooLarge {
+        /// Its tokens.
+        found: usize,
+        /// The most tokens.
+        room: usize,
+    },
+    /// A sequence is longer than the model can read.
+    #[error("a sequence has {found} tokens, but `{}` reads at most {context}; cut it or leave it out", model.display())]
+    SequenceTooLong {
+        /// The model's file.
+        model: PathBuf,
+        /// Tokens of the sequence.
+        found: usize,
+        /// Tokens the model can read.
+        context: usize,
+    },
+    /// None of the linear parts that were named is one of the model's.
+    #[error("`{}` has no linear part called {targets}; it has {known}", model.display())]
+    Targets {
+        /// The model's file.
+        model: PathBuf,
+        /// Those that were named.
+        targets: String,
+        /// Those it has.
+        known: String,
+    },
+    /// A setting of training is one that can not be.
+    #[error("`{setting}` is {found}, expected {expected}")]
+    TrainingSetting {
+        /// Its name.
+        setting: &'static str,
+        /// What it may be.
+        expected: &'static str,
+        /// What it is.
+        found: String,
+    },
     /// A cache was made by a model of another shape.
     #[error("the cache was not made by `{}`", model.display())]
     CacheOfAnother {

@@ -24,12 +24,14 @@ pub mod gguf;
 mod heads;
 pub mod lora;
 mod runner;
+mod safetensors;
 mod sampling;
 mod sentence;
 mod static_embedder;
 mod stop;
 pub mod tokenizer;
 mod tokens;
+pub mod training;
 pub mod weights;
 
 pub use bert::Precision;

@@ -335,6 +335,21 @@ impl Weights {
         Ok(numbers)
     }
 
+    /// Sets `numbers` to the tensor `name`, row by row, widened to `f32`.
+    ///
+    /// # Errors
+    /// As [`Weights::tensor`].
+    pub(crate) fn read(
+        &self,
+        name: &str,
+        shape: &[usize],
+        numbers: &mut [f32],
+    ) -> Result<(), ModelError> {
+        let (place, format) = self.place(name, shape)?;
+        format.widen(&self.files[place.file][place.bytes.clone()], numbers);
+        Ok(())
+    }
+
     /// Returns the tensor `name` without reading it, as the matrix of a linear part of
     /// `inputs` and `outputs`.
     ///

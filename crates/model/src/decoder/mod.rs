@@ -16,6 +16,7 @@ mod llama;
 mod names;
 mod project;
 mod rope;
+mod write;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -33,11 +34,12 @@ pub use cache::Cache;
 pub use config::{Architecture, AttentionConfig, Biases, DecoderConfig, Feed, Positions};
 pub use forward::Workspace;
 pub use rope::Rotary;
+pub use write::Shape;
 
 use cache::CacheShape;
 use config::Checks;
 use layer::{FeedForward, Layer, Linear, Norm, Parts, QueryKeyValue};
-use names::Names;
+pub(crate) use names::{Names, in_layer};
 
 /// The file that describes a model in a Hugging Face folder.
 const CONFIG: &str = "config.json";
@@ -170,10 +172,7 @@ impl Decoder {
 
     /// Returns the linear part that transformers calls `name`, if there is one.
     pub(crate) fn place(&self, name: &str) -> Option<Place> {
-        let names = match self.config.architecture {
-            Architecture::Gpt2 => &gpt2::HUGGING_FACE,
-            _ => &llama::HUGGING_FACE,
-        };
+        let names = names_of(self.config.architecture);
         if name == names.head {
             return Some(Place::Head);
         }
@@ -259,7 +258,7 @@ pub(crate) fn gguf_at(path: &Path) -> Result<Option<PathBuf>, ModelError> {
 }
 
 /// Reads `config.json` in `folder`.
-fn of_folder(folder: &Path) -> Result<(DecoderConfig, &'static Names), ModelError> {
+pub(crate) fn of_folder(folder: &Path) -> Result<(DecoderConfig, &'static Names), ModelError> {
     #[derive(serde::Deserialize)]
     struct Kind {
         model_type: String,
@@ -307,6 +306,14 @@ fn of_folder(folder: &Path) -> Result<(DecoderConfig, &'static Names), ModelErro
     };
     let written: llama::Written = read(&path, &bytes)?;
     Ok((written.config(architecture, &checks)?, &llama::HUGGING_FACE))
+}
+
+/// Returns what an architecture's tensors are called in safetensors.
+pub(crate) fn names_of(architecture: Architecture) -> &'static Names {
+    match architecture {
+        Architecture::Gpt2 => &gpt2::HUGGING_FACE,
+        _ => &llama::HUGGING_FACE,
+    }
 }
 
 /// Reads the metadata of a GGUF file.

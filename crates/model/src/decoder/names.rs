@@ -9,28 +9,28 @@ use crate::lora::Module;
 /// The names of a decoder's parts; `{}` is the number of the layer. A linear part and a
 /// norm have `.weight` and perhaps `.bias`.
 #[derive(Debug)]
-pub(super) struct Names {
+pub(crate) struct Names {
     /// What may stand before all names but the head's, the most usual first.
-    pub(super) prefixes: &'static [&'static str],
+    pub(crate) prefixes: &'static [&'static str],
     /// How the layers' linear parts lie.
-    pub(super) layout: Layout,
+    pub(crate) layout: Layout,
     /// `(V, D)`
-    pub(super) embedding: &'static str,
+    pub(crate) embedding: &'static str,
     /// `(positions, D)`
-    pub(super) positions: Option<&'static str>,
-    pub(super) final_norm: &'static str,
+    pub(crate) positions: Option<&'static str>,
+    pub(crate) final_norm: &'static str,
     /// `D → V`, always by rows.
-    pub(super) head: &'static str,
-    pub(super) attention_norm: &'static str,
+    pub(crate) head: &'static str,
+    pub(crate) attention_norm: &'static str,
     /// All in one, or each for itself.
-    pub(super) query_key_value: &'static [&'static str],
+    pub(crate) query_key_value: &'static [&'static str],
     /// Of queries and keys.
-    pub(super) head_norms: Option<[&'static str; 2]>,
-    pub(super) attention_out: &'static str,
-    pub(super) feed_norm: &'static str,
-    pub(super) gate: Option<&'static str>,
-    pub(super) up: &'static str,
-    pub(super) down: &'static str,
+    pub(crate) head_norms: Option<[&'static str; 2]>,
+    pub(crate) attention_out: &'static str,
+    pub(crate) feed_norm: &'static str,
+    pub(crate) gate: Option<&'static str>,
+    pub(crate) up: &'static str,
+    pub(crate) down: &'static str,
 }
 
 impl Names {
@@ -61,7 +61,7 @@ impl Names {
 }
 
 /// Returns the name of `part` in layer number `layer`.
-pub(super) fn in_layer(part: &str, layer: usize) -> String {
+pub(crate) fn in_layer(part: &str, layer: usize) -> String {
     part.replace("{}", &layer.to_string())
 }
 

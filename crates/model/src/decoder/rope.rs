@@ -180,7 +180,7 @@ impl Scaling {
 impl Rotary {
     /// Sets `cosines` and `sines`, `(T, W / 2)`, for tokens that follow one another from
     /// `position` on.
-    pub(super) fn angles(&self, position: usize, cosines: &mut [f32], sines: &mut [f32]) {
+    pub(crate) fn angles(&self, position: usize, cosines: &mut [f32], sines: &mut [f32]) {
         let pairs = self.frequencies.len();
         let rows = cosines
             .chunks_exact_mut(pairs)

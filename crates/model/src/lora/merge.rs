@@ -1,6 +1,5 @@
 //! A model and adapters written as one model.
 
-use std::io::{BufWriter, Write as _};
 use std::num::NonZeroUsize;
 use std::path::Path;
 
@@ -9,6 +8,7 @@ use tensor::Layout;
 use super::{Adapter, LowRank, Place};
 use crate::ModelError;
 use crate::decoder::{Decoder, DecoderOptions};
+use crate::safetensors::{self, TensorToWrite};
 use crate::weights::{FILE, Weights};
 
 const CONFIG: &str = "config.json";
@@ -59,8 +59,8 @@ pub fn merge(base: &Path, adapters: &[(&Path, f32)], to: &Path) -> Result<(), Mo
     write(&decoder, &weights, &adapters, &to.join(FILE))
 }
 
-/// Copies what is not weights.
-fn copy_others(from: &Path, to: &Path) -> Result<(), ModelError> {
+/// Copies the files in a model's folder that are not weights.
+pub(crate) fn copy_others(from: &Path, to: &Path) -> Result<(), ModelError> {
     for entry in fs_err::read_dir(from)? {
         let path = entry?.path();
         let Some(name) = path.file_name().filter(|_| path.is_file()) else {
@@ -86,30 +86,19 @@ fn write(
 ) -> Result<(), ModelError> {
     let mut names: Vec<&str> = weights.shapes().map(|(name, _)| name).collect();
     names.sort_unstable();
-    let mut header = serde_json::Map::new();
-    header.insert("__metadata__".into(), serde_json::json!({"format": "pt"}));
-    let mut end = 0;
-    for name in &names {
-        let raw = weights.raw(name);
-        let start = end;
-        end += raw.bytes.len();
-        let about = serde_json::json!({
-            "dtype": raw.dtype,
-            "shape": raw.shape,
-            "data_offsets": [start, end],
-        });
-        header.insert((*name).to_owned(), about);
-    }
-    let mut header = serde_json::Value::Object(header).to_string();
-    // Numbers begin at a multiple of 8 bytes, as other writers have it.
-    while !header.len().is_multiple_of(8) {
-        header.push(' ');
-    }
-    let mut file = BufWriter::new(fs_err::File::create(path)?);
-    file.write_all(&(header.len() as u64).to_le_bytes())?;
-    file.write_all(header.as_bytes())?;
-    for name in names {
-        let place = name
+    let raw: Vec<_> = names.iter().map(|name| weights.raw(name)).collect();
+    let tensors: Vec<_> = names
+        .iter()
+        .zip(&raw)
+        .map(|(name, raw)| TensorToWrite {
+            name,
+            dtype: raw.dtype,
+            shape: raw.shape,
+            bytes: raw.bytes.len(),
+        })
+        .collect();
+    safetensors::write(path, &tensors, |number, file| {
+        let place = names[number]
             .strip_suffix(".weight")
             .and_then(|name| decoder.place(name));
         let parts: Vec<(&LowRank, f32)> = adapters
@@ -117,14 +106,10 @@ fn write(
             .filter_map(|(adapter, weight)| Some((adapter.at(place?)?, *weight)))
             .collect();
         match place.filter(|_| !parts.is_empty()) {
-            Some(place) => file.write_all(&merged(decoder, place, &parts))?,
-            None => file.write_all(weights.raw(name).bytes)?,
+            Some(place) => file.write_all(&merged(decoder, place, &parts)),
+            None => file.write_all(raw[number].bytes),
         }
-    }
-    file.into_inner()
-        .map_err(|error| ModelError::Io(error.into_error()))?
-        .sync_all()?;
-    Ok(())
+    })
 }
 
 /// Returns the bytes of a weight with `parts` added, as it lies in its file.

@@ -8,6 +8,7 @@
 
 mod merge;
 mod peft;
+mod write;
 
 use std::path::{Path, PathBuf};
 
@@ -15,8 +16,10 @@ use tensor::{
     Activation, Format, Kernels, Layout, Scratch, StoredMatrix, StoredProduct, Sum, Team,
 };
 
+pub(crate) use merge::copy_others;
 pub use merge::merge;
 pub(crate) use peft::Place;
+pub(crate) use write::{AdapterTensor, AdapterToWrite, write};
 
 /// An adapter, ready to be used with the decoder it was opened for.
 #[derive(Debug)]

@@ -17,7 +17,7 @@ use crate::weights::Weights;
 pub(super) const CONFIG: &str = "adapter_config.json";
 pub(super) const WEIGHTS: &str = "adapter_model.safetensors";
 /// What stands before the names of the model's own parts.
-const PREFIX: &str = "base_model.model.";
+pub(super) const PREFIX: &str = "base_model.model.";
 
 /// `adapter_config.json`, as far as it is used here.
 #[derive(Deserialize)]

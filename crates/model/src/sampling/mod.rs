@@ -9,7 +9,7 @@
 mod random;
 pub(crate) mod select;
 
-use random::SplitMix64;
+pub(crate) use random::SplitMix64;
 use thiserror::Error;
 
 /// How the next token is chosen. The default is greedy: the likeliest token.

@@ -13,6 +13,7 @@ mod heads;
 mod lora;
 mod pretrained;
 mod tokenizer;
+mod training;
 
 use std::path::{Path, PathBuf};
 

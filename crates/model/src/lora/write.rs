@@ -1,0 +1,82 @@
+//! Writing adapters as Hugging Face PEFT reads them.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::peft::{CONFIG, PREFIX, WEIGHTS};
+use crate::ModelError;
+use crate::safetensors::{self, TensorToWrite};
+use crate::training::{Lora, LoraScale};
+
+/// What an adapter's folder says beside its numbers.
+#[derive(Clone, Debug)]
+pub(crate) struct AdapterToWrite<'a> {
+    /// The model that it was trained on.
+    pub(crate) base: &'a Path,
+    pub(crate) lora: &'a Lora,
+    /// The names, or ends of names, of the parts it adds to.
+    pub(crate) targets: &'a [String],
+    /// Names of parts that are saved whole beside it, such as a new head.
+    pub(crate) saved_whole: &'a [&'a str],
+    /// What PEFT calls the kind of model: `CAUSAL_LM`, `SEQ_CLS`, …
+    pub(crate) task: &'a str,
+    /// Whether the adapted weights lie by columns, as GPT-2's do.
+    pub(crate) by_columns: bool,
+}
+
+/// A tensor of an adapter: its name without PEFT's prefix, its shape and its numbers.
+pub(crate) type AdapterTensor<'a> = (&'a str, &'a [usize], &'a [f32]);
+
+/// Writes an adapter to `folder`, which is made if it is not there.
+///
+/// # Errors
+/// If something could not be written.
+pub(crate) fn write(
+    folder: &Path,
+    adapter: &AdapterToWrite<'_>,
+    tensors: &[AdapterTensor<'_>],
+) -> Result<(), ModelError> {
+    fs_err::create_dir_all(folder)?;
+    let lora = adapter.lora;
+    let saved_whole = match adapter.saved_whole {
+        [] => serde_json::Value::Null,
+        names => json!(names),
+    };
+    let config = json!({
+        "peft_type": "LORA",
+        "task_type": adapter.task,
+        "base_model_name_or_path": adapter.base.to_string_lossy(),
+        "inference_mode": true,
+        "r": lora.rank,
+        "lora_alpha": lora.alpha,
+        "lora_dropout": lora.dropout,
+        "use_rslora": lora.scale == LoraScale::Root,
+        "use_dora": lora.dora,
+        "target_modules": adapter.targets,
+        "modules_to_save": saved_whole,
+        "fan_in_fan_out": adapter.by_columns,
+        "bias": "none",
+        "init_lora_weights": true,
+    });
+    let mut text = serde_json::to_string_pretty(&config).expect("it is plain values");
+    text.push('\n');
+    fs_err::write(folder.join(CONFIG), text)?;
+    let names: Vec<String> = tensors
+        .iter()
+        .map(|(name, ..)| format!("{PREFIX}{name}"))
+        .collect();
+    let written: Vec<TensorToWrite<'_>> = tensors
+        .iter()
+        .zip(&names)
+        .map(|((_, shape, numbers), name)| TensorToWrite {
+            name,
+            dtype: "F32",
+            shape,
+            bytes: size_of_val(*numbers),
+        })
+        .collect();
+    safetensors::write(&folder.join(WEIGHTS), &written, |tensor, file| {
+        safetensors::write_f32(tensors[tensor].2, file)
+    })
+}

@@ -1,0 +1,457 @@
+//! A decoder's parts, trained or frozen as the tuning says, before any memory is taken.
+
+use std::ops::Range;
+
+use tensor::{Activation, Layout};
+
+use crate::ModelError;
+use crate::decoder::{DecoderConfig, Feed, Names, in_layer};
+use crate::training::linear::{Linear, Vector, Weight};
+use crate::training::low_rank::LowRank;
+use crate::training::start::Start;
+use crate::training::{Lora, ParameterTable, Targets, Tuning};
+use crate::weights::{Matrix, Weights};
+
+/// The norm before a part; its kind is that of the model.
+#[derive(Debug)]
+pub(super) struct Norm {
+    pub(super) weight: Vector,
+    pub(super) bias: Option<Vector>,
+}
+
+/// Queries, keys and values.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for a layer")]
+pub(super) enum QueryKeyValue {
+    Together(Linear),
+    Apart([Linear; 3]),
+}
+
+/// The feed-forward part.
+#[derive(Debug)]
+pub(super) enum FeedForward {
+    Plain {
+        up: Linear,
+        activation: Activation,
+        down: Linear,
+    },
+    Gated {
+        gate: Linear,
+        up: Linear,
+        down: Linear,
+    },
+}
+
+#[derive(Debug)]
+pub(super) struct Layer {
+    pub(super) attention_norm: Norm,
+    pub(super) query_key_value: QueryKeyValue,
+    /// Of one head's queries, and of its keys.
+    pub(super) head_norms: Option<[Vector; 2]>,
+    pub(super) attention_out: Linear,
+    pub(super) feed_norm: Norm,
+    pub(super) feed: FeedForward,
+}
+
+impl Layer {
+    /// Returns the linear parts of attention, the last its output, and of the
+    /// feed-forward part.
+    pub(super) fn linears(&self) -> Vec<&Linear> {
+        let mut linears: Vec<&Linear> = match &self.query_key_value {
+            QueryKeyValue::Together(all) => vec![all],
+            QueryKeyValue::Apart(parts) => parts.iter().collect(),
+        };
+        linears.push(&self.attention_out);
+        linears.extend(self.feed_linears());
+        linears
+    }
+
+    /// Returns the linear parts of the feed-forward part.
+    fn feed_linears(&self) -> Vec<&Linear> {
+        match &self.feed {
+            FeedForward::Plain { up, down, .. } => vec![up, down],
+            FeedForward::Gated { gate, up, down } => vec![gate, up, down],
+        }
+    }
+
+    /// Returns whether anything that comes before the sum of heads is trained.
+    pub(super) fn trains_query_key_value(&self) -> bool {
+        match &self.query_key_value {
+            QueryKeyValue::Together(all) => all.trains(),
+            QueryKeyValue::Apart(parts) => parts.iter().any(Linear::trains),
+        }
+    }
+
+    /// Returns whether anything of attention is trained.
+    pub(super) fn trains_attention(&self) -> bool {
+        self.trains_query_key_value() || self.attention_out.trains()
+    }
+
+    /// Returns whether anything of the layer is trained.
+    pub(super) fn trains(&self) -> bool {
+        self.linears().into_iter().any(Linear::trains)
+    }
+}
+
+/// A table that is looked up in.
+#[derive(Debug)]
+pub(super) enum Table {
+    Trained(Range<usize>),
+    Stored(Matrix),
+}
+
+/// All of a decoder.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) embedding: Table,
+    pub(super) positions: Option<Table>,
+    pub(super) layers: Vec<Layer>,
+    pub(super) final_norm: Norm,
+    pub(super) head: Linear,
+}
+
+impl Parts {
+    /// Returns the ends of the names of the linear parts.
+    pub(super) fn names(names: &Names) -> Vec<&str> {
+        let layer = names.query_key_value.iter().copied();
+        let layer = layer.chain([names.attention_out]).chain(names.gate);
+        let all = layer.chain([names.up, names.down, names.head]);
+        all.map(|name| name.rsplit('.').next().expect("a name has an end"))
+            .collect()
+    }
+
+    /// Returns the bytes of the weights that are used where they lie.
+    pub(super) fn stored_bytes(&self) -> usize {
+        let tables = [Some(&self.embedding), self.positions.as_ref()];
+        let tables = tables.into_iter().flatten().map(|table| match table {
+            Table::Trained(_) => 0,
+            Table::Stored(matrix) => matrix.view().bytes().len(),
+        });
+        let linears = self.layers.iter().flat_map(Layer::linears);
+        let weights = linears.map(|linear| match &linear.weight {
+            Weight::Trained { .. } => 0,
+            Weight::Stored(matrix) => matrix.view().bytes().len(),
+        });
+        tables.chain(weights).sum()
+    }
+}
+
+/// Collects the parts.
+pub(super) struct Builder<'a> {
+    config: &'a DecoderConfig,
+    names: &'static Names,
+    /// Where the numbers come from; if there is nothing, they are drawn.
+    weights: Option<&'a Weights>,
+    /// What stands before all names but the head's, in the file.
+    stored_prefix: &'static str,
+    lora: Option<&'a Lora>,
+    pub(super) table: ParameterTable,
+    /// The names of the linear parts that are adapted.
+    pub(super) adapted: Vec<String>,
+    /// Numbers that are neither trained nor mapped.
+    pub(super) frozen: usize,
+}
+
+/// How the numbers of a model from scratch are drawn: GPT-2's (Radford et al. 2019, §2.3),
+/// where what goes into the residual stream is smaller the more layers add to it.
+const DEVIATION: f32 = 0.02;
+
+impl<'a> Builder<'a> {
+    pub(super) fn new(
+        config: &'a DecoderConfig,
+        names: &'static Names,
+        weights: Option<&'a Weights>,
+        tuning: &'a Tuning,
+    ) -> Self {
+        let stored_prefix = names.prefixes.iter().find(|prefix| {
+            let embedding = format!("{prefix}{}.weight", names.embedding);
+            weights.is_some_and(|it| it.contains(&embedding))
+        });
+        Self {
+            config,
+            names,
+            weights,
+            stored_prefix: stored_prefix.unwrap_or(&names.prefixes[0]),
+            lora: match tuning {
+                Tuning::Full => None,
+                Tuning::Lora(lora) | Tuning::QLora(lora) => Some(lora),
+            },
+            table: ParameterTable::default(),
+            adapted: Vec::new(),
+            frozen: 0,
+        }
+    }
+
+    /// Finds all parts.
+    pub(super) fn parts(&mut self) -> Result<Parts, ModelError> {
+        let (config, names) = (self.config, self.names);
+        let width = config.width;
+        let embedding = self.table_of(names.embedding, config.vocabulary)?;
+        let positions = names
+            .positions
+            .map(|name| self.table_of(name, config.context))
+            .transpose()?;
+        let layers = (0..config.layers())
+            .map(|layer| self.layer(layer))
+            .collect::<Result<_, _>>()?;
+        let final_norm = self.norm(names.final_norm, 0)?;
+        let head = self.head(&embedding, width)?;
+        Ok(Parts {
+            embedding,
+            positions,
+            layers,
+            final_norm,
+            head,
+        })
+    }
+
+    fn layer(&mut self, layer: usize) -> Result<Layer, ModelError> {
+        let (config, names) = (self.config, self.names);
+        let (width, inner) = (config.width, config.inner);
+        let (queries, keys) = (config.query_width(), config.key_width());
+        let biases = config.biases;
+        let residual = DEVIATION / (2.0 * config.layers() as f32).sqrt();
+        let attention_norm = self.norm(names.attention_norm, layer)?;
+        let mut linear = |part: &str, inputs, outputs, bias, deviation| {
+            let name = in_layer(part, layer);
+            self.linear(&name, [inputs, outputs], bias, deviation)
+        };
+        let bias = biases.query_key_value;
+        let query_key_value = match names.query_key_value {
+            [q, k, v] => QueryKeyValue::Apart([
+                linear(q, width, queries, bias, DEVIATION)?,
+                linear(k, width, keys, bias, DEVIATION)?,
+                linear(v, width, keys, bias, DEVIATION)?,
+            ]),
+            together => {
+                let outputs = queries + 2 * keys;
+                QueryKeyValue::Together(linear(together[0], width, outputs, bias, DEVIATION)?)
+            }
+        };
+        let out = names.attention_out;
+        let attention_out = linear(out, queries, width, biases.attention_out, residual)?;
+        let head_norms = match names.head_norms.filter(|_| config.head_norms) {
+            Some([of_queries, of_keys]) => Some([
+                self.weight_of_norm(of_queries, layer, config.head_width)?,
+                self.weight_of_norm(of_keys, layer, config.head_width)?,
+            ]),
+            None => None,
+        };
+        let feed_norm = self.norm(names.feed_norm, layer)?;
+        let mut linear = |part: &str, inputs, outputs, deviation| {
+            let name = in_layer(part, layer);
+            self.linear(&name, [inputs, outputs], biases.feed, deviation)
+        };
+        let feed = match (config.feed, names.gate) {
+            (Feed::Plain(activation), _) => FeedForward::Plain {
+                up: linear(names.up, width, inner, DEVIATION)?,
+                activation,
+                down: linear(names.down, inner, width, residual)?,
+            },
+            (Feed::Gated, gate) => FeedForward::Gated {
+                gate: linear(
+                    gate.expect("a gated part has a gate's name"),
+                    width,
+                    inner,
+                    DEVIATION,
+                )?,
+                up: linear(names.up, width, inner, DEVIATION)?,
+                down: linear(names.down, inner, width, residual)?,
+            },
+        };
+        Ok(Layer {
+            attention_norm,
+            query_key_value,
+            head_norms,
+            attention_out,
+            feed_norm,
+            feed,
+        })
+    }
+
+    /// Returns the names of a part in the model and in its file.
+    fn names_of(&self, part: &str) -> (String, String) {
+        (
+            format!("{}{part}", self.names.prefixes[0]),
+            format!("{}{part}", self.stored_prefix),
+        )
+    }
+
+    /// Adds a tensor to the arena.
+    fn train(
+        &mut self,
+        (name, stored): (&str, String),
+        shape: &[usize],
+        decays: bool,
+        drawn: Start,
+    ) -> Range<usize> {
+        let start = match self.weights {
+            Some(_) => Start::Stored(stored),
+            None => drawn,
+        };
+        self.table.add(name, shape, decays, start)
+    }
+
+    /// Returns the weights that are frozen.
+    fn stored(&self) -> &'a Weights {
+        self.weights
+            .expect("only what is stored somewhere is frozen")
+    }
+
+    fn table_of(&mut self, part: &str, rows: usize) -> Result<Table, ModelError> {
+        let (name, stored) = self.names_of(part);
+        let (name, stored) = (format!("{name}.weight"), format!("{stored}.weight"));
+        let width = self.config.width;
+        if self.lora.is_some() {
+            let matrix = self.stored().matrix(&stored, width, rows, Layout::Rows)?;
+            return Ok(Table::Stored(matrix));
+        }
+        let drawn = Start::Normal(DEVIATION);
+        Ok(Table::Trained(self.train(
+            (&name, stored),
+            &[rows, width],
+            true,
+            drawn,
+        )))
+    }
+
+    /// Returns a norm's weight or another vector.
+    fn vector(
+        &mut self,
+        part: &str,
+        end: &str,
+        length: usize,
+        drawn: Start,
+    ) -> Result<Vector, ModelError> {
+        let (name, stored) = self.names_of(part);
+        let (name, stored) = (format!("{name}.{end}"), format!("{stored}.{end}"));
+        if self.lora.is_some() {
+            self.frozen += length;
+            return Ok(Vector::Frozen(self.stored().tensor(&stored, &[length])?));
+        }
+        Ok(Vector::Trained(self.train(
+            (&name, stored),
+            &[length],
+            false,
+            drawn,
+        )))
+    }
+
+    fn weight_of_norm(
+        &mut self,
+        part: &str,
+        layer: usize,
+        width: usize,
+    ) -> Result<Vector, ModelError> {
+        self.vector(&in_layer(part, layer), "weight", width, Start::Ones)
+    }
+
+    fn norm(&mut self, part: &str, layer: usize) -> Result<Norm, ModelError> {
+        let width = self.config.width;
+        let weight = self.weight_of_norm(part, layer, width)?;
+        let bias = match self.config.feed {
+            Feed::Gated => None,
+            Feed::Plain(_) => {
+                let name = in_layer(part, layer);
+                Some(self.vector(&name, "bias", width, Start::Zeros)?)
+            }
+        };
+        Ok(Norm { weight, bias })
+    }
+
+    fn linear(
+        &mut self,
+        part: &str,
+        [inputs, outputs]: [usize; 2],
+        bias: bool,
+        deviation: f32,
+    ) -> Result<Linear, ModelError> {
+        let (name, stored) = self.names_of(part);
+        let layout = self.names.layout;
+        let stored = format!("{stored}.weight");
+        let weight = if self.lora.is_some() {
+            let matrix = self.stored().matrix(&stored, inputs, outputs, layout)?;
+            Weight::Stored(matrix)
+        } else {
+            let shape = match layout {
+                Layout::Rows => [outputs, inputs],
+                Layout::Columns => [inputs, outputs],
+            };
+            let drawn = Start::Normal(deviation);
+            let own = format!("{name}.weight");
+            let range = self.train((&own, stored), &shape, true, drawn);
+            Weight::Trained { range, layout }
+        };
+        let bias = bias
+            .then(|| self.vector(part, "bias", outputs, Start::Zeros))
+            .transpose()?;
+        let adapter = self
+            .lora
+            .filter(|lora| lora.targets.has(&name))
+            .map(|lora| self.adapter(lora, &name, &weight, [inputs, outputs]));
+        Ok(Linear {
+            inputs,
+            outputs,
+            weight,
+            bias,
+            adapter,
+        })
+    }
+
+    /// Adds a low-rank part.
+    fn adapter(&mut self, lora: &Lora, name: &str, weight: &Weight, sizes: [usize; 2]) -> LowRank {
+        let number = self.adapted.len() as u64;
+        self.adapted.push(name.into());
+        LowRank::new(&mut self.table, lora, (name, number), weight, sizes)
+    }
+
+    /// Returns what gives the logits: a matrix of its own, or the embedding table.
+    fn head(&mut self, embedding: &Table, width: usize) -> Result<Linear, ModelError> {
+        let (name, tokens) = (self.names.head, self.config.vocabulary);
+        let weight_name = format!("{name}.weight");
+        let layout = Layout::Rows;
+        let weight = match (embedding, self.config.tied) {
+            (Table::Trained(range), true) => Weight::Trained {
+                range: range.clone(),
+                layout,
+            },
+            (Table::Stored(matrix), true) => Weight::Stored(matrix.clone()),
+            (Table::Trained(_), false) => {
+                let drawn = Start::Normal(DEVIATION);
+                let names = (&*weight_name, weight_name.clone());
+                let range = self.train(names, &[tokens, width], true, drawn);
+                Weight::Trained { range, layout }
+            }
+            (Table::Stored(_), false) => {
+                let matrix = self.stored().matrix(&weight_name, width, tokens, layout)?;
+                Weight::Stored(matrix)
+            }
+        };
+        let bias_name = format!("{name}.bias");
+        let has_bias = self.weights.is_some_and(|it| it.contains(&bias_name));
+        let bias = match (has_bias && !self.config.tied, &self.lora) {
+            (false, _) => None,
+            (true, Some(_)) => Some(Vector::Frozen(self.stored().tensor(&bias_name, &[tokens])?)),
+            (true, None) => {
+                let names = (&*bias_name, bias_name.clone());
+                Some(Vector::Trained(self.train(
+                    names,
+                    &[tokens],
+                    false,
+                    Start::Zeros,
+                )))
+            }
+        };
+        let adapter = self
+            .lora
+            .filter(|lora| matches!(lora.targets, Targets::Named(_)) && lora.targets.has(name))
+            .map(|lora| self.adapter(lora, name, &weight, [width, tokens]));
+        Ok(Linear {
+            inputs: width,
+            outputs: tokens,
+            weight,
+            bias,
+            adapter,
+        })
+    }
+}

@@ -1,0 +1,211 @@
+//! Linear parts, trained or frozen, and their backward.
+//!
+//! Letters: `T` tokens, `K` inputs and `N` outputs.
+
+use std::ops::Range;
+
+use tensor::training::TrainingScratch;
+use tensor::{Buffer, Factor, Kernels, Layout, Matmul, Precision, Scratch, Sum, Team};
+
+use super::low_rank::LowRank;
+use crate::weights::Matrix;
+
+/// What everything in a pass is computed on.
+pub(crate) struct Machine<'a> {
+    pub(crate) kernels: &'static Kernels,
+    pub(crate) team: &'a Team,
+    pub(crate) precision: Precision,
+    pub(crate) scratch: &'a mut Scratch,
+    pub(crate) training: &'a mut TrainingScratch,
+    /// What adapters compute in between.
+    pub(crate) low: &'a mut Buffer,
+    /// How adapters take part.
+    pub(crate) adapters: Adapters,
+}
+
+/// How adapters take part in a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Adapters {
+    /// Not at all.
+    Off,
+    /// As they are.
+    On,
+    /// And what they leave out at random follows from the seed.
+    Training { seed: u64 },
+}
+
+impl Machine<'_> {
+    /// Sets `out`, `(M, N)`, to `left · right`, or adds it.
+    pub(crate) fn product(
+        &mut self,
+        left: Factor<'_>,
+        right: Factor<'_>,
+        bias: Option<&[f32]>,
+        sum: Sum,
+        out: &mut [f32],
+    ) {
+        let matmul = Matmul {
+            left,
+            right,
+            bias,
+            sum,
+            precision: self.precision,
+            out,
+        };
+        self.kernels.matmul(self.team, matmul, self.scratch);
+    }
+}
+
+/// `x · Wᵀ + bias`, and what an adapter adds.
+#[derive(Debug)]
+pub(crate) struct Linear {
+    /// `K`
+    pub(crate) inputs: usize,
+    /// `N`
+    pub(crate) outputs: usize,
+    pub(crate) weight: Weight,
+    pub(crate) bias: Option<Bias>,
+    pub(crate) adapter: Option<LowRank>,
+}
+
+/// Where a weight is.
+#[derive(Debug)]
+pub(crate) enum Weight {
+    /// In the arena, and it is trained.
+    Trained { range: Range<usize>, layout: Layout },
+    /// In its file.
+    Stored(Matrix),
+}
+
+/// Where a bias, or a norm's weight, is.
+#[derive(Clone, Debug)]
+pub(crate) enum Vector {
+    /// In the arena, and it is trained.
+    Trained(Range<usize>),
+    /// In memory.
+    Frozen(Vec<f32>),
+}
+
+/// A linear part's bias, `(N)`.
+pub(crate) type Bias = Vector;
+
+impl Vector {
+    /// Returns its numbers.
+    pub(crate) fn numbers<'a>(&'a self, values: &'a [f32]) -> &'a [f32] {
+        match self {
+            Self::Trained(range) => &values[range.clone()],
+            Self::Frozen(numbers) => numbers,
+        }
+    }
+
+    /// Returns where its gradient is added, if it is trained.
+    pub(crate) fn gradient<'a>(&self, gradients: &'a mut [f32]) -> Option<&'a mut [f32]> {
+        match self {
+            Self::Trained(range) => Some(&mut gradients[range.clone()]),
+            Self::Frozen(_) => None,
+        }
+    }
+}
+
+/// What is known of a linear part's input, `(T, K)`, when its gradients are computed,
+/// and where its own goes.
+pub(crate) struct Backward<'a> {
+    /// `(T, K)`, as it was in the forward. Empty if [`Linear::needs_input`] says no.
+    pub(crate) input: &'a [f32],
+    /// `(T, N)`, of the output.
+    pub(crate) gradient: &'a [f32],
+    /// `(T, K)`: set to the input's gradient, or that is added, if somebody needs it.
+    pub(crate) input_gradient: Option<(Sum, &'a mut [f32])>,
+}
+
+impl Weight {
+    /// Returns it as `(N, K)`.
+    pub(crate) fn factor<'a>(
+        &'a self,
+        values: &'a [f32],
+        inputs: usize,
+        outputs: usize,
+    ) -> Factor<'a> {
+        match self {
+            Self::Trained { range, layout } => {
+                let numbers = &values[range.clone()];
+                match layout {
+                    Layout::Rows => Factor::f32(numbers, outputs, inputs),
+                    Layout::Columns => Factor::f32(numbers, inputs, outputs).turned(),
+                }
+            }
+            Self::Stored(matrix) => Factor::stored(matrix.view()),
+        }
+    }
+}
+
+impl Linear {
+    /// Returns whether anything of it is trained.
+    pub(crate) fn trains(&self) -> bool {
+        matches!(self.weight, Weight::Trained { .. })
+            || matches!(self.bias, Some(Vector::Trained(_)))
+            || self.adapter.is_some()
+    }
+
+    /// Returns whether its backward needs what went into it.
+    pub(crate) fn needs_input(&self) -> bool {
+        matches!(self.weight, Weight::Trained { .. }) || self.adapter.is_some()
+    }
+
+    /// Sets `output`, `(T, N)`, to what it makes of `input`, `(T, K)`, or adds that.
+    pub(crate) fn forward(
+        &self,
+        machine: &mut Machine<'_>,
+        values: &[f32],
+        input: &[f32],
+        sum: Sum,
+        output: &mut [f32],
+    ) {
+        let tokens = input.len() / self.inputs;
+        let weight = self.weight.factor(values, self.inputs, self.outputs);
+        let bias = self.bias.as_ref().map(|bias| bias.numbers(values));
+        let x = Factor::f32(input, tokens, self.inputs);
+        machine.product(x, weight.turned(), bias, sum, output);
+        if let Some(adapter) = &self.adapter {
+            adapter.forward(machine, values, self, input, output);
+        }
+    }
+
+    /// Adds the gradients of what is trained, and gives the input's if it is asked for.
+    pub(crate) fn backward(
+        &self,
+        machine: &mut Machine<'_>,
+        values: &[f32],
+        gradients: &mut [f32],
+        backward: Backward<'_>,
+    ) {
+        let Backward {
+            input,
+            gradient,
+            mut input_gradient,
+        } = backward;
+        let tokens = gradient.len() / self.outputs;
+        let dy = Factor::f32(gradient, tokens, self.outputs);
+        if let Some(bias) = self.bias.as_ref().and_then(|it| it.gradient(gradients)) {
+            machine
+                .kernels
+                .column_sums(machine.team, gradient, Sum::Add, bias);
+        }
+        if let Weight::Trained { range, layout } = &self.weight {
+            let x = Factor::f32(input, tokens, self.inputs);
+            let out = &mut gradients[range.clone()];
+            match layout {
+                Layout::Rows => machine.product(dy.turned(), x, None, Sum::Add, out),
+                Layout::Columns => machine.product(x.turned(), dy, None, Sum::Add, out),
+            }
+        }
+        if let Some((sum, dx)) = &mut input_gradient {
+            let weight = self.weight.factor(values, self.inputs, self.outputs);
+            machine.product(dy, weight, None, *sum, dx);
+        }
+        if let Some(adapter) = &self.adapter {
+            let dx = input_gradient.map(|(_, dx)| dx);
+            adapter.backward(machine, values, gradients, self, input, gradient, dx);
+        }
+    }
+}

@@ -1,0 +1,380 @@
+//! Low-rank parts beside a frozen weight: LoRA (Hu et al. 2021, arXiv:2106.09685) and
+//! DoRA (Liu et al. 2024, arXiv:2402.09353), as PEFT computes them.
+//!
+//! Letters: `T` tokens, `K` inputs, `N` outputs, `r` rank.
+//!
+//! A side path: `A x` is `(T, r)` and cheap, so it is computed again in the backward, and
+//! nothing as large as the weight is ever made.
+
+use std::ops::Range;
+
+use tensor::training::Dropout;
+use tensor::{Factor, Matmul, Precision, Sum};
+
+use super::linear::{Adapters, Linear, Machine, Weight};
+use super::start::Start;
+use super::{Lora, ParameterTable};
+
+/// Rows that a thread takes together in the loops between products.
+const ROWS: usize = 8;
+
+/// What is trained beside a linear part: `s B A x`.
+#[derive(Debug)]
+pub(crate) struct LowRank {
+    pub(crate) rank: usize,
+    /// `s`
+    pub(crate) scale: f32,
+    /// `(r, K)`
+    pub(crate) a: Range<usize>,
+    /// `(N, r)`
+    pub(crate) b: Range<usize>,
+    /// The share of `x` that is left out while training.
+    pub(crate) dropout: f32,
+    /// Tells parts apart, so that each leaves out something else.
+    pub(crate) number: u64,
+    pub(crate) magnitude: Option<Magnitude>,
+}
+
+/// What DoRA learns of each output's size.
+#[derive(Debug)]
+pub(crate) struct Magnitude {
+    /// `(N)`
+    pub(crate) range: Range<usize>,
+    /// `(N)`, the squares of the lengths of the weight's rows.
+    pub(crate) squares: Vec<f32>,
+}
+
+impl LowRank {
+    /// Adds to the arena what is trained beside the part called `name` of `inputs` and
+    /// `outputs`: `A` as `torch.nn.Linear` draws it, `B` zeros, and the lengths of the
+    /// frozen weight's rows. `number` tells it from others.
+    pub(crate) fn new(
+        table: &mut ParameterTable,
+        lora: &Lora,
+        (name, number): (&str, u64),
+        weight: &Weight,
+        [inputs, outputs]: [usize; 2],
+    ) -> Self {
+        let rank = lora.rank;
+        let mut add = |end: &str, shape: &[usize], start| {
+            table.add(&format!("{name}.{end}"), shape, shape.len() > 1, start)
+        };
+        let even = Start::Even((inputs as f32).sqrt().recip());
+        let a = add("lora_A.weight", &[rank, inputs], even);
+        let b = add("lora_B.weight", &[outputs, rank], Start::Zeros);
+        let magnitude = lora.dora.then(|| {
+            let squares = squares(weight, inputs);
+            let lengths = squares.iter().map(|it| it.sqrt()).collect();
+            let start = Start::Numbers(lengths);
+            Magnitude {
+                range: add("lora_magnitude_vector", &[outputs], start),
+                squares,
+            }
+        });
+        Self {
+            rank,
+            scale: lora.factor(),
+            a,
+            b,
+            dropout: lora.dropout,
+            number,
+            magnitude,
+        }
+    }
+
+    /// Returns how many numbers of room it needs beside a part of `inputs` and `outputs`:
+    /// `s A x` and its gradient, `(T, r)`; `x` with parts left out and its gradient,
+    /// `(T, K)`; `W x + s B A x` and a gradient scaled, `(T, N)`; `A Wᵀ`, `(r, N)`, and
+    /// what each output is multiplied by, `(N)`.
+    pub(crate) fn room(&self, tokens: usize, inputs: usize, outputs: usize) -> [usize; 8] {
+        let low = tokens * self.rank;
+        let apart = self.magnitude.is_some();
+        let dropped = if self.dropout > 0.0 {
+            tokens * inputs
+        } else {
+            0
+        };
+        let (whole, overlap, stretch) = match apart {
+            true => (tokens * outputs, self.rank * outputs, outputs),
+            false => (0, 0, 0),
+        };
+        [low, low, dropped, dropped, whole, whole, overlap, stretch]
+    }
+
+    /// Returns what is left out of `x` in this pass.
+    fn left_out(&self, adapters: Adapters) -> Option<Dropout> {
+        match adapters {
+            Adapters::Training { seed } if self.dropout > 0.0 => {
+                Some(Dropout::new(self.dropout, &[seed, self.number]))
+            }
+            _ => None,
+        }
+    }
+
+    /// Adds to `output`, `(T, N)`, what it adds to what `linear` makes of `input`,
+    /// `(T, K)`.
+    pub(crate) fn forward(
+        &self,
+        machine: &mut Machine<'_>,
+        values: &[f32],
+        linear: &Linear,
+        input: &[f32],
+        output: &mut [f32],
+    ) {
+        if machine.adapters == Adapters::Off {
+            return;
+        }
+        let (inputs, outputs) = (linear.inputs, linear.outputs);
+        let tokens = input.len() / inputs;
+        let mut room = std::mem::take(machine.low);
+        let [low, _, dropped, _, whole, _, overlap, stretch] =
+            room.carve(self.room(tokens, inputs, outputs));
+        let left_out = self.left_out(machine.adapters);
+        let input = see(machine, left_out, input, dropped);
+        self.down(machine, values, linear, input, low);
+        let b = Factor::f32(&values[self.b.clone()], outputs, self.rank).turned();
+        let low = Factor::f32(low, tokens, self.rank);
+        if let Some(magnitude) = &self.magnitude {
+            let weight = linear.weight.factor(values, inputs, outputs);
+            let x = Factor::f32(input, tokens, inputs);
+            machine.product(x, weight.turned(), None, Sum::Replace, whole);
+            each_row(machine, outputs, output, whole, &|y, own| {
+                y.iter_mut().zip(own).for_each(|(y, own)| *y -= own);
+            });
+            machine.product(low, b, None, Sum::Add, whole);
+            self.stretch(machine, values, linear, magnitude, overlap, stretch);
+            each_row(machine, outputs, output, whole, &|y, own| {
+                for ((y, own), stretch) in y.iter_mut().zip(own).zip(&*stretch) {
+                    *y += own * stretch;
+                }
+            });
+        } else {
+            machine.product(low, b, None, Sum::Add, output);
+        }
+        *machine.low = room;
+    }
+
+    /// Adds its gradients, and to `input_gradient`, `(T, K)`, what comes through it.
+    /// `gradient` is `(T, N)`, of the output.
+    ///
+    /// With DoRA the length of `W + s B A` counts as a constant (§4.3).
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what a linear part knows, passed on as it is"
+    )]
+    pub(crate) fn backward(
+        &self,
+        machine: &mut Machine<'_>,
+        values: &[f32],
+        gradients: &mut [f32],
+        linear: &Linear,
+        input: &[f32],
+        gradient: &[f32],
+        input_gradient: Option<&mut [f32]>,
+    ) {
+        let (inputs, outputs, rank) = (linear.inputs, linear.outputs, self.rank);
+        let tokens = input.len() / inputs;
+        let mut room = std::mem::take(machine.low);
+        let [
+            low,
+            low_gradient,
+            dropped,
+            dropped_gradient,
+            whole,
+            scaled,
+            overlap,
+            stretch,
+        ] = room.carve(self.room(tokens, inputs, outputs));
+        let left_out = self.left_out(machine.adapters);
+        let input = see(machine, left_out, input, dropped);
+        let x = Factor::f32(input, tokens, inputs);
+        self.down(machine, values, linear, input, low);
+        let a = Factor::f32(&values[self.a.clone()], rank, inputs);
+        let b = Factor::f32(&values[self.b.clone()], outputs, rank);
+        let weight = linear.weight.factor(values, inputs, outputs);
+
+        // With DoRA the gradient of what is stretched, else of the output itself.
+        let of_output = gradient;
+        let mut gradient = gradient;
+        if let Some(magnitude) = &self.magnitude {
+            let of_magnitude = magnitude.range.clone();
+            machine.product(x, weight.turned(), None, Sum::Replace, whole);
+            let low = Factor::f32(low, tokens, rank);
+            machine.product(low, b.turned(), None, Sum::Add, whole);
+            self.stretch(machine, values, linear, magnitude, overlap, stretch);
+            // Σ dY · (W x + s B A x), over the length, which is magnitude over stretch.
+            each_row(machine, outputs, whole, gradient, &|own, dy| {
+                own.iter_mut().zip(dy).for_each(|(own, dy)| *own *= dy);
+            });
+            let sums = &mut overlap[..outputs];
+            machine
+                .kernels
+                .column_sums(machine.team, whole, Sum::Replace, sums);
+            for (((to, sum), stretch), size) in gradients[of_magnitude.clone()]
+                .iter_mut()
+                .zip(&*sums)
+                .zip(&*stretch)
+                .zip(&values[of_magnitude])
+            {
+                *to += sum * stretch / size;
+            }
+            each_row(machine, outputs, scaled, gradient, &|scaled, dy| {
+                for ((scaled, dy), stretch) in scaled.iter_mut().zip(dy).zip(&*stretch) {
+                    *scaled = dy * stretch;
+                }
+            });
+            gradient = scaled;
+        }
+
+        let dy = Factor::f32(gradient, tokens, outputs);
+        let low = Factor::f32(low, tokens, rank);
+        let of_b = &mut gradients[self.b.clone()];
+        machine.product(dy.turned(), low, None, Sum::Add, of_b);
+        machine.product(dy, b, None, Sum::Replace, low_gradient);
+        low_gradient.iter_mut().for_each(|it| *it *= self.scale);
+        let low_gradient = Factor::f32(low_gradient, tokens, rank);
+        let of_a = &mut gradients[self.a.clone()];
+        machine.product(low_gradient.turned(), x, None, Sum::Add, of_a);
+
+        if let Some(input_gradient) = input_gradient {
+            let to = match left_out {
+                Some(_) => &mut *dropped_gradient,
+                None => &mut *input_gradient,
+            };
+            let mut sum = match left_out {
+                Some(_) => Sum::Replace,
+                None => Sum::Add,
+            };
+            if self.magnitude.is_some() {
+                // The weight's own share, less what the linear part gives already.
+                each_row(machine, outputs, whole, of_output, &|own, dy| {
+                    for ((own, dy), stretch) in own.iter_mut().zip(dy).zip(&*stretch) {
+                        *own = dy * (stretch - 1.0);
+                    }
+                });
+                let own = Factor::f32(whole, tokens, outputs);
+                machine.product(own, weight, None, sum, to);
+                sum = Sum::Add;
+            }
+            machine.product(low_gradient, a, None, sum, to);
+            if let Some(left_out) = left_out {
+                machine
+                    .kernels
+                    .drop_out(machine.team, left_out, dropped_gradient);
+                let dropped: &[f32] = dropped_gradient;
+                each_row(machine, inputs, input_gradient, dropped, &|to, from| {
+                    to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
+                });
+            }
+        }
+        *machine.low = room;
+    }
+
+    /// Sets `low`, `(T, r)`, to `s A x`.
+    fn down(
+        &self,
+        machine: &mut Machine<'_>,
+        values: &[f32],
+        linear: &Linear,
+        input: &[f32],
+        low: &mut [f32],
+    ) {
+        let tokens = input.len() / linear.inputs;
+        let x = Factor::f32(input, tokens, linear.inputs);
+        let a = Factor::f32(&values[self.a.clone()], self.rank, linear.inputs);
+        machine.product(x, a.turned(), None, Sum::Replace, low);
+        low.iter_mut().for_each(|it| *it *= self.scale);
+    }
+
+    /// Sets `stretch`, `(N)`, to the magnitude over the length of each row of `W + s B A`
+    /// (eq. 5): `‖w + s b A‖² = ‖w‖² + 2 s b (A w) + s² b A Aᵀ bᵀ`, by which the sum
+    /// itself is never made.
+    fn stretch(
+        &self,
+        machine: &mut Machine<'_>,
+        values: &[f32],
+        linear: &Linear,
+        magnitude: &Magnitude,
+        overlap: &mut [f32],
+        stretch: &mut [f32],
+    ) {
+        let (inputs, outputs, rank) = (linear.inputs, linear.outputs, self.rank);
+        let (a, b) = (&values[self.a.clone()], &values[self.b.clone()]);
+        let matmul = Matmul {
+            left: Factor::f32(a, rank, inputs),
+            right: linear.weight.factor(values, inputs, outputs).turned(),
+            bias: None,
+            sum: Sum::Replace,
+            precision: Precision::F32,
+            out: &mut *overlap,
+        };
+        machine
+            .kernels
+            .matmul(machine.team, matmul, machine.scratch);
+        let rows: Vec<&[f32]> = a.chunks_exact(inputs).collect();
+        let dot =
+            |x: &[f32], y: &[f32]| -> f64 { x.iter().zip(y).map(|(x, y)| f64::from(x * y)).sum() };
+        let squares: Vec<f64> = rows
+            .iter()
+            .flat_map(|x| rows.iter().map(|y| dot(x, y)))
+            .collect();
+        let scale = f64::from(self.scale);
+        for (output, stretch) in stretch.iter_mut().enumerate() {
+            let b = &b[output * rank..][..rank];
+            let mut square = f64::from(magnitude.squares[output]);
+            for (i, x) in b.iter().enumerate() {
+                let x = scale * f64::from(*x);
+                square += 2.0 * x * f64::from(overlap[i * outputs + output]);
+                for (j, y) in b.iter().enumerate() {
+                    square += x * scale * f64::from(*y) * squares[i * rank + j];
+                }
+            }
+            let size = f64::from(values[magnitude.range.start + output]);
+            *stretch = (size / square.max(f64::MIN_POSITIVE).sqrt()) as f32;
+        }
+    }
+}
+
+/// Returns the square of the length of each row of a frozen weight, `(N, K)`.
+fn squares(weight: &Weight, inputs: usize) -> Vec<f32> {
+    let Weight::Stored(matrix) = weight else {
+        unreachable!("only frozen weights are adapted");
+    };
+    matrix
+        .numbers()
+        .chunks_exact(inputs)
+        .map(|row| row.iter().map(|x| f64::from(x * x)).sum::<f64>() as f32)
+        .collect()
+}
+
+/// Returns `input`, or, in `room`, what is seen of it.
+fn see<'a>(
+    machine: &Machine<'_>,
+    left_out: Option<Dropout>,
+    input: &'a [f32],
+    room: &'a mut [f32],
+) -> &'a [f32] {
+    let Some(left_out) = left_out else {
+        return input;
+    };
+    room.copy_from_slice(input);
+    machine.kernels.drop_out(machine.team, left_out, room);
+    room
+}
+
+/// Calls `task` for each row of `to` and `from`, both of `width`.
+fn each_row(
+    machine: &Machine<'_>,
+    width: usize,
+    to: &mut [f32],
+    from: &[f32],
+    task: &(dyn Fn(&mut [f32], &[f32]) + Sync),
+) {
+    let chunk = ROWS * width;
+    machine.team.chunks(to, chunk, &|part, to| {
+        let from = &from[part * chunk..][..to.len()];
+        for (to, from) in to.chunks_exact_mut(width).zip(from.chunks_exact(width)) {
+            task(to, from);
+        }
+    });
+}

@@ -1,0 +1,113 @@
+"""Makes `training/`: the gradients and ten training steps of the tiny decoders.
+
+    python make_training.py        (torch, transformers, peft, safetensors; after make_decoders.py)
+
+Each decoder of `decoders/` is trained in f32 on the CPU by transformers, whole or with
+an adapter of peft, on sequences of several lengths, one at a time, so without padding.
+`NAME.json` holds the batch (tokens one sequence after another, targets with -1 for none,
+weights), the weighted sum of losses, and that of ten steps of `torch.optim.AdamW`, each
+before its update; `NAME.safetensors` every gradient of the first, and, where an adapter
+is trained, the numbers it starts with (`start.` before the name). Written with torch 2.15,
+transformers 5.23, peft 0.21.
+"""
+
+import json
+import os
+
+import torch
+from peft import LoraConfig, get_peft_model
+from safetensors.torch import save_file
+from transformers import AutoModelForCausalLM
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+OUT = os.path.join(HERE, "training")
+LENGTHS = [13, 1, 24, 6]
+ADAMW = dict(lr=3e-3, betas=(0.9, 0.95), eps=1e-8, weight_decay=0.05)
+
+FULL = ["gpt2", "llama", "llama-yarn", "mistral", "qwen2", "qwen3"]
+ADAPTERS = {
+    "lora-llama": ("llama", dict(r=3, lora_alpha=7, target_modules=["q_proj", "v_proj", "down_proj"])),
+    "lora-gpt2": ("gpt2", dict(r=4, lora_alpha=8, target_modules=["c_attn"], fan_in_fan_out=True)),
+    "lora-last": ("qwen3", dict(r=2, lora_alpha=4, target_modules=["layers.1.mlp.up_proj"])),
+    "lora-head": ("qwen2", dict(r=2, lora_alpha=4, target_modules=["lm_head", "k_proj"])),
+    "rslora-gpt2": ("gpt2", dict(r=5, lora_alpha=6, use_rslora=True, target_modules="all-linear", fan_in_fan_out=True)),
+    "dora-qwen2": ("qwen2", dict(r=3, lora_alpha=5, use_dora=True, target_modules="all-linear")),
+    "dora-gpt2": ("gpt2", dict(r=3, lora_alpha=5, use_dora=True, target_modules=["c_attn", "c_proj"], fan_in_fan_out=True)),
+}
+
+
+def opened(name):
+    model = AutoModelForCausalLM.from_pretrained(
+        os.path.join(HERE, "decoders", name), dtype=torch.float32, attn_implementation="eager"
+    )
+    return model.eval()  # nothing is left out at random
+
+
+def batch(vocabulary):
+    total = sum(LENGTHS)
+    ids = torch.randint(0, vocabulary, (total,))
+    # One token appears often, so that gradients of its embedding add up.
+    ids[torch.rand(total) < 0.2] = 3
+    targets = torch.randint(0, vocabulary, (total,))
+    targets[torch.rand(total) < 0.25] = -1
+    weights = torch.rand(total) / total + 0.5 / total
+    weights[5] = -weights[5]
+    return ids, targets, weights
+
+
+def loss_of(model, ids, targets, weights):
+    loss, start = 0, 0
+    for length in LENGTHS:
+        rows = slice(start, start + length)
+        start += length
+        logits = model(input_ids=ids[rows][None]).logits[0]
+        each = torch.nn.functional.cross_entropy(logits, targets[rows], ignore_index=-1, reduction="none")
+        loss = loss + (each * weights[rows]).sum()
+    return loss
+
+
+def plain(name):
+    """A tensor's name in its file."""
+    return name.removeprefix("base_model.model.").replace(".default", "").replace("vector.weight", "vector")
+
+
+def make(name, model, starts):
+    ids, targets, weights = batch(model.config.vocab_size)
+    named = [(plain(n), p) for n, p in model.named_parameters() if p.requires_grad]
+    tensors = {f"start.{n}": p.detach().clone() for n, p in named} if starts else {}
+    decays = [p for _, p in named if p.dim() > 1]
+    others = [p for _, p in named if p.dim() == 1]
+    optimiser = torch.optim.AdamW([dict(params=decays), dict(params=others, weight_decay=0.0)], **ADAMW)
+    losses = []
+    for step in range(10):
+        loss = loss_of(model, ids, targets, weights)
+        optimiser.zero_grad()
+        loss.backward()
+        if step == 0:
+            for n, p in named:
+                tensors[n] = p.grad.detach().clone().contiguous()
+        optimiser.step()
+        losses.append(loss.item())
+    save_file(tensors, os.path.join(OUT, f"{name}.safetensors"))
+    with open(os.path.join(OUT, f"{name}.json"), "w") as file:
+        json.dump(dict(
+            ids=ids.tolist(), targets=targets.tolist(), lengths=LENGTHS,
+            weights=[float(f"{x:.9g}") for x in weights.tolist()], losses=losses,
+        ), file)
+        file.write("\n")
+    print(name, len(named), losses[0], losses[-1])
+
+
+if __name__ == "__main__":
+    os.makedirs(OUT, exist_ok=True)
+    for number, name in enumerate(FULL):
+        torch.manual_seed(100 + number)
+        make(name, opened(name), starts=False)
+    for number, (name, (base, config)) in enumerate(ADAPTERS.items()):
+        torch.manual_seed(200 + number)
+        model = get_peft_model(opened(base), LoraConfig(task_type="CAUSAL_LM", **config)).eval()
+        with torch.no_grad():
+            for parameter in model.parameters():
+                if parameter.requires_grad:
+                    parameter.add_(torch.randn_like(parameter) * 0.1)
+        make(name, model, starts=True)

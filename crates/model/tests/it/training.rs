@@ -1,0 +1,402 @@
+//! Gradients and ten steps of training of the tiny decoders against transformers and peft.
+
+use std::num::NonZeroUsize;
+
+use model::decoder::{DecoderConfig, Shape, Step, Wanted, Workspace};
+use model::lora::Adapter;
+use model::training::{
+    Checkpointing, DecoderTraining, DropoutShares, IGNORE, Lora, LoraScale, Parameters, Pass,
+    Precision, Sequences, Targets, TrainingOptions, Tuning,
+};
+use model::weights::Weights;
+use serde::Deserialize;
+use tensor::training::AdamW;
+use tensor::{Kernels, Team};
+
+use crate::decoder::assert_near;
+use crate::tiny;
+
+/// Largest difference of a gradient, relative to the largest of its tensor.
+const GRADIENTS: f32 = 1e-4;
+/// Largest difference of a step's loss, relative to it.
+const LOSSES: f64 = 1e-5;
+
+#[derive(Deserialize)]
+struct Expected {
+    ids: Vec<u32>,
+    targets: Vec<i64>,
+    lengths: Vec<usize>,
+    weights: Vec<f32>,
+    losses: Vec<f64>,
+}
+
+/// A batch and what training on it should give.
+struct Case {
+    expected: Expected,
+    targets: Vec<u32>,
+    tensors: Weights,
+}
+
+impl Case {
+    fn open(name: &str) -> Self {
+        let path = |end: &str| tiny("training").join(format!("{name}.{end}"));
+        let expected: Expected =
+            serde_json::from_slice(&fs_err::read(path("json")).unwrap()).unwrap();
+        let targets = expected
+            .targets
+            .iter()
+            .map(|target| u32::try_from(*target).unwrap_or(IGNORE))
+            .collect();
+        Self {
+            expected,
+            targets,
+            tensors: Weights::open_file(&path("safetensors")).unwrap(),
+        }
+    }
+
+    fn batch(&self) -> Sequences<'_> {
+        Sequences {
+            ids: &self.expected.ids,
+            lengths: &self.expected.lengths,
+        }
+    }
+
+    /// Sets what is trained to what it begins with.
+    fn start(&self, parameters: &mut Parameters) {
+        for parameter in parameters.table().to_vec() {
+            let name = format!("start.{}", parameter.name);
+            let numbers = self.tensors.tensor(&name, &parameter.shape).unwrap();
+            parameters.values_mut()[parameter.range].copy_from_slice(&numbers);
+        }
+    }
+
+    fn step(&self, training: &mut DecoderTraining, team: &Team) -> f64 {
+        let pass = Pass::Train { seed: 1 };
+        training.forward(team, self.batch(), pass).unwrap();
+        training
+            .backward(team, &self.targets, &self.expected.weights)
+            .unwrap()
+    }
+
+    fn check_gradients(&self, parameters: &Parameters, tolerance: f32, what: &str) {
+        let names = self.tensors.shapes().map(|(name, _)| name);
+        let count = names.filter(|name| !name.starts_with("start.")).count();
+        assert_eq!(parameters.table().len(), count, "{what}");
+        for parameter in parameters.table() {
+            let name = &parameter.name;
+            let expect = self.tensors.tensor(name, &parameter.shape).unwrap();
+            let found = &parameters.gradients()[parameter.range.clone()];
+            let size = expect.iter().fold(0f32, |most, x| most.max(x.abs()));
+            for (at, (found, expect)) in found.iter().zip(&expect).enumerate() {
+                let error = (found - expect).abs() / size;
+                assert!(
+                    error <= tolerance,
+                    "{what}: {name}, {at}: {found} is not {expect}"
+                );
+            }
+        }
+    }
+}
+
+fn team() -> Team {
+    Team::new(NonZeroUsize::new(2).unwrap()).unwrap()
+}
+
+fn options() -> TrainingOptions {
+    TrainingOptions {
+        tokens: 50,
+        precision: Precision::F32,
+        checkpointing: Checkpointing::None,
+        dropout: DropoutShares::default(),
+    }
+}
+
+fn open(base: &str, tuning: &Tuning, options: &TrainingOptions) -> DecoderTraining {
+    DecoderTraining::open(&tiny("decoders").join(base), tuning, options).unwrap()
+}
+
+/// Trains ten steps as `torch.optim.AdamW` does, and holds each loss against `losses`.
+fn check_steps(case: &Case, training: &mut DecoderTraining, team: &Team, what: &str) {
+    let kernels = Kernels::best();
+    let count = training.parameters().count();
+    let (mut first, mut second) = (vec![0.0; count], vec![0.0; count]);
+    for (step, expect) in case.expected.losses.iter().enumerate() {
+        training.parameters_mut().gradients_mut().fill(0.0);
+        let loss = case.step(training, team);
+        let error = (loss - expect).abs() / expect.abs();
+        assert!(
+            error <= LOSSES,
+            "{what}, step {step}: {loss} is not {expect}"
+        );
+        let table = training.parameters().table().to_vec();
+        let (values, gradients) = training.parameters_mut().update();
+        for parameter in table {
+            let range = parameter.range;
+            let adamw = AdamW {
+                learning_rate: 3e-3,
+                betas: (0.9, 0.95),
+                epsilon: 1e-8,
+                weight_decay: if parameter.decays { 0.05 } else { 0.0 },
+                step: step as u64 + 1,
+            };
+            kernels.adamw(
+                team,
+                &adamw,
+                1.0,
+                &gradients[range.clone()],
+                &mut first[range.clone()],
+                &mut second[range.clone()],
+                &mut values[range],
+            );
+        }
+    }
+}
+
+fn check(name: &str, base: &str, tuning: &Tuning) {
+    let (case, team) = (Case::open(name), team());
+    let mut training = open(base, tuning, &options());
+    if *tuning != Tuning::Full {
+        case.start(training.parameters_mut());
+    }
+    let loss = case.step(&mut training, &team);
+    let expect = case.expected.losses[0];
+    assert!(
+        (loss - expect).abs() <= LOSSES * expect,
+        "{name}: {loss} is not {expect}"
+    );
+    case.check_gradients(training.parameters(), GRADIENTS, name);
+    check_steps(&case, &mut training, &team, name);
+}
+
+#[test]
+fn full_training_is_that_of_transformers() {
+    for name in ["gpt2", "llama", "llama-yarn", "mistral", "qwen2", "qwen3"] {
+        check(name, name, &Tuning::Full);
+    }
+}
+
+#[test]
+fn adapters_are_trained_as_by_peft() {
+    let named = |names: &[&str]| Targets::Named(names.iter().map(|it| (*it).into()).collect());
+    let lora = |rank, alpha, targets| Lora {
+        rank,
+        alpha,
+        targets,
+        ..Lora::default()
+    };
+    for (name, base, lora) in [
+        (
+            "lora-llama",
+            "llama",
+            lora(3, 7.0, named(&["q_proj", "v_proj", "down_proj"])),
+        ),
+        ("lora-gpt2", "gpt2", lora(4, 8.0, named(&["c_attn"]))),
+        (
+            "lora-last",
+            "qwen3",
+            lora(2, 4.0, named(&["layers.1.mlp.up_proj"])),
+        ),
+        (
+            "lora-head",
+            "qwen2",
+            lora(2, 4.0, named(&["lm_head", "k_proj"])),
+        ),
+        (
+            "rslora-gpt2",
+            "gpt2",
+            Lora {
+                scale: LoraScale::Root,
+                ..lora(5, 6.0, Targets::AllLinear)
+            },
+        ),
+        (
+            "dora-qwen2",
+            "qwen2",
+            Lora {
+                dora: true,
+                ..lora(3, 5.0, Targets::AllLinear)
+            },
+        ),
+        (
+            "dora-gpt2",
+            "gpt2",
+            Lora {
+                dora: true,
+                ..lora(3, 5.0, named(&["c_attn", "c_proj"]))
+            },
+        ),
+    ] {
+        check(name, base, &Tuning::Lora(lora));
+    }
+}
+
+/// Returns the log-probabilities of the case's targets by an ordinary forward.
+fn by_decoder(path: &std::path::Path, adapter: Option<&std::path::Path>, case: &Case) -> Vec<f32> {
+    let decoder = crate::decoder::open(path);
+    let adapter = adapter.map(|folder| Adapter::open(folder, &decoder).unwrap());
+    let adapters: Vec<(&Adapter, f32)> = adapter.iter().map(|it| (it, 1.0)).collect();
+    let mut found = Vec::new();
+    let mut start = 0;
+    for length in &case.expected.lengths {
+        let rows = start..start + length;
+        start = rows.end;
+        let step = Step {
+            tokens: &case.expected.ids[rows.clone()],
+            cache: &mut decoder.cache(64),
+            adapters: &adapters,
+            wanted: Wanted::All,
+        };
+        let mut workspace = Workspace::default();
+        let logits = decoder.forward(&mut workspace, &mut [step]).unwrap();
+        let vocabulary = decoder.config().vocabulary;
+        for (logits, target) in logits.chunks(vocabulary).zip(&case.targets[rows]) {
+            if *target == IGNORE {
+                found.push(0.0);
+                continue;
+            }
+            let sum: f64 = logits.iter().map(|x| f64::from(*x).exp()).sum();
+            found.push((f64::from(logits[*target as usize]) - sum.ln()) as f32);
+        }
+    }
+    found
+}
+
+/// Trains two steps, saves, and holds what was saved, opened as usual, against what
+/// training itself says.
+fn check_saved(name: &str, base: &str, tuning: &Tuning) {
+    let (case, team) = (Case::open(name), team());
+    let mut training = open(base, tuning, &options());
+    for _ in 0..2 {
+        case.step(&mut training, &team);
+        let (values, gradients) = training.parameters_mut().update();
+        for (value, gradient) in values.iter_mut().zip(gradients) {
+            *value -= 0.05 * *gradient;
+        }
+    }
+    training
+        .forward(&team, case.batch(), Pass::Evaluate)
+        .unwrap();
+    let expect = training.log_probabilities(&team, &case.targets).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    training.save(folder.path()).unwrap();
+    let model = tiny("decoders").join(base);
+    let found = match tuning {
+        Tuning::Full => by_decoder(folder.path(), None, &case),
+        _ => by_decoder(&model, Some(folder.path()), &case),
+    };
+    assert_near(&found, &expect, GRADIENTS, name);
+    let before = by_decoder(&model, None, &case);
+    assert_ne!(before, found, "{name}: training changed something");
+
+    training
+        .forward(&team, case.batch(), Pass::WithoutAdapter)
+        .unwrap();
+    let without = training.log_probabilities(&team, &case.targets).unwrap();
+    if *tuning != Tuning::Full {
+        assert_near(&without, &before, GRADIENTS, name);
+    }
+}
+
+#[test]
+fn what_is_saved_is_what_was_trained() {
+    for name in ["gpt2", "llama", "mistral", "qwen2", "qwen3"] {
+        check_saved(name, name, &Tuning::Full);
+    }
+    let lora = Lora::default();
+    let root = Lora {
+        scale: LoraScale::Root,
+        ..lora.clone()
+    };
+    let dora = Lora {
+        dora: true,
+        ..lora.clone()
+    };
+    check_saved("lora-llama", "llama", &Tuning::Lora(lora));
+    check_saved("rslora-gpt2", "gpt2", &Tuning::Lora(root));
+    check_saved("dora-qwen2", "qwen2", &Tuning::Lora(dora));
+}
+
+#[test]
+fn a_model_from_scratch_is_saved() {
+    let shape = Shape {
+        vocabulary: 300,
+        context: 64,
+        width: 24,
+        layers: 2,
+        heads: 4,
+        key_heads: 2,
+        inner: 40,
+    };
+    let gpt2 = Shape {
+        key_heads: 4,
+        ..shape
+    };
+    let (case, team) = (Case::open("qwen2"), team());
+    for config in [DecoderConfig::llama(shape), DecoderConfig::gpt2(gpt2)] {
+        let mut training = DecoderTraining::initialise(&config.unwrap(), 1, &options()).unwrap();
+        let loss = case.step(&mut training, &team);
+        let weights = case.expected.weights.iter().zip(&case.targets);
+        let sum: f32 = weights.filter(|it| *it.1 != IGNORE).map(|it| it.0).sum();
+        // It knows nothing yet: every token is as likely as any other.
+        let even = f64::from(sum) * 300f64.ln();
+        assert!((loss - even).abs() < 0.01 * even, "{loss} is not {even}");
+        training
+            .forward(&team, case.batch(), Pass::Evaluate)
+            .unwrap();
+        let expect = training.log_probabilities(&team, &case.targets).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        training.save(folder.path()).unwrap();
+        assert_near(
+            &by_decoder(folder.path(), None, &case),
+            &expect,
+            GRADIENTS,
+            "saved",
+        );
+    }
+}
+
+#[test]
+fn what_can_not_be_trained_is_refused() {
+    let refused = |lora: Lora, options: TrainingOptions| {
+        let path = tiny("decoders").join("llama");
+        let error = DecoderTraining::open(&path, &Tuning::Lora(lora), &options).unwrap_err();
+        error.to_string().replace(&path.display().to_string(), ".")
+    };
+    let named = Lora {
+        targets: Targets::Named(vec!["c_attn".into()]),
+        ..Lora::default()
+    };
+    assert_eq!(
+        refused(named, options()),
+        "`./config.json` has no linear part called `c_attn`; it has `q_proj`, `k_proj`, \
+         `v_proj`, `o_proj`, `gate_proj`, `up_proj`, `down_proj`, `lm_head`"
+    );
+    let flat = Lora {
+        rank: 0,
+        ..Lora::default()
+    };
+    let expect = "`rank` is 0, expected a number from 1 to 65536";
+    assert_eq!(refused(flat, options()), expect);
+    let mut all = options();
+    all.dropout.residual = 1.0;
+    let expect = "`residual` is 1, expected a share from 0 to less than 1";
+    assert_eq!(refused(Lora::default(), all), expect);
+
+    let team = team();
+    let mut training = open("gpt2", &Tuning::Full, &options());
+    for (ids, lengths, expect) in [
+        (&[1, 2][..], &[1][..], "make 1, expected its 2 tokens"),
+        (&[1], &[1, 0], "no empty sequence"),
+        (
+            &[1; 51],
+            &[51],
+            "has 51 tokens, but memory is planned for 50",
+        ),
+        (&[1; 49], &[49], "a sequence has 49 tokens, but `"),
+        (&[61], &[1], "token 61 is not one of the 61"),
+    ] {
+        let batch = Sequences { ids, lengths };
+        let error = training.forward(&team, batch, Pass::Evaluate).unwrap_err();
+        assert!(error.to_string().contains(expect), "{error}");
+    }
+}
