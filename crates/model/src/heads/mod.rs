@@ -19,6 +19,9 @@ pub use reader::{Reader, ReaderOptions, Reading};
 pub use token_classifier::{Entity, TokenClassifier};
 
 pub(crate) use labels::Labels;
+pub(crate) use reader::SPAN;
+pub(crate) use sequence::SequenceNames;
+pub(crate) use token_classifier::TAGS;
 
 use std::num::NonZeroUsize;
 use std::path::Path;

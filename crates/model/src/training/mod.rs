@@ -10,6 +10,8 @@
 //! thread does what, so the same step always gives the same numbers.
 
 mod decoder;
+mod encoder;
+mod heads;
 mod linear;
 mod low_rank;
 mod parameters;
@@ -17,6 +19,8 @@ mod start;
 mod tuning;
 
 pub use decoder::DecoderTraining;
+pub use encoder::EncoderTraining;
+pub use heads::{HeadTargets, Task};
 pub use parameters::{Parameter, Parameters};
 pub use tensor::Precision;
 pub use tensor::training::IGNORE;

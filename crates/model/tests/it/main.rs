@@ -7,6 +7,7 @@ mod cross_encoder;
 mod damage;
 mod decoder;
 mod embedder;
+mod encoder_training;
 mod generator;
 mod gguf_encoder;
 mod heads;
