@@ -147,3 +147,81 @@ impl Update<'_> {
         }
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::sample::{assert_near, numbers};
+    use crate::training::check::{team, wide};
+
+    // As in `make_adamw.py`.
+    pub(crate) const COUNT: usize = 520;
+    pub(crate) const STEPS: u64 = 10;
+    pub(crate) const SETTINGS: AdamW = AdamW {
+        learning_rate: 1e-2,
+        betas: (0.9, 0.99),
+        epsilon: 1e-8,
+        weight_decay: 0.1,
+        step: 0,
+    };
+
+    pub(crate) fn gradients(step: u64) -> Vec<f32> {
+        let size = |at: usize| [1.0, 1e-3, 30.0][at / 256];
+        numbers(step, COUNT)
+            .iter()
+            .enumerate()
+            .map(|(at, x)| x * size(at))
+            .collect()
+    }
+
+    pub(crate) fn made(bytes: &[u8]) -> Vec<f32> {
+        bytes
+            .chunks_exact(4)
+            .map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap()))
+            .collect()
+    }
+
+    fn run(kernels: &Kernels, threads: usize, gradient_scale: f32) -> Vec<f32> {
+        let (mut first, mut second) = (vec![0.0; COUNT], vec![0.0; COUNT]);
+        let mut parameters = numbers(0, COUNT);
+        for step in 1..=STEPS {
+            let step = AdamW { step, ..SETTINGS };
+            let gradients: Vec<f32> = gradients(step.step)
+                .iter()
+                .map(|x| x / gradient_scale)
+                .collect();
+            kernels.adamw(
+                &team(threads),
+                &step,
+                gradient_scale,
+                &gradients,
+                &mut first,
+                &mut second,
+                &mut parameters,
+            );
+        }
+        parameters
+    }
+
+    /// See `make_adamw.py`.
+    #[test]
+    fn ten_steps_are_the_references() {
+        let expect = made(include_bytes!("../../tests/data/adamw.f32"));
+        for version in Kernels::available() {
+            assert_near(&run(version, 2, 1.0), &wide(&expect), 1e-6, version.name);
+        }
+    }
+
+    #[test]
+    fn every_processor_and_team_take_the_same_step() {
+        let expect = run(Kernels::available()[0], 1, 1.0);
+        for version in Kernels::available() {
+            assert_eq!(run(version, 3, 1.0), expect, "{}", version.name);
+        }
+    }
+
+    #[test]
+    fn the_gradient_is_scaled_first() {
+        assert_eq!(run(Kernels::best(), 1, 0.25), run(Kernels::best(), 1, 1.0));
+    }
+}

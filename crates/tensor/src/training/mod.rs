@@ -67,6 +67,7 @@ pub(crate) enum Loop<'a> {
     Widen(flat::Widen<'a>),
     Narrow(flat::Narrow<'a>),
     AdamW(adamw::Update<'a>),
+    AdamWIn8Bits(eight_bit::Update<'a>),
 }
 
 /// # Safety
@@ -91,6 +92,7 @@ pub(crate) unsafe fn run<L: Lanes>(work: Loop<'_>) {
             Loop::Widen(work) => work.run(),
             Loop::Narrow(work) => work.run(),
             Loop::AdamW(work) => work.run(),
+            Loop::AdamWIn8Bits(work) => work.run(),
         }
     }
 }
