@@ -8,6 +8,7 @@
 
 pub mod ask;
 pub mod config;
+pub mod data;
 pub mod demo;
 pub mod distill;
 mod error;
