@@ -41,7 +41,7 @@ pub enum Error {
     #[error("the model cannot be opened")]
     Model(#[from] model::ModelError),
     /// A LoRA adapter cannot be opened.
-    #[error("the adapter `{}` cannot be opened", folder.display())]
+    #[error("the adapter cannot be opened")]
     Adapter {
         /// Where it is.
         folder: PathBuf,

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::time::Instant;
 
 use model::generator::Generator;
 use remote::{Chat, ChatReply, ChatSettings};
@@ -116,16 +117,20 @@ fn ask(
             .iter()
             .map(|it| (it.role.as_str(), it.content.as_str()))
             .collect(),
-        Input::Text(text) => vec![("user", text)],
+        Input::Text(text) | Input::Raw(text) => vec![("user", text)],
         Input::Tokens(_) => return Err(server_cannot("a prompt of tokens")),
     };
-    let mut enough = false;
+    let (mut enough, begun, mut first_after) = (false, Instant::now(), None);
     let reply = chat.chat(&messages, &settings, &mut |text| {
+        first_after.get_or_insert_with(|| begun.elapsed());
         let flow = sink(text);
         enough = flow.is_break();
         flow
     })?;
-    Ok(written(reply, enough))
+    Ok(Written {
+        first_after,
+        ..written(reply, enough)
+    })
 }
 
 /// Returns what a server is told. What it cannot be told is an error: left out in silence,
@@ -174,6 +179,7 @@ fn written(reply: ChatReply, enough: bool) -> Written {
         completion_tokens: reply.completion_tokens.unwrap_or(0) as usize,
         reused_tokens: 0,
         likelihoods: Vec::new(),
+        first_after: None,
     }
 }
 

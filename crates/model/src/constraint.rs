@@ -120,20 +120,36 @@ impl Grammars {
             Constraint::JsonSchema(schema) => TopLevelGrammar::from_json_schema(prepared(schema)?),
             Constraint::Regex(pattern) => TopLevelGrammar::from_regex(whole(pattern)),
         };
-        let parser = self.factory.create_parser(grammar).map_err(|error| {
-            let source = error.into();
-            match constraint {
-                Constraint::JsonSchema(_) => ConstraintError::Schema { source },
+        let parser = self
+            .factory
+            .create_parser(grammar)
+            .map_err(|error| match constraint {
+                Constraint::JsonSchema(_) => ConstraintError::Schema {
+                    source: error.into(),
+                },
                 Constraint::Regex(pattern) => ConstraintError::Regex {
                     pattern: pattern.clone(),
-                    source,
+                    source: match syntax_error(&error.to_string()) {
+                        Some(reason) => reason.into(),
+                        None => error.into(),
+                    },
                 },
-            }
-        })?;
+            })?;
         Ok(Follower {
             matcher: Matcher::new(Ok(parser)),
         })
     }
+}
+
+/// Returns what is wrong with a regular expression, out of a report that also shows it and
+/// the grammar that it became.
+fn syntax_error(report: &str) -> Option<String> {
+    let (_, error) = report.split_once("regex parse error")?;
+    let reason = error.lines().find_map(|line| {
+        let line = line.trim_start();
+        line.strip_prefix("error: ")
+    });
+    reason.map(str::to_owned)
 }
 
 /// Returns the schema with what we want of its white space, unless it says so itself.
@@ -521,7 +537,10 @@ mod tests {
         );
         check(
             Constraint::Regex("a(".into()),
-            &["the regular expression `a(` cannot be followed"],
+            &[
+                "the regular expression `a(` cannot be followed",
+                "unclosed group",
+            ],
         );
         check(Constraint::Regex("a(?=b)".into()), &["a(?=b)", "look"]);
     }

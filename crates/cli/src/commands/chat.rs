@@ -72,6 +72,7 @@ pub(crate) fn run(
             adapters,
             ..request
         },
+        most: arguments.text.max_tokens(),
         system: arguments.system.clone(),
         turns: Vec::new(),
         typed,
@@ -84,6 +85,8 @@ struct Chat {
     writer: Writer,
     /// What every turn asks for.
     request: Request,
+    /// The most tokens of a reply.
+    most: usize,
     system: Option<String>,
     turns: Vec<Message>,
     /// Whether somebody sits at the keyboard.
@@ -183,14 +186,15 @@ impl Chat {
             ..self.request.clone()
         };
         let started = Instant::now();
-        let mut first = None;
-        let mut failure = None;
+        let (mut failure, mut shown_to_end) = (None, true);
         let mut results = self.writer.write(&[request], &mut |_, piece| {
-            first.get_or_insert_with(|| started.elapsed());
-            let shown = ui.out().write_all(printable(piece).as_bytes());
-            if let Err(error) = shown.and_then(|()| ui.finish()) {
-                failure = Some(error);
-                return ControlFlow::Break(());
+            if !piece.is_empty() {
+                shown_to_end = piece.ends_with('\n');
+                let shown = ui.out().write_all(printable(piece).as_bytes());
+                if let Err(error) = shown.and_then(|()| ui.finish()) {
+                    failure = Some(error);
+                    return ControlFlow::Break(());
+                }
             }
             if interrupt::take() {
                 return ControlFlow::Break(());
@@ -200,7 +204,12 @@ impl Chat {
         if let Some(error) = failure {
             return Err(error.into());
         }
-        let written = match results.remove(0) {
+        let result = results.remove(0);
+        if !shown_to_end {
+            writeln!(ui.out())?;
+            ui.finish()?;
+        }
+        let written = match result {
             Ok(written) => written,
             // Too long a conversation is no reason to end it.
             Err(error) if self.typed => {
@@ -210,14 +219,14 @@ impl Chat {
             }
             Err(error) => return Err(error.into()),
         };
-        if !written.text.ends_with('\n') {
+        if written.text.is_empty() {
             writeln!(ui.out())?;
             ui.finish()?;
         }
         if written.finish == Finish::Sink {
             ui.note(format_args!("Stopped."));
         }
-        note_written(ui, &written, first, started.elapsed());
+        note_written(ui, &written, self.most, started.elapsed());
         self.turns.push(Message::user(text));
         self.turns.push(Message::assistant(written.text));
         Ok(())

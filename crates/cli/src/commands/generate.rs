@@ -36,7 +36,8 @@ pub(crate) struct Arguments {
     #[arg(long, conflicts_with = "words")]
     lines: bool,
 
-    /// Goes on with the prompt as it is, without the model's chat template.
+    /// Goes on with the prompt as it is, without the model's chat template. Names of
+    /// special tokens in it become them, as nowhere else.
     #[arg(long)]
     raw: bool,
 
@@ -79,7 +80,6 @@ pub(crate) fn run(
         ..arguments.text.request(&arguments.sampling)?
     };
     let prompts = arguments.prompts()?;
-    let started = Instant::now();
     let (writer, adapters) = arguments
         .writer
         .open(project, GeneratorOptions::default())?;
@@ -100,11 +100,11 @@ pub(crate) fn run(
     interrupt::listen();
     // Several texts come all at once, so they are shown when they are whole.
     let streams = requests.len() == 1 && !arguments.json;
-    let mut first = None;
-    let mut failure = None;
+    let (mut failure, mut shown_to_end) = (None, true);
+    let started = Instant::now();
     let results = writer.write(&requests, &mut |_, piece| {
-        first.get_or_insert_with(|| started.elapsed());
-        if streams {
+        if streams && !piece.is_empty() {
+            shown_to_end = piece.ends_with('\n');
             let shown = ui.out().write_all(printable(piece).as_bytes());
             if let Err(error) = shown.and_then(|()| ui.finish()) {
                 failure = Some(error);
@@ -127,7 +127,8 @@ pub(crate) fn run(
                     ui.json_line(&written_json(index, &written, arguments.logprobs.is_some()))?;
                 } else {
                     show(ui, &written, streams, index)?;
-                    note_written(ui, &written, first.filter(|_| streams), started.elapsed());
+                    let most = arguments.text.max_tokens();
+                    note_written(ui, &written, most, started.elapsed());
                 }
             }
             // The others are still shown.
@@ -135,7 +136,13 @@ pub(crate) fn run(
                 ui.json_line(&json!({"index": index, "error": causes(&error)}))?;
                 failed = Some(error);
             }
-            Err(error) => failed = Some(error),
+            Err(error) => {
+                if !shown_to_end {
+                    writeln!(ui.out())?;
+                    ui.finish()?;
+                }
+                failed = Some(error);
+            }
         }
     }
     if interrupt::asked() {
@@ -191,6 +198,9 @@ impl Arguments {
     }
 
     fn input(&self, prompt: String, converses: bool) -> Input {
+        if self.raw {
+            return Input::Raw(prompt);
+        }
         if !converses {
             return Input::Text(prompt);
         }

@@ -2,7 +2,7 @@
 //! tokens are chosen, and where a text ends.
 
 use std::env;
-use std::io::Read as _;
+use std::io::{IsTerminal as _, Read as _};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -49,7 +49,12 @@ pub(crate) struct WriterArguments {
 #[command(next_help_heading = "Choosing tokens")]
 pub(crate) struct SamplingArguments {
     /// 0 always takes the likeliest token; more draws, the higher the freer.
-    #[arg(long, value_name = "NUMBER", default_value = "0")]
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "NUMBER",
+        default_value = "0"
+    )]
     temperature: f32,
 
     /// Draws from the so many likeliest tokens.
@@ -57,15 +62,20 @@ pub(crate) struct SamplingArguments {
     top_k: Option<usize>,
 
     /// Draws from the likeliest tokens that together have this probability.
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, allow_negative_numbers = true, value_name = "SHARE")]
     top_p: Option<f32>,
 
     /// Draws from tokens at least so likely, beside the likeliest.
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, allow_negative_numbers = true, value_name = "SHARE")]
     min_p: Option<f32>,
 
     /// Makes tokens less likely that were there before: 1 does nothing, 1.2 much.
-    #[arg(long, value_name = "NUMBER", default_value = "1")]
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "NUMBER",
+        default_value = "1"
+    )]
     repetition_penalty: f32,
 
     /// Draws the same again with the same number.
@@ -139,7 +149,8 @@ impl WriterArguments {
             })
         ) || matches!(
             &error,
-            groundtune::Error::Model(M::Gguf { what, .. }) if what.contains("tokenizer.ggml")
+            groundtune::Error::Model(M::Gguf { what, .. } | M::Vocabulary { what, .. })
+                if what.contains("tokenizer.ggml")
         );
         let error = CommandError::from(error);
         if vocabulary && self.tokenizer.is_none() {
@@ -205,6 +216,11 @@ impl TextArguments {
         })
     }
 
+    /// Returns the most tokens to write.
+    pub(crate) fn max_tokens(&self) -> usize {
+        self.max_tokens
+    }
+
     /// Returns what the text must be, if it must be something.
     fn constraint(&self) -> Result<Option<Constraint>, CommandError> {
         if let Some(pattern) = &self.regex {
@@ -229,9 +245,18 @@ pub(crate) fn read_text(path: &Path) -> Result<String, CommandError> {
     text_of(file, &format!("`{}`", path.display()))
 }
 
-/// Reads all of stdin.
+/// Reads all of stdin: what is piped in.
 pub(crate) fn read_stdin() -> Result<String, CommandError> {
-    text_of(std::io::stdin().lock(), "stdin")
+    let nothing = "there is no prompt: give it as an argument, with `--file`, or pipe it in";
+    let stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        return Err(CommandError::usage(nothing));
+    }
+    let text = text_of(stdin.lock(), "stdin")?;
+    if text.is_empty() {
+        return Err(CommandError::usage(nothing));
+    }
+    Ok(text)
 }
 
 fn text_of(from: impl std::io::Read, name: &str) -> Result<String, CommandError> {
@@ -256,14 +281,20 @@ pub(crate) fn completion_tokens(written: &Written) -> Option<usize> {
     told.then_some(written.completion_tokens)
 }
 
-/// Says how a text came about: on stderr, if more words were asked for.
-pub(crate) fn note_written(ui: &Ui, written: &Written, first: Option<Duration>, all: Duration) {
+/// Says how a text came about, in `all`: on stderr, if more words were asked for. At most
+/// `most` tokens were wanted of it.
+pub(crate) fn note_written(ui: &Ui, written: &Written, most: usize, all: Duration) {
+    let wrote = completion_tokens(written);
     if written.finish == Finish::Length {
-        ui.note(format_args!(
-            "The text was cut{}; `--max-tokens` allows more, as far as the model's context reaches.",
-            completion_tokens(written)
-                .map_or_else(String::new, |it| format!(" after {}", count(it, "token"))),
-        ));
+        let cut = wrote.map_or_else(String::new, |it| format!(" after {}", count(it, "token")));
+        match wrote {
+            Some(tokens) if tokens < most => ui.note(format_args!(
+                "The text was cut{cut}: the model reads no more at once, with the prompt."
+            )),
+            _ => ui.note(format_args!(
+                "The text was cut{cut}; `--max-tokens` allows more."
+            )),
+        }
     }
     if !ui.verbose() {
         return;
@@ -272,9 +303,9 @@ pub(crate) fn note_written(ui: &Ui, written: &Written, first: Option<Duration>, 
         0 => String::new(),
         some => format!(" ({some} of them known)"),
     };
-    let speed = first.map_or_else(String::new, |first| {
+    let speed = written.first_after.map_or_else(String::new, |first| {
         let rest = (all - first.min(all)).as_secs_f64();
-        let speed = match completion_tokens(written) {
+        let speed = match wrote {
             Some(tokens @ 2..) => {
                 let rate = (tokens - 1) as f64 / rest.max(1e-9);
                 format!(", then {rate:.0} tokens/s")
@@ -288,8 +319,7 @@ pub(crate) fn note_written(ui: &Ui, written: &Written, first: Option<Duration>, 
         0 => String::new(),
         some => format!("{} read{reused}, ", count(some, "token")),
     };
-    let wrote =
-        completion_tokens(written).map_or_else(|| "the text".to_owned(), |it| count(it, "token"));
+    let wrote = wrote.map_or_else(|| "the text".to_owned(), |it| count(it, "token"));
     ui.note(format_args!(
         "{read}{wrote} written in {}{speed}; ended by `{}`",
         elapsed(all),

@@ -3,6 +3,9 @@
 use std::io::Write as _;
 use std::process::Stdio;
 
+use serde_json::{Value, json};
+
+use crate::server::{Answer, Server};
 use crate::support::{Folder, assert_screen};
 
 const EMBEDDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../model/tests/data/bert");
@@ -132,6 +135,52 @@ fn what_is_missing_is_said() {
     assert_screen!(folder.screen(&["embed", "--file", "nothing.txt", "--model", EMBEDDER]), @r"
     -- stderr --
     error: `nothing.txt` could not be read: No such file or directory (os error 2)
+    -- exit 1 --
+    ");
+}
+
+#[test]
+fn models_of_servers_help_without_a_project() {
+    let server = Server::start(|request, _| {
+        let body = request.json();
+        Some(match &*request.path {
+            "/v1/embeddings" => {
+                let count = body["input"].as_array()?.len();
+                let data: Vec<Value> = (0..count)
+                    .map(|index| json!({ "index": index, "embedding": [3.0, 0.0, 4.0] }))
+                    .collect();
+                Answer::json(&json!({ "data": data }))
+            }
+            "/v1/rerank" => {
+                let last = body["documents"].as_array()?.len() - 1;
+                let results: Vec<Value> = (0..=last)
+                    .map(|index| {
+                        let score = if index == last { 0.75 } else { 0.25 };
+                        json!({ "index": index, "relevance_score": score })
+                    })
+                    .collect();
+                Answer::json(&json!({ "results": results }))
+            }
+            _ => return None,
+        })
+    });
+    let (folder, model) = (Folder::empty(), format!("{}/v1#tiny", server.url));
+    let embedded = folder.json_lines(&["embed", "--json", "--model", &model, "a", "b"]);
+    assert_eq!(embedded.len(), 2);
+    let numbers: Vec<f64> = serde_json::from_value(embedded[1]["embedding"].clone()).unwrap();
+    assert!((numbers[0] - 0.6).abs() < 1e-6 && (numbers[2] - 0.8).abs() < 1e-6);
+    let ranked = folder.json_lines(&["rerank", "q", "--json", "--model", &model, "a", "b"]);
+    assert_eq!(
+        (&ranked[0]["index"], &ranked[0]["score"]),
+        (&json!(1), &json!(0.75))
+    );
+    let nobody = "http://localhost:1/v1#tiny";
+    let shown = folder.screen(&["embed", "x", "--model", nobody, "--int8"]);
+    assert_screen!(shown, @r"
+    -- stderr --
+    error: `http://localhost:1/v1#tiny` cannot multiply in 8 bits: only a transformer on this machine can
+
+    hint: leave out `--int8` or `embedder_precision`, or name a model's folder
     -- exit 1 --
     ");
 }

@@ -1,8 +1,10 @@
 //! The program as its users meet it: real folders, the real binary, whole screens.
 
 mod ask;
+mod chat;
 mod demo;
 mod embed;
+mod generate;
 mod ingest;
 mod init;
 mod kill;

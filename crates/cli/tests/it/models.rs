@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::server::{Answer, Server};
-use crate::support::{Folder, assert_screen, handbook};
+use crate::support::{Folder, assert_screen, handbook, without_ports};
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 const CONFIG: &str = r#"{"model_type":"bert","vocab_size":30,"max_position_embeddings":64,"architectures":["BertModel"]}"#;
@@ -216,7 +216,7 @@ fn models_on_servers_embed_and_rerank() {
 }
 
 /// A server that writes `text`, a few letters at a time.
-fn writer(text: &str) -> Server {
+pub(crate) fn writer(text: &str) -> Server {
     let letters: Vec<char> = text.chars().collect();
     let pieces: Vec<String> = letters
         .chunks(5)
@@ -255,13 +255,7 @@ const WRITTEN: &str = "Postage is free from every state but Alaska [1], where it
 fn ask(folder: &Folder, arguments: &[&str]) -> String {
     let mut all = vec!["ask", QUESTION, "--top-k", "1"];
     all.extend(arguments);
-    let shown = folder.screen_with(&all, &[("TINY_KEY", "sk-secret")]);
-    // The port is another each time.
-    let mut parts = shown.split("127.0.0.1:");
-    let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |shown, part| {
-        shown + "localhost" + part.trim_start_matches(|c: char| c.is_ascii_digit())
-    })
+    without_ports(&folder.screen_with(&all, &[("TINY_KEY", "sk-secret")]))
 }
 
 #[test]

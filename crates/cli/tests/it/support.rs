@@ -1,9 +1,13 @@
 //! A folder of one's own and the real program, run in it.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
+
+/// The folder of the tiny models.
+pub(crate) const MODELS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../model/tests/data");
 
 /// A folder that is gone when the test ends.
 pub(crate) struct Folder {
@@ -88,17 +92,7 @@ impl Folder {
             .envs(variables.iter().copied())
             .output()
             .expect("the program was built for this test");
-        let mut screen = self.masked(&output.stdout);
-        if !output.stderr.is_empty() {
-            screen.push_str("-- stderr --\n");
-            screen.push_str(&self.masked(&output.stderr));
-        }
-        match output.status.code() {
-            Some(0) => {}
-            Some(code) => screen.push_str(&format!("-- exit {code} --\n")),
-            None => screen.push_str("-- ended by a signal --\n"),
-        }
-        screen
+        self.shown(&output)
     }
 
     /// Runs it, checks that it succeeded, and returns its stdout as JSON.
@@ -127,10 +121,42 @@ impl Folder {
             .collect()
     }
 
+    /// Runs it with `input` piped in, and returns the whole screen.
+    pub(crate) fn piped(&self, arguments: &[&str], input: &str) -> String {
+        let mut child = self
+            .command(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program was built for this test");
+        let mut stdin = child.stdin.take().expect("it is a pipe");
+        // A program that does not read all of it closes the pipe.
+        let _ = stdin.write_all(input.as_bytes());
+        drop(stdin);
+        let output = child.wait_with_output().expect("it ends by itself");
+        self.shown(&output)
+    }
+
+    fn shown(&self, output: &Output) -> String {
+        let mut screen = self.masked(&output.stdout);
+        if !output.stderr.is_empty() {
+            screen.push_str("-- stderr --\n");
+            screen.push_str(&self.masked(&output.stderr));
+        }
+        match output.status.code() {
+            Some(0) => {}
+            Some(code) => screen.push_str(&format!("-- exit {code} --\n")),
+            None => screen.push_str("-- ended by a signal --\n"),
+        }
+        screen
+    }
+
     fn masked(&self, bytes: &[u8]) -> String {
         String::from_utf8_lossy(bytes)
             .replace(&*self.path.to_string_lossy(), "[FOLDER]")
             .replace(env!("CARGO_BIN_EXE_groundtune"), "[GROUNDTUNE]")
+            .replace(MODELS, "[MODELS]")
     }
 }
 
@@ -164,6 +190,15 @@ pub(crate) fn handbook() -> Folder {
             ),
         ],
     )
+}
+
+/// Leaves the port out of a server's address, which is another each time.
+pub(crate) fn without_ports(shown: &str) -> String {
+    let mut parts = shown.split("127.0.0.1:");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |shown, part| {
+        shown + "localhost" + part.trim_start_matches(|c: char| c.is_ascii_digit())
+    })
 }
 
 /// Compares a whole screen, but for times, sizes and what follows from how documents

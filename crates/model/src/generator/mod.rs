@@ -3,8 +3,9 @@
 //! A [`Request`] says what a text follows, how its tokens are chosen, where it ends and
 //! what it must be. `session` puts those that are written at a time into one forward
 //! pass after another; `sequence` is one of them; `prefixes` keeps what was read for
-//! requests that begin alike. What is written does not depend on the company.
+//! requests that begin alike; `conversation` puts what was said into the model's words. What is written does not depend on the company.
 
+mod conversation;
 mod engine;
 mod loaded;
 mod prefixes;
@@ -16,10 +17,10 @@ use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use contract::promise::Completion;
 use contract::{Generate, PromiseError, Prompt, Tokens};
-use serde_json::json;
 
 use crate::ModelError;
 use crate::constraint::{Constraint, ConstraintError, Follower, Grammars};
@@ -147,9 +148,9 @@ impl Generator {
         &self.tokenizer
     }
 
-    /// Writes a text for each of `requests`, several at a time. Each piece is given to
-    /// `sink`, with the number of its request, as soon as it is sure; a sink that breaks
-    /// ends that text.
+    /// Writes a text for each of `requests`, several at a time. With each token, the text
+    /// that is sure by then is given to `sink`, with the number of its request; it may be
+    /// empty. A sink that breaks ends that text.
     ///
     /// A request that cannot be answered has its error among the results; the others are
     /// answered.
@@ -252,6 +253,8 @@ impl Generator {
             text: String::new(),
             likeliest: request.likeliest,
             likelihoods: Vec::new(),
+            begun: Instant::now(),
+            first_after: None,
             tokens,
         })
     }
@@ -260,17 +263,9 @@ impl Generator {
     fn tokens(&self, input: &Input) -> Result<Vec<u32>, GenerateError> {
         let mut tokens = match input {
             Input::Tokens(tokens) => tokens.clone(),
-            Input::Text(text) => self.tokenizer.encode(text, Special::Add)?,
-            Input::Messages(messages) => {
-                let template = self.tokenizer.chat_template();
-                let template = template.ok_or(GenerateError::NoTemplate)?;
-                let messages: Vec<_> = messages
-                    .iter()
-                    .map(|it| json!({"role": it.role, "content": it.content}))
-                    .collect();
-                let text = template.render(&messages, None, true)?;
-                self.tokenizer.encode(&text, Special::Read)?
-            }
+            Input::Text(text) => self.tokenizer.encode(text, Special::Surround)?,
+            Input::Raw(text) => self.tokenizer.encode(text, Special::Add)?,
+            Input::Messages(messages) => conversation::tokens(&self.tokenizer, messages)?,
         };
         if tokens.is_empty() {
             tokens.push(self.tokenizer.begin().ok_or(GenerateError::Empty)?);

@@ -1,5 +1,7 @@
 //! What is asked of a generator, what it answers, and why it may not.
 
+use std::time::Duration;
+
 use thiserror::Error;
 
 use crate::sampling::{Likelihood, Sampling, SamplingError};
@@ -27,9 +29,13 @@ pub struct Request {
 /// What a text follows.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
-    /// A text that the model goes on with, as it is.
+    /// A text that the model goes on with. Names of special tokens in it are text.
     Text(String),
-    /// A conversation, put into the words of the model's own chat template.
+    /// A text in which names of special tokens become them: for whoever writes a model's
+    /// marks by hand.
+    Raw(String),
+    /// A conversation, put into the words of the model's own chat template. Names of
+    /// special tokens in what somebody says are text.
     Messages(Vec<Message>),
     /// Tokens, as they are.
     Tokens(Vec<u32>),
@@ -92,6 +98,9 @@ pub struct Written {
     pub reused_tokens: usize,
     /// How likely each token was, if that was asked.
     pub likelihoods: Vec<Likelihood>,
+    /// How long it took from the request to the first token, if there is one and its time
+    /// is known.
+    pub first_after: Option<Duration>,
 }
 
 /// Why a text ends.

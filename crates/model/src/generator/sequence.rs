@@ -1,6 +1,7 @@
 //! One text while it is written: the tokens so far, and how the next one is chosen.
 
 use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
 
 use super::engine::Engine;
 use super::request::{Finish, GenerateError, Written};
@@ -31,6 +32,10 @@ pub(super) struct Sequence<E: Engine> {
     /// How many others to tell of beside each token.
     pub(super) likeliest: Option<usize>,
     pub(super) likelihoods: Vec<Likelihood>,
+    /// When it was asked for.
+    pub(super) begun: Instant,
+    /// How long its first token took from then on.
+    pub(super) first_after: Option<Duration>,
 }
 
 /// Memory of a choice, used by all sequences in turn.
@@ -40,7 +45,8 @@ pub(super) struct Scratch {
     softmax: LogSoftmax,
 }
 
-/// Takes a piece of text and says whether more is wanted.
+/// Takes a piece of text, which is empty where a token makes none sure, and says whether
+/// more is wanted.
 pub(super) type Sink<'a> = dyn FnMut(usize, &str) -> ControlFlow<()> + 'a;
 
 impl<E: Engine> Sequence<E> {
@@ -128,6 +134,7 @@ impl<E: Engine> Sequence<E> {
         sink: &mut Sink<'_>,
     ) -> Result<Option<Finish>, GenerateError> {
         self.tokens.push(token);
+        self.first_after.get_or_insert_with(|| self.begun.elapsed());
         self.sampler.see(&[token]);
         let piece = engine.push(&mut self.stream, token)?;
         let full = self.tokens.len() >= self.longest;
@@ -145,9 +152,6 @@ impl<E: Engine> Sequence<E> {
     }
 
     fn show(&mut self, text: &str, sink: &mut Sink<'_>) -> ControlFlow<()> {
-        if text.is_empty() {
-            return ControlFlow::Continue(());
-        }
         self.text.push_str(text);
         sink(self.request, text)
     }
@@ -173,6 +177,7 @@ impl<E: Engine> Sequence<E> {
             completion_tokens: self.tokens.len() - self.prompt,
             reused_tokens: self.reused,
             likelihoods: std::mem::take(&mut self.likelihoods),
+            first_after: self.first_after,
         }
     }
 }

@@ -375,6 +375,8 @@ mod tests {
                 text: String::new(),
                 likeliest: None,
                 likelihoods: Vec::new(),
+                begun: std::time::Instant::now(),
+                first_after: None,
             }
         }
     }
@@ -411,8 +413,10 @@ mod tests {
                 ControlFlow::Continue(())
             },
         );
-        let written = results.remove(&0).unwrap().unwrap();
+        let mut written = results.remove(&0).unwrap().unwrap();
         assert_eq!(shown, written.text);
+        assert_eq!(written.first_after.is_some(), !written.tokens.is_empty());
+        written.first_after = None;
         written
     }
 
@@ -469,7 +473,7 @@ mod tests {
             for ((at, result), asked) in results.into_iter().zip(&all) {
                 let mut written = result.unwrap();
                 prop_assert_eq!(&shown[at], &written.text);
-                written.reused_tokens = 0;
+                (written.reused_tokens, written.first_after) = (0, None);
                 prop_assert_eq!(written, alone(asked));
             }
             prop_assert!(engine.passes.iter().all(|count| *count <= places));

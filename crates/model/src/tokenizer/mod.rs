@@ -14,6 +14,7 @@ mod gpt2;
 pub(crate) mod json;
 mod llama2c;
 mod pipeline;
+mod quoted;
 mod scored;
 mod sentencepiece;
 mod split;
@@ -29,8 +30,10 @@ use crate::ModelError;
 use crate::chat_template::ChatTemplate;
 
 use pipeline::Pipeline;
+use quoted::Name;
 use scored::{Kind, Scored};
 
+pub(crate) use quoted::places;
 pub use stream::TokenStream;
 pub use train::{Vocabulary, VocabularyRecipe};
 
@@ -45,6 +48,9 @@ pub enum Special {
     Read,
     /// Their names are text like any other: for what strangers wrote.
     Ignore,
+    /// The same, but those that the model wants around a text are added: for what
+    /// strangers wrote and the model goes on with.
+    Surround,
 }
 
 /// A vocabulary with all that it takes to encode and decode.
@@ -56,7 +62,8 @@ pub struct TextTokenizer {
     special: Vec<(String, u32)>,
     begin: Option<u32>,
     end: Option<u32>,
-    /// What [`Special::Add`] puts around a text, where the engine does not.
+    /// What [`Special::Add`] and [`Special::Surround`] put around a text, where the engine
+    /// does not.
     adds: Adds,
     /// Tokens that end what a model writes.
     ends: Vec<u32>,
@@ -180,6 +187,57 @@ impl TextTokenizer {
         &self.path
     }
 
+    /// Returns the tokens of a text that a chat template made, in which names of special
+    /// tokens become them, but for those that go across one of `quotes`: places in bytes,
+    /// in rising order, at which the template only says what somebody said.
+    ///
+    /// # Errors
+    /// If the tokenizer refuses the text.
+    pub fn encode_quoted(&self, text: &str, quotes: &[usize]) -> Result<Vec<u32>, ModelError> {
+        if quotes.is_empty() {
+            return self.encode(text, Special::Read);
+        }
+        let (vocabulary, shape) = match &self.engine {
+            Engine::Pipeline(pipeline) => {
+                return pipeline.encode_quoted(&self.path, text, quotes);
+            }
+            Engine::Scored { vocabulary, text } => (vocabulary, text),
+        };
+        let names: Vec<Name<'_>> = self
+            .special
+            .iter()
+            .map(|(name, id)| Name {
+                name,
+                id: *id,
+                takes_before: false,
+                takes_behind: false,
+            })
+            .collect();
+        let mut ids = Vec::new();
+        for stretch in quoted::stretches(text, &names, quotes) {
+            match stretch.id {
+                Some(id) => ids.push(id),
+                None => self.encode_part(vocabulary, shape, &text[stretch.bytes], &mut ids)?,
+            }
+        }
+        Ok(ids)
+    }
+
+    /// Adds the tokens of a text without special ones.
+    fn encode_part(
+        &self,
+        vocabulary: &Scored,
+        shape: &Text,
+        part: &str,
+        ids: &mut Vec<u32>,
+    ) -> Result<(), ModelError> {
+        match shape {
+            Text::Spaced(spacing) => vocabulary.encode(&spacing.apply(part), ids),
+            Text::Words(pattern) => tiktoken::encode(&self.path, vocabulary, pattern, part, ids)?,
+        }
+        Ok(())
+    }
+
     /// Returns the tokens of `text`.
     ///
     /// # Errors
@@ -197,21 +255,14 @@ impl TextTokenizer {
         let mut rest = text;
         while !rest.is_empty() {
             let found = match special {
-                Special::Ignore => None,
+                Special::Ignore | Special::Surround => None,
                 Special::Add | Special::Read => self.first_special(rest),
             };
             let (before, name_length) = match found {
                 Some((at, name, _)) => (&rest[..at], name.len()),
                 None => (rest, 0),
             };
-            match shape {
-                Text::Spaced(spacing) => {
-                    vocabulary.encode(&spacing.apply(before), &mut ids);
-                }
-                Text::Words(pattern) => {
-                    tiktoken::encode(&self.path, vocabulary, pattern, before, &mut ids)?;
-                }
-            }
+            self.encode_part(vocabulary, shape, before, &mut ids)?;
             ids.extend(found.map(|(.., id)| id));
             rest = &rest[before.len() + name_length..];
         }
@@ -220,7 +271,7 @@ impl TextTokenizer {
     }
 
     fn surround(&self, ids: &mut Vec<u32>, special: Special) {
-        if special == Special::Add {
+        if matches!(special, Special::Add | Special::Surround) {
             if let Some(begin) = self.begin.filter(|_| self.adds.begin) {
                 ids.insert(0, begin);
             }

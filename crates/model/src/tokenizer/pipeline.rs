@@ -3,14 +3,16 @@
 use std::path::Path;
 
 use serde_json::Value;
+use tokenizers::normalizer::Range;
 use tokenizers::utils::SysRegex;
 use tokenizers::{
-    AddedVocabulary, Model as _, ModelWrapper, OffsetReferential, OffsetType, PreTokenizer as _,
-    SplitDelimiterBehavior, Tokenizer,
+    AddedVocabulary, Model as _, ModelWrapper, Normalizer as _, OffsetReferential, OffsetType,
+    PreTokenizedString, PreTokenizer as _, SplitDelimiterBehavior, Token, Tokenizer,
 };
 
 use crate::ModelError;
 
+use super::quoted::{self, Name};
 use super::{Special, json};
 
 /// A tokenizer of the `tokenizers` crate, and what it takes to decode one token alone.
@@ -74,14 +76,64 @@ impl Pipeline {
                 .tokenizer
                 .encode_fast(text, special == Special::Add)
                 .map(|encoding| encoding.get_ids().to_vec()),
-            Special::Ignore => self.encode_plain(text),
+            Special::Ignore => self.plain_words(text).map(ids_of),
+            Special::Surround => self.plain_words(text).and_then(|words| {
+                let text = words.into_encoding(None, 0, OffsetType::None)?;
+                let around = self.tokenizer.post_process(text, None, true)?;
+                Ok(around.get_ids().to_vec())
+            }),
         };
         ids.map_err(|source| failed(path, source))
     }
 
-    fn encode_plain(&self, text: &str) -> tokenizers::Result<Vec<u32>> {
+    /// See [`super::TextTokenizer::encode_quoted`].
+    pub(super) fn encode_quoted(
+        &self,
+        path: &Path,
+        text: &str,
+        quotes: &[usize],
+    ) -> Result<Vec<u32>, ModelError> {
+        let added = self.plain.get_added_tokens_decoder();
+        let names: Vec<Name<'_>> = added
+            .iter()
+            .map(|(id, token)| Name {
+                name: &token.content,
+                id: *id,
+                takes_before: token.lstrip,
+                takes_behind: token.rstrip,
+            })
+            .collect();
+        let cut = || {
+            let mut words = PreTokenizedString::from(text);
+            words.split(|_, whole| {
+                let stretches = quoted::stretches(text, &names, quotes);
+                Ok(stretches
+                    .into_iter()
+                    .filter_map(|it| {
+                        let length = it.bytes.len();
+                        let part = whole.slice(Range::Original(it.bytes))?;
+                        let name = part.get_original().to_owned();
+                        let token = it.id.map(|id| vec![Token::new(id, name, (0, length))]);
+                        Some((part, token))
+                    })
+                    .collect::<Vec<_>>())
+            })?;
+            if let Some(normalizer) = self.tokenizer.get_normalizer() {
+                words.normalize(|part| normalizer.normalize(part))?;
+            }
+            self.cut(words).map(ids_of)
+        };
+        cut().map_err(|source| failed(path, source))
+    }
+
+    /// Returns the words of `text`, with their tokens: no special ones.
+    fn plain_words(&self, text: &str) -> tokenizers::Result<PreTokenizedString> {
         let normalizer = self.tokenizer.get_normalizer();
-        let mut words = self.plain.extract_and_normalize(normalizer, text);
+        self.cut(self.plain.extract_and_normalize(normalizer, text))
+    }
+
+    /// Cuts what is text into words, and these into tokens.
+    fn cut(&self, mut words: PreTokenizedString) -> tokenizers::Result<PreTokenizedString> {
         if let Some(splitter) = self.tokenizer.get_pre_tokenizer() {
             splitter.pre_tokenize(&mut words)?;
         }
@@ -90,13 +142,7 @@ impl Pipeline {
                 .split(|_, word| word.split(parting, SplitDelimiterBehavior::MergedWithPrevious))?;
         }
         words.tokenize(|word| self.tokenizer.get_model().tokenize(word.get()))?;
-        Ok(words
-            .get_splits(OffsetReferential::Original, OffsetType::Byte)
-            .into_iter()
-            .filter_map(|(.., tokens)| tokens.as_ref())
-            .flatten()
-            .map(|token| token.id)
-            .collect())
+        Ok(words)
     }
 
     pub(super) fn decode(&self, path: &Path, ids: &[u32]) -> Result<String, ModelError> {
@@ -162,6 +208,16 @@ impl Pipeline {
         let ids = self.tokenizer.get_vocab(true);
         ids.into_values().max().map_or(0, |id| id as usize + 1)
     }
+}
+
+fn ids_of(words: PreTokenizedString) -> Vec<u32> {
+    words
+        .get_splits(OffsetReferential::Original, OffsetType::Byte)
+        .into_iter()
+        .filter_map(|(.., tokens)| tokens.as_ref())
+        .flatten()
+        .map(|token| token.id)
+        .collect()
 }
 
 pub(super) fn failed(path: &Path, source: tokenizers::Error) -> ModelError {

@@ -148,6 +148,48 @@ fn special_tokens_are_added_read_or_ignored() {
         assert_eq!(tokenizer.decode(&add).unwrap(), "the", "{file}");
         assert_eq!(tokenizer.decode(&ignore).unwrap(), "the</s>", "{file}");
         assert!(tokenizer.is_special(end) && !tokenizer.is_special(ignore[0]));
+        let surround = ids(Special::Surround);
+        assert_eq!(surround[0], begin, "{file}");
+        assert!(surround[1..].starts_with(&ignore), "{file}");
+    }
+}
+
+#[test]
+fn what_is_quoted_is_no_special_token() {
+    for file in ["tokenizer.json", "llama.gguf", "unigram.model", "bpe.model"] {
+        let tokenizer = open(file);
+        let end = tokenizer.id("</s>").unwrap();
+        let text = "the</s> cat</s>the</s>";
+        let ids = tokenizer.encode_quoted(text, &[4]).unwrap();
+        let ends = ids.iter().filter(|id| **id == end).count();
+        assert_eq!(ends, 2, "{file}");
+        // The other vocabularies have no pieces for its signs.
+        if ["tokenizer.json", "llama.gguf"].contains(&file) {
+            let text = tokenizer.decode(&ids).unwrap();
+            assert!(text.starts_with("the</s> cat"), "{file}: {text}");
+        }
+    }
+}
+
+#[test]
+fn a_place_that_quotes_nothing_changes_nothing() {
+    let texts = ["the cat", "the</s> cat</s><s> é\n", "</s>", " a  b ", ""];
+    for file in [
+        "tokenizer.json",
+        "llama.gguf",
+        "gpt2.gguf",
+        "unigram.model",
+        "bpe.model",
+        "bpe-rules.model",
+    ] {
+        let tokenizer = open(file);
+        for text in texts {
+            assert_eq!(
+                tokenizer.encode_quoted(text, &[0]).unwrap(),
+                tokenizer.encode(text, Special::Read).unwrap(),
+                "{file}: {text:?}"
+            );
+        }
     }
 }
 
