@@ -11,7 +11,7 @@ use std::arch::x86_64::*;
 use super::vnni;
 use crate::format::Format;
 use crate::stored::quantised::Blocks;
-use crate::stored::vector::{Tokens, Weights};
+use crate::stored::vector::{Tokens, Weights, ahead};
 
 pub(super) static BLOCKS: Blocks = Blocks {
     formats: &[
@@ -25,8 +25,6 @@ pub(super) static BLOCKS: Blocks = Blocks {
     add_rows,
 };
 
-/// Bytes that are fetched ahead.
-const AHEAD: usize = 2048;
 /// Numbers of a vector.
 const WIDE: usize = 32;
 /// Rows that are multiplied together.
@@ -110,6 +108,7 @@ unsafe fn add_rows(weights: &Weights, tokens: &Tokens) {
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")]
 unsafe fn rows<const R: usize>(at: *const u8, inputs: usize, laid_out: *const u8) -> [__m512; R] {
     let whole = inputs - inputs % WIDE;
+    let ahead = ahead(R, 2 * inputs);
     // SAFETY: as the caller promises; the mask keeps to the row.
     unsafe {
         let mut near = [_mm512_setzero_ps(); R];
@@ -119,7 +118,7 @@ unsafe fn rows<const R: usize>(at: *const u8, inputs: usize, laid_out: *const u8
                 both!(at in [0, 64] => brain(_mm512_loadu_si512(laid_out.add(4 * k + at).cast())));
             for r in 0..R {
                 let at = at.add(2 * (r * inputs + k));
-                _mm_prefetch::<_MM_HINT_T0>(at.wrapping_add(AHEAD).cast());
+                _mm_prefetch::<_MM_HINT_T0>(at.wrapping_add(ahead).cast());
                 let weight = brain(_mm512_loadu_si512(at.cast()));
                 near[r] = _mm512_dpbf16_ps(near[r], weight, input[0]);
                 rest[r] = _mm512_dpbf16_ps(rest[r], weight, input[1]);

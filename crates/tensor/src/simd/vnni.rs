@@ -16,16 +16,13 @@ use std::arch::x86_64::*;
 
 use crate::format::{Format, Q4_0, Q4K, Q6K, Q8_0};
 use crate::stored::quantised::{BLOCK, Blocks, OF_BLOCKS, scale};
-use crate::stored::vector::{Tokens, Weights};
+use crate::stored::vector::{Tokens, Weights, ahead};
 
 pub(super) static BLOCKS: Blocks = Blocks {
     formats: OF_BLOCKS,
     quantise,
     add_rows,
 };
-
-/// Bytes that are fetched ahead.
-const AHEAD: usize = 2048;
 
 /// The parts of a quantised input of `inputs` numbers, counted up to whole groups of
 /// `PAD`.
@@ -227,6 +224,7 @@ unsafe fn q8_0<const R: usize>(
     blocks: usize,
     inputs: &Layout,
 ) -> [__m512; R] {
+    let ahead = ahead(R, length);
     // SAFETY: two blocks are 68 bytes, of which at most 64 are read at once.
     unsafe {
         let signs = _mm512_set1_epi8(-128);
@@ -235,7 +233,7 @@ unsafe fn q8_0<const R: usize>(
         for pair in 0..blocks / 2 {
             for r in 0..R {
                 let block = at.add(r * length + pair * 2 * Q8_0::BYTES);
-                _mm_prefetch::<_MM_HINT_T0>(block.wrapping_add(AHEAD).cast());
+                _mm_prefetch::<_MM_HINT_T0>(block.wrapping_add(ahead).cast());
                 let first = _mm256_loadu_si256(block.add(2).cast());
                 let rest = _mm256_loadu_si256(block.add(2 + Q8_0::BYTES).cast());
                 let weight = _mm512_inserti64x4::<1>(_mm512_castsi256_si512(first), rest);
@@ -293,6 +291,7 @@ unsafe fn q4_0<const R: usize>(
     blocks: usize,
     inputs: &Layout,
 ) -> [__m512; R] {
+    let ahead = ahead(R, length);
     /// Brings the scales of four blocks to the `i`th four places of 16.
     static SCALES: [[u8; 64]; 4] = {
         let mut all = [[0; 64]; 4];
@@ -345,7 +344,7 @@ unsafe fn q4_0<const R: usize>(
                 let index = quarters(i);
                 for r in 0..R {
                     let block = at.add(r * length + (first + i) * GROUP);
-                    _mm_prefetch::<_MM_HINT_T0>(block.wrapping_add(AHEAD).cast());
+                    _mm_prefetch::<_MM_HINT_T0>(block.wrapping_add(ahead).cast());
                     let dot = _mm512_cvtepi32_ps(nibbles(first + i, four_blocks(block), inputs));
                     let scales = _mm512_permutexvar_ps(index, scales[r]);
                     sums[r] = _mm512_fmadd_ps(dot, scales, sums[r]);
@@ -491,6 +490,7 @@ unsafe fn q4_k<const R: usize>(
     blocks: usize,
     inputs: &Layout,
 ) -> [__m512; R] {
+    let ahead = ahead(R, length);
     // SAFETY: a block is 144 bytes, and all that is read lies within it.
     unsafe {
         // The second half of a vector has the upper halves of the bytes.
@@ -508,8 +508,8 @@ unsafe fn q4_k<const R: usize>(
                 // With one row, it is its own neighbour, whose sums are dropped.
                 let second = if R == 1 { first } else { first.add(length) };
                 for line in [0, 64, 128] {
-                    _mm_prefetch::<_MM_HINT_T0>(first.wrapping_add(AHEAD + line).cast());
-                    _mm_prefetch::<_MM_HINT_T0>(second.wrapping_add(AHEAD + line).cast());
+                    _mm_prefetch::<_MM_HINT_T0>(first.wrapping_add(ahead + line).cast());
+                    _mm_prefetch::<_MM_HINT_T0>(second.wrapping_add(ahead + line).cast());
                 }
                 let (first_scales, first_least) = pairs(first);
                 let (second_scales, second_least) = pairs(second);
@@ -566,6 +566,7 @@ unsafe fn q6_k<const R: usize>(
     blocks: usize,
     inputs: &Layout,
 ) -> [__m512; R] {
+    let ahead = ahead(R, length);
     // SAFETY: a block is 210 bytes, and all that is read lies within it.
     unsafe {
         let low = _mm512_set1_epi8(15);
@@ -578,7 +579,7 @@ unsafe fn q6_k<const R: usize>(
             for r in 0..R {
                 let block = at.add(r * length + number * Q6K::BYTES);
                 for line in [0, 64, 128, 192] {
-                    _mm_prefetch::<_MM_HINT_T0>(block.wrapping_add(AHEAD + line).cast());
+                    _mm_prefetch::<_MM_HINT_T0>(block.wrapping_add(ahead + line).cast());
                 }
                 let scale = _mm256_set1_epi16(block.add(208).cast::<i16>().read_unaligned());
                 let scales = _mm512_cvtepi8_epi32(_mm_loadu_si128(block.add(192).cast()));
