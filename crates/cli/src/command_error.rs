@@ -15,6 +15,7 @@ use groundtune::demo::DemoError;
 use groundtune::index_bench::IndexBenchError;
 use groundtune::models::RemoteError;
 use groundtune::project::ProjectError;
+use groundtune::train::TrainingError;
 use groundtune::{FilterError, SearchError};
 
 use crate::ui::{Style, Ui, printable};
@@ -170,6 +171,9 @@ fn hint_of_one(error: &(dyn Error + 'static)) -> Option<String> {
         return groundtune::Error::from(SearchError::from(error.clone())).hint();
     }
     if let Some(error) = error.downcast_ref::<RemoteError>() {
+        return error.hint();
+    }
+    if let Some(error) = error.downcast_ref::<TrainingError>() {
         return error.hint();
     }
     if let Some(error) = error.downcast_ref::<ConfigError>() {

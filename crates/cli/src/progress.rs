@@ -63,6 +63,21 @@ impl Progress {
         self.at(done, total, what);
     }
 
+    /// Shows `text` alone in the line. Returns whether somebody watches.
+    pub(crate) fn line(&mut self, text: &str) -> bool {
+        if let Some(bar) = &self.bar {
+            bar.set_message(crate::ui::one_line(text));
+        } else if self.watched && self.started.elapsed() >= QUIET {
+            let target = ProgressDrawTarget::stderr_with_hz(HERTZ);
+            let bar = ProgressBar::with_draw_target(None, target).with_style(
+                ProgressStyle::with_template("{wide_msg}").expect("the template is well formed"),
+            );
+            bar.set_message(crate::ui::one_line(text));
+            self.bar = Some(bar);
+        }
+        self.watched
+    }
+
     /// Clears the line while `print` prints.
     pub(crate) fn suspend<T>(&self, print: impl FnOnce() -> T) -> T {
         match &self.bar {

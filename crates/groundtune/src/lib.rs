@@ -20,6 +20,7 @@ pub mod models;
 pub mod project;
 pub mod retrieval;
 mod settings;
+pub mod train;
 
 pub use ask::{AskReply, DocumentText, NOT_IN_THE_DOCUMENTS, Question, Session};
 pub use config::{Config, ConfigError};

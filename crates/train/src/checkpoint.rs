@@ -325,7 +325,7 @@ impl<F: Read> Read for Hashed<F> {
 
 /// A number by its bits, so that it comes back as it was.
 pub(crate) mod bits {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
 
     pub(crate) fn serialize<S: Serializer>(value: &f64, to: S) -> Result<S::Ok, S::Error> {
         value.to_bits().serialize(to)

@@ -9,9 +9,11 @@ mod checkpoint;
 mod clock;
 mod curve;
 mod error;
+mod language;
 mod learner;
 mod optimiser;
 mod order;
+mod preference;
 mod recipe;
 mod run;
 mod schedule;
@@ -25,13 +27,16 @@ mod line;
 
 pub use curve::{Curve, Point};
 pub use error::TrainError;
+pub use language::Language;
 pub use learner::{Arena, Examination, Learner, Size};
+pub use model::training::{Lora, Tuning};
+pub use preference::{Pairs, Preference, Preferences};
 pub use recipe::{
-    Architecture, Checkpoints, Data, Dev, Evaluation, Lora, ModelSource, NewModel, Objective,
-    Optimiser, Precision, Preset, Recipe, Spikes, States, Steps, Technique, TokenizerSource,
-    Tuning,
+    Architecture, Checkpoints, Data, Dev, Evaluation, ModelSource, NewModel, Objective, Optimiser,
+    Precision, Preset, Recipe, Spikes, States, Steps, Technique, TokenizerSource,
 };
 pub use run::{Run, RunDescription, RunResult};
 pub use schedule::Schedule;
 pub use sequences::{Sequence, Sequences};
+pub use tensor::Team;
 pub use train::{Event, Outcome, Why, train};

@@ -65,7 +65,7 @@ impl Update {
 
     /// Takes a step at learning rate `rate` with the gradients of `arena`, whose length is
     /// `length`.
-    pub(crate) fn apply(&mut self, team: &Team, arena: Arena<'_>, rate: f64, length: f64) {
+    pub(crate) fn apply(&mut self, team: &Team, arena: &mut Arena<'_>, rate: f64, length: f64) {
         self.step += 1;
         let scale = scale(self.optimiser.clip, length) as f32;
         for part in &mut self.parts {
@@ -208,7 +208,7 @@ mod tests {
             first: 1,
         };
         let mut update = Update::new(&optimiser, &two.arena());
-        update.apply(&team, two.arena(), 0.1, 0.0);
+        update.apply(&team, &mut two.arena(), 0.1, 0.0);
         assert_eq!(two.values, [0.95, 1.0]);
     }
 
@@ -228,7 +228,7 @@ mod tests {
                 };
                 let mut update = Update::new(&optimiser, &two.arena());
                 for _ in 0..3 {
-                    update.apply(&team, two.arena(), 0.01, 1.0);
+                    update.apply(&team, &mut two.arena(), 0.01, 1.0);
                     if saved {
                         let mut bytes = Vec::new();
                         update.write(&mut bytes).unwrap();

@@ -6,7 +6,8 @@
 
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use model::training::{Lora, Tuning};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::TrainError;
 use crate::schedule::Schedule;
@@ -30,7 +31,7 @@ pub struct Recipe {
     #[serde(default)]
     pub objective: Objective,
     /// Which of its numbers change. Default: all.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "tuning")]
     pub tuning: Tuning,
     /// How much is learnt, in which portions.
     #[serde(default)]
@@ -90,6 +91,9 @@ pub enum ModelSource {
     Base {
         /// Its folder, or its name in the cache.
         path: String,
+        /// Its vocabulary, if that is not in its folder.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tokenizer: Option<PathBuf>,
     },
     /// One that knows nothing yet: it is pretrained.
     New(NewModel),
@@ -202,10 +206,9 @@ impl Default for Dev {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Objective {
-    /// To go on with text: every token is learnt.
-    Text {},
-    /// To answer: only the answer's tokens are learnt.
-    Instruct {},
+    /// To go on with text, and to answer: texts are learnt whole, of prompts, questions and
+    /// conversations only the answers.
+    Language {},
     /// To prefer one answer to another (Rafailov et al. 2023).
     Dpo {
         /// How strongly it is held to what it was before. Default: 0.1.
@@ -222,59 +225,25 @@ pub enum Objective {
 
 impl Default for Objective {
     fn default() -> Self {
-        Self::Text {}
+        Self::Language {}
     }
 }
 
-impl Default for Tuning {
-    fn default() -> Self {
-        Self::Full {}
+/// Reads a [`Tuning`]; a key beside `kind = "full"` is an error, where the derived reading
+/// would pass over it.
+fn tuning<'de, D: Deserializer<'de>>(from: D) -> Result<Tuning, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+    enum Written {
+        Full {},
+        Lora(Lora),
+        Qlora(Lora),
     }
-}
-
-/// Which numbers of a model change.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Tuning {
-    /// All of them.
-    Full {},
-    /// Low-rank products beside linear layers (Hu et al. 2021).
-    Lora(Lora),
-    /// The same beside weights that are held in 4 bits (Dettmers et al. 2023).
-    Qlora(Lora),
-}
-
-/// Low-rank products beside linear layers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Lora {
-    /// Their inner width. Default: 8.
-    pub rank: usize,
-    /// Their weight, divided by the rank. Default: 16.
-    pub alpha: f32,
-    /// The share of their inputs that a step leaves out. Default: 0.
-    pub dropout: f32,
-    /// The layers beside which they stand, by their names' endings; `all-linear` is all of
-    /// them. Default: `all-linear`.
-    pub targets: Vec<String>,
-    /// Whether alpha is divided by the root of the rank (Kalajdzievski 2023). Default: no.
-    pub rank_stabilised: bool,
-    /// Whether a weight's length is learnt apart from its direction (Liu et al. 2024).
-    /// Default: no.
-    pub dora: bool,
-}
-
-impl Default for Lora {
-    fn default() -> Self {
-        Self {
-            rank: 8,
-            alpha: 16.0,
-            dropout: 0.0,
-            targets: vec!["all-linear".into()],
-            rank_stabilised: false,
-            dora: false,
-        }
-    }
+    Ok(match Written::deserialize(from)? {
+        Written::Full {} => Tuning::Full,
+        Written::Lora(lora) => Tuning::Lora(lora),
+        Written::Qlora(lora) => Tuning::QLora(lora),
+    })
 }
 
 /// How much is learnt, in which portions.
@@ -532,11 +501,11 @@ impl Recipe {
                 Objective::Dpo { beta } | Objective::Orpo { beta } => {
                     positive("objective.beta", beta)
                 }
-                Objective::Text {} | Objective::Instruct {} => None,
+                Objective::Language {} => None,
             })
             .or(match &self.tuning {
-                Tuning::Full {} => None,
-                Tuning::Lora(lora) | Tuning::Qlora(lora) => {
+                Tuning::Full => None,
+                Tuning::Lora(lora) | Tuning::QLora(lora) => {
                     at_least_one("tuning.rank", lora.rank as u64)
                         .or(positive("tuning.alpha", lora.alpha.into()))
                         .or(below_one("tuning.dropout", lora.dropout.into()))
@@ -566,7 +535,7 @@ mod tests {
     #[test]
     fn a_recipe_needs_only_a_model_and_data() {
         let recipe = recipe("").unwrap();
-        assert_eq!(recipe.tuning, Tuning::Full {});
+        assert_eq!(recipe.tuning, Tuning::Full);
         assert_eq!(recipe.steps.count(10), 8, "3 epochs of 10 in batches of 4");
         recipe.check().unwrap();
     }

@@ -1,7 +1,6 @@
 //! Training sequences: tokens, and which of them are predicted.
 
-/// The target of a token that is not learnt.
-pub(crate) const IGNORE: u32 = u32::MAX;
+use model::training::IGNORE;
 
 /// Sequences of tokens with the token that each position is to predict, one behind the other.
 /// There is no padding: a sequence takes the room of its tokens.

@@ -222,7 +222,7 @@ pub fn train(
             say(run, Event::Spike { step, loss, mean })?;
         }
         let rate = recipe.optimiser.learning_rate * recipe.schedule.factor(state.step, steps);
-        update.apply(team, learner.arena(), rate, length);
+        update.apply(team, &mut learner.arena(), rate, length);
         state.took(loss);
         clock.learnt(tokens);
 

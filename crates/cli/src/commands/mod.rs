@@ -18,6 +18,7 @@ mod question;
 mod rerank;
 mod search;
 mod status;
+mod train;
 mod writing;
 
 use std::env;
@@ -49,6 +50,7 @@ pub(crate) enum Command {
     Generate(generate::Arguments),
     Chat(chat::Arguments),
     Distill(distill::Arguments),
+    Train(train::Arguments),
 }
 
 /// Does it.
@@ -70,6 +72,7 @@ pub(crate) fn run(
         Command::Doctor(arguments) => doctor::run(&arguments, project, ui),
         Command::Eval(arguments) => eval::run(arguments, project, ui),
         Command::Distill(arguments) => distill::run(arguments, ui),
+        Command::Train(arguments) => train::run(arguments, project, ui),
         Command::Index(arguments) => index::run(arguments, project, ui),
         Command::Models(arguments) => models::run(arguments, project, ui),
         Command::Generate(arguments) => generate::run(&arguments, project, ui),

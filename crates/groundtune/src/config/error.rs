@@ -87,7 +87,7 @@ impl ConfigError {
     }
 
     /// Says in which line of `text` the parser's `error` arose, and in plain words.
-    pub(super) fn from_toml(path: &Path, text: &str, error: &toml::de::Error) -> Self {
+    pub(crate) fn from_toml(path: &Path, text: &str, error: &toml::de::Error) -> Self {
         let message = error.message().lines().next().unwrap_or_default();
         let span = error.span().unwrap_or(0..0);
         let path = path.to_owned();

@@ -1,0 +1,138 @@
+//! Why a run could not be prepared or ended early.
+
+use std::io;
+use std::path::PathBuf;
+
+use ::train::TrainError;
+use thiserror::Error;
+
+use super::memory::Estimate;
+use crate::ConfigError;
+use crate::models::ResolveError;
+
+/// What went wrong before or in a run.
+#[derive(Debug, Error)]
+pub enum TrainingError {
+    /// The recipe was not understood.
+    #[error(transparent)]
+    Recipe(#[from] ConfigError),
+    /// A key that was set is none, or not TOML.
+    #[error("`{set}` sets nothing: {source}")]
+    Set {
+        /// As written.
+        set: String,
+        /// What is wrong with it.
+        source: Box<toml::de::Error>,
+    },
+    /// The model is not there.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+    /// What the recipe names is no model that learns here.
+    #[error("`{found}` cannot learn here: expected a folder with `config.json` and safetensors")]
+    NotTrainable {
+        /// What it names.
+        found: String,
+    },
+    /// The model or its vocabulary cannot be opened.
+    #[error("the model cannot be opened")]
+    Model(#[from] model::ModelError),
+    /// The data cannot be read, or nothing of it can be learnt.
+    #[error(transparent)]
+    Data(#[from] crate::data::DataError),
+    /// The format that the recipe names is not known.
+    #[error(transparent)]
+    Layout(#[from] corpus::examples::UnknownLayout),
+    /// Examples are longer than the model reads.
+    #[error("`steps.length` is {found}, but the model reads at most {context} tokens")]
+    TooLong {
+        /// As the recipe has it.
+        found: usize,
+        /// What the model reads.
+        context: usize,
+    },
+    /// There is not enough memory.
+    #[error("{estimate}")]
+    DoesNotFit {
+        /// What it would take, and what would help.
+        estimate: Box<Estimate>,
+    },
+    /// A folder is no run's.
+    #[error("`{}` is no run: it has no `run.json` and `recipe.toml`", folder.display())]
+    NoRun {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// What a run began with has changed.
+    #[error("the {what} of `{}` has changed since it began: it was {before} and is {now}", run.display())]
+    Changed {
+        /// The run.
+        run: PathBuf,
+        /// The data or the model.
+        what: &'static str,
+        /// Its fingerprint then.
+        before: String,
+        /// Its fingerprint now.
+        now: String,
+    },
+    /// A run has brought nothing to use yet.
+    #[error("the run `{}` is not done: it has neither a model nor an adapter yet", run.display())]
+    NotDone {
+        /// The run.
+        run: PathBuf,
+    },
+    /// The loop failed.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// The threads could not be started.
+    #[error("could not start {count} threads")]
+    Threads {
+        /// How many.
+        count: usize,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A file could not be read or written; the message names it.
+    #[error("a file of the run could not be read or written")]
+    Io(#[from] io::Error),
+}
+
+impl TrainingError {
+    /// Returns the beginnings of the examples with which learning failed.
+    pub fn examples(&self) -> &[String] {
+        match self {
+            Self::Train(
+                TrainError::NotANumber { examples, .. } | TrainError::Spike { examples, .. },
+            ) => examples,
+            _ => &[],
+        }
+    }
+
+    /// Returns what the user can do about it, if that is known.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Recipe(error) => return error.hint(),
+            Self::Resolve(error) => return error.hint(),
+            Self::Train(error) => return error.hint(),
+            Self::DoesNotFit { estimate } => return estimate.hint(),
+            Self::Model(model::ModelError::FileMissing {
+                file: "tokenizer.json",
+                ..
+            }) => {
+                "name the model's vocabulary with `tokenizer = \"PATH\"` beside `path` in `[model]`"
+                    .into()
+            }
+            Self::TooLong { context, .. } => {
+                format!("set `length = {context}` in `[steps]`, or less")
+            }
+            Self::Set { .. } => "write it as in a recipe: `--set steps.limit=100`".into(),
+            Self::Changed { .. } => {
+                "put back what it began with, or begin a new run with the recipe".into()
+            }
+            Self::NoRun { .. } => "runs are in `.groundtune/runs`".into(),
+            Self::NotDone { run } => {
+                format!("go on with `groundtune train --resume {}`", run.display())
+            }
+            _ => return None,
+        })
+    }
+}

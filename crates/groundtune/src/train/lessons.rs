@@ -1,0 +1,235 @@
+//! From the recipe's files to what the model learns and what it is examined on.
+
+use std::path::PathBuf;
+
+use ::train::{Dev, Objective, Pairs, Recipe, Sequences};
+use contract::{Example, Lesson, Share, Split, held_out};
+
+use super::source::Source;
+use super::{DataSummary, TrainingError};
+use crate::data::{Dataset, PreparedPairs, ReadExamples, SequenceOptions, preferences, sequences};
+
+/// With fewer texts than these, a share for examination is cut from the end of each: whole
+/// texts would be too coarse.
+const FEW_TEXTS: usize = 20;
+
+/// Examples that are named because they cannot be used.
+const NAMED: usize = 5;
+
+/// The examples of the recipe's files.
+#[derive(Debug)]
+pub(super) struct Files {
+    training: Dataset,
+    /// Those of files of their own for examination.
+    dev: Option<Dataset>,
+}
+
+/// What the model learns and is examined on, as its tokens.
+#[derive(Debug)]
+pub(super) struct Lessons {
+    pub(super) content: Content,
+    pub(super) summary: DataSummary,
+    pub(super) fingerprint: String,
+}
+
+/// Tokens by the kind of objective.
+#[derive(Debug)]
+pub(super) enum Content {
+    Sequences { training: Sequences, dev: Sequences },
+    Pairs { training: Pairs, dev: Pairs },
+}
+
+/// Reads the recipe's files.
+pub(super) fn read(recipe: &Recipe) -> Result<Files, TrainingError> {
+    let layout = recipe.data.format.as_deref().map(str::parse).transpose()?;
+    let options = ReadExamples {
+        layout,
+        ..ReadExamples::default()
+    };
+    let training = Dataset::read(&recipe.data.train, &options)?;
+    let dev = match &recipe.data.dev {
+        Dev::Files(paths) => Some(Dataset::read(paths, &options)?),
+        Dev::Share(_) | Dev::Whether(_) => None,
+    };
+    Ok(Files { training, dev })
+}
+
+impl Files {
+    /// Returns whether there are conversations among them.
+    pub(super) fn converse(&self) -> bool {
+        let mut all = self.training.examples.iter();
+        all.any(|it| matches!(it.lesson, Lesson::Conversation { .. }))
+    }
+
+    /// Returns all texts that are learnt from, for a vocabulary.
+    pub(super) fn texts(&self) -> impl Iterator<Item = String> + Send {
+        self.training
+            .examples
+            .iter()
+            .flat_map(|it| [it.lesson.input(), it.lesson.target()])
+    }
+
+    /// Makes them into tokens.
+    pub(super) fn lessons(
+        self,
+        recipe: &Recipe,
+        source: &Source,
+    ) -> Result<Lessons, TrainingError> {
+        let context = source.context()?;
+        if recipe.steps.length > context {
+            return Err(TrainingError::TooLong {
+                found: recipe.steps.length,
+                context,
+            });
+        }
+        let options = SequenceOptions::new(recipe.steps.length);
+        let tokenizer = source.tokenizer();
+        let mut fingerprint = self.training.fingerprint();
+        if let Some(dev) = &self.dev {
+            fingerprint ^= dev.fingerprint().rotate_left(1);
+        }
+        let refused = self.training.refused.iter().map(ToString::to_string);
+        let mut left_out: Vec<String> = refused.collect();
+        let files = self
+            .training
+            .files
+            .iter()
+            .chain(self.dev.iter().flat_map(|it| &it.files));
+        let files: Vec<(PathBuf, &'static str)> = files
+            .map(|file| (file.path.clone(), file.layout.as_str()))
+            .collect();
+        let texts = self.training.examples.len();
+        let few = texts < FEW_TEXTS
+            && self
+                .training
+                .examples
+                .iter()
+                .all(|it| matches!(it.lesson, Lesson::Text { .. }));
+        let share = match recipe.data.dev {
+            Dev::Share(share) => share,
+            Dev::Whether(true) => 0.05,
+            Dev::Whether(false) | Dev::Files(_) => 0.0,
+        };
+
+        let sets = match self.dev {
+            Some(dev) => held_out(self.training.examples, dev.examples, Vec::new()).sets,
+            None => self.training.split(&Split {
+                seed: recipe.seed,
+                dev: Share::clamped(if few { 0.0 } else { share }),
+                test: Share::clamped(0.0),
+            }),
+        };
+        let (training, dev) = (sets.train.examples(), sets.dev.examples());
+        let (content, tokens, longest, examples) = match recipe.objective {
+            Objective::Language {} => {
+                let mut made = |examples: &[Example]| -> Result<_, TrainingError> {
+                    if examples.is_empty() {
+                        return Ok((Sequences::new(), Vec::new()));
+                    }
+                    let made = sequences(examples, tokenizer, &options)?;
+                    left_out.extend(
+                        made.left_out
+                            .iter()
+                            .map(|it| format!("{}: {}", it.id, it.why)),
+                    );
+                    Ok((made.sequences, made.from))
+                };
+                let (mut training, from) = made(training)?;
+                let (mut dev, _) = made(dev)?;
+                if few && share > 0.0 {
+                    (dev, training) = training.partition(|at| is_tail(&from, at, share));
+                }
+                let sizes = (training.tokens(), training.longest().max(dev.longest()));
+                let counts = (training.len(), dev.len());
+                (
+                    Content::Sequences { training, dev },
+                    sizes.0,
+                    sizes.1,
+                    counts,
+                )
+            }
+            Objective::Dpo { .. } | Objective::Orpo { .. } => {
+                let mut made = |examples: &[Example]| -> Result<Pairs, TrainingError> {
+                    if examples.is_empty() {
+                        return Ok(Pairs::default());
+                    }
+                    let made: PreparedPairs = preferences(examples, tokenizer, &options)?;
+                    left_out.extend(
+                        made.left_out
+                            .iter()
+                            .map(|it| format!("{}: {}", it.id, it.why)),
+                    );
+                    Ok(Pairs {
+                        chosen: made.chosen,
+                        rejected: made.rejected,
+                    })
+                };
+                let (training, dev) = (made(training)?, made(dev)?);
+                let sides = [&training.chosen, &training.rejected];
+                let tokens = sides.iter().map(|it| it.tokens()).sum();
+                let sides = [
+                    &training.chosen,
+                    &training.rejected,
+                    &dev.chosen,
+                    &dev.rejected,
+                ];
+                let longest = sides.iter().map(|it| it.longest()).max().unwrap_or(0);
+                let counts = (training.chosen.len(), dev.chosen.len());
+                (Content::Pairs { training, dev }, tokens, longest, counts)
+            }
+        };
+        let left_out_count = left_out.len();
+        left_out.truncate(NAMED);
+        Ok(Lessons {
+            content,
+            summary: DataSummary {
+                files,
+                examples,
+                tokens,
+                longest,
+                left_out,
+                left_out_count,
+            },
+            fingerprint: format!("{fingerprint:016x}"),
+        })
+    }
+}
+
+/// Returns whether sequence `at` is in the last `share` of the sequences of its text.
+fn is_tail(from: &[u32], at: usize, share: f64) -> bool {
+    let first = from.partition_point(|it| *it < from[at]);
+    let end = from.partition_point(|it| *it <= from[at]);
+    let count = end - first;
+    // A text of one piece is learnt; of several at least one is examined.
+    let tail = ((count as f64 * share).ceil() as usize).min(count - 1);
+    at >= end - tail
+}
+
+impl Lessons {
+    /// Returns the most tokens that a batch of `batch` examples can have.
+    pub(super) fn room(&self, batch: usize) -> usize {
+        let mut lengths: Vec<usize> = match &self.content {
+            Content::Sequences { training, .. } => (0..training.len())
+                .map(|it| training.get(it).ids.len())
+                .collect(),
+            Content::Pairs { training, .. } => (0..training.chosen.len())
+                .map(|it| training.chosen.get(it).ids.len() + training.rejected.get(it).ids.len())
+                .collect(),
+        };
+        lengths.sort_unstable_by(|a, b| b.cmp(a));
+        let most: usize = lengths.iter().take(batch).sum();
+        most.max(self.summary.longest).max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_each_text_is_examined() {
+        let from = [0, 0, 0, 0, 1, 2, 2];
+        let tail: Vec<bool> = (0..from.len()).map(|at| is_tail(&from, at, 0.1)).collect();
+        assert_eq!(tail, [false, false, false, true, false, false, true]);
+    }
+}

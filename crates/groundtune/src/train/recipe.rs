@@ -1,0 +1,164 @@
+//! Reading a recipe: its own keys, those that were set beside it, its preset's, the defaults.
+
+use std::path::{Path, PathBuf};
+
+use ::train::{Dev, ModelSource, Recipe, TokenizerSource};
+use toml::{Table, Value};
+
+use super::TrainingError;
+use crate::ConfigError;
+
+/// Reads the recipe at `path` with the keys of `set` before its own, and makes its paths
+/// whole.
+pub(super) fn read(path: &Path, set: &[String]) -> Result<Recipe, TrainingError> {
+    let text = fs_err::read_to_string(path).map_err(|source| ConfigError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    // By itself first: what is wrong with it is then said with its line.
+    let written = parse(&text, path)?;
+    let mut table: Table = toml::from_str(&text).expect("it was just read");
+    for set in set {
+        let more: Table = set.parse().map_err(|source| TrainingError::Set {
+            set: set.clone(),
+            source: Box::new(source),
+        })?;
+        table = over(more, table);
+    }
+    if let Some(preset) = written.preset {
+        let preset: Table = preset.text().parse().expect("a preset is TOML");
+        table = over(table, preset);
+    }
+    let whole = toml::to_string(&table).expect("a table is TOML");
+    let mut recipe = parse(&whole, path)?;
+    let base = path.parent().unwrap_or(Path::new(""));
+    let base = std::path::absolute(if base.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        base
+    })?;
+    make_absolute(&mut recipe, &base);
+    Ok(recipe)
+}
+
+/// Reads a recipe's text.
+pub(super) fn parse(text: &str, path: &Path) -> Result<Recipe, TrainingError> {
+    toml::from_str(text).map_err(|error| ConfigError::from_toml(path, text, &error).into())
+}
+
+/// Returns the keys of `first`, and of `second` what `first` does not say. A table of another
+/// `kind` has no keys to give.
+fn over(first: Table, mut second: Table) -> Table {
+    for (key, value) in first {
+        let value = match (value, second.remove(&key)) {
+            (Value::Table(first), Some(Value::Table(second))) => {
+                let kinds = (first.get("kind"), second.get("kind"));
+                match kinds {
+                    (Some(one), Some(other)) if one != other => Value::Table(first),
+                    _ => Value::Table(over(first, second)),
+                }
+            }
+            (value, _) => value,
+        };
+        second.insert(key, value);
+    }
+    second
+}
+
+/// Makes a recipe's paths independent of where it lies.
+fn make_absolute(recipe: &mut Recipe, base: &Path) {
+    let whole = |path: &mut PathBuf| *path = base.join(&*path);
+    recipe.data.train.iter_mut().for_each(whole);
+    if let Dev::Files(paths) = &mut recipe.data.dev {
+        paths.iter_mut().for_each(whole);
+    }
+    match &mut recipe.model {
+        // A name in the cache stays one.
+        ModelSource::Base { path, tokenizer } => {
+            if base.join(&*path).exists() {
+                *path = base.join(&*path).to_string_lossy().into_owned();
+            }
+            tokenizer.iter_mut().for_each(whole);
+        }
+        ModelSource::New(shape) => {
+            if let TokenizerSource::Path { path } = &mut shape.tokenizer {
+                whole(path);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ::train::{Preset, Schedule};
+
+    use super::*;
+
+    fn recipe(text: &str, set: &[&str]) -> Result<Recipe, TrainingError> {
+        let room = tempfile::tempdir().unwrap();
+        let path = room.path().join("recipe.toml");
+        let least = "[model]\nkind = \"base\"\npath = \"org/name\"\n[data]\ntrain = [\"a.txt\"]\n";
+        fs_err::write(&path, format!("{text}\n{least}")).unwrap();
+        read(
+            &path,
+            &set.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>(),
+        )
+    }
+
+    #[test]
+    fn a_preset_gives_what_is_not_written() {
+        let classic = recipe("preset = \"classic\"\nsteps = { batch = 2 }", &[]).unwrap();
+        assert_eq!((classic.steps.batch, classic.steps.epochs), (2, 3.0));
+        assert_eq!(classic.schedule, Schedule::Linear { warmup: 500 });
+        assert_eq!(classic.optimiser.weight_decay, 0.01);
+        let other = "preset = \"classic\"\nschedule = { kind = \"constant\" }";
+        let constant = recipe(other, &[]).unwrap();
+        assert_eq!(constant.schedule, Schedule::Constant { warmup: 0 });
+    }
+
+    #[test]
+    fn every_preset_is_a_recipe() {
+        for preset in ["classic", "creative", "compact", "adapter", "pretrain"] {
+            let recipe = recipe(&format!("preset = \"{preset}\""), &[]).unwrap();
+            recipe.check().unwrap();
+        }
+        let found = recipe("preset = \"creative\"", &[]).unwrap();
+        assert_eq!(found.preset, Some(Preset::Creative));
+        assert_eq!((found.steps.epochs, found.steps.batch), (5.0, 2));
+    }
+
+    #[test]
+    fn what_is_set_comes_first() {
+        let set = ["steps.limit = 7", "optimiser.learning_rate = 0.1"];
+        let found = recipe("steps = { limit = 5 }", &set).unwrap();
+        assert_eq!(
+            (found.steps.limit, found.optimiser.learning_rate),
+            (Some(7), 0.1)
+        );
+        assert!(matches!(
+            recipe("", &["steps.limit"]),
+            Err(TrainingError::Set { .. })
+        ));
+        let unknown = recipe("", &["steps.limmit = 3"]).unwrap_err();
+        assert!(unknown.to_string().contains("limmit"), "{unknown}");
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_with_the_nearest_known_one() {
+        let error = recipe("[steps]\nbach = 3\n", &[]).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("line 2: unknown key `bach` in `[steps]`"),
+            "{error}"
+        );
+        assert!(error.hint().unwrap().contains("did you mean `batch`?"));
+    }
+
+    #[test]
+    fn paths_are_the_recipes_and_names_stay() {
+        let found = recipe("", &[]).unwrap();
+        assert!(found.data.train[0].is_absolute());
+        assert!(matches!(found.model, ModelSource::Base { path, .. } if path == "org/name"));
+    }
+}

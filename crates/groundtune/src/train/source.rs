@@ -1,0 +1,287 @@
+//! The model that learns: one that is there, or a new one with its vocabulary.
+
+use std::path::{Path, PathBuf};
+
+use ::train::{Architecture, ModelSource, NewModel, Precision, Recipe, TokenizerSource, Tuning};
+use model::decoder::{DecoderConfig, Shape};
+use model::tokenizer::{TextTokenizer, Vocabulary, VocabularyRecipe};
+use model::training::{Checkpointing, DecoderTraining, DropoutShares, MemoryPlan, TrainingOptions};
+
+use super::TrainingError;
+use super::lessons::Files;
+use crate::models::{Environment, ModelPlace, ModelReference, ModelUse};
+
+/// Where a run keeps a new model's vocabulary.
+const TOKENIZER: &str = "tokenizer";
+
+/// A model that is to learn, with its vocabulary.
+#[derive(Debug)]
+pub(super) struct Source {
+    kind: Kind,
+    tokenizer: TextTokenizer,
+    /// A vocabulary that was learnt for this run and is not on the disk yet.
+    learnt: Option<Vocabulary>,
+    /// Files that lie beside its weights when it is saved.
+    companions: Vec<PathBuf>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Base { folder: PathBuf, identity: String },
+    New(DecoderConfig),
+}
+
+impl Source {
+    /// Finds the model that `recipe` names, or plans a new one; `run` is one that goes on.
+    pub(super) fn open(
+        recipe: &Recipe,
+        environment: &Environment,
+        files: &Files,
+        run: Option<&Path>,
+    ) -> Result<Self, TrainingError> {
+        match &recipe.model {
+            ModelSource::Base { path, tokenizer } => {
+                let folder = find(path, environment)?;
+                let opened = TextTokenizer::open(tokenizer.as_ref().unwrap_or(&folder))?;
+                let identity = model::describe(&folder)
+                    .ok()
+                    .and_then(|it| it.architecture)
+                    .unwrap_or_default();
+                Ok(Self {
+                    kind: Kind::Base {
+                        identity: format!("{identity} {}", fingerprint(&folder)?),
+                        folder,
+                    },
+                    tokenizer: opened,
+                    learnt: None,
+                    companions: tokenizer.iter().cloned().collect(),
+                })
+            }
+            ModelSource::New(shape) => Self::new(shape, recipe, files, run),
+        }
+    }
+
+    fn new(
+        shape: &NewModel,
+        recipe: &Recipe,
+        files: &Files,
+        run: Option<&Path>,
+    ) -> Result<Self, TrainingError> {
+        let kept = run.map(|run| run.join(TOKENIZER)).filter(|it| it.exists());
+        let (tokenizer, learnt, from) = match (&shape.tokenizer, kept) {
+            (_, Some(kept)) => (TextTokenizer::open(&kept)?, None, Some(kept)),
+            (TokenizerSource::Path { path }, None) => {
+                (TextTokenizer::open(path)?, None, Some(path.clone()))
+            }
+            (TokenizerSource::Trained { vocabulary }, None) => {
+                let wanted = VocabularyRecipe {
+                    size: *vocabulary,
+                    conversations: files.converse(),
+                    ..VocabularyRecipe::default()
+                };
+                let learnt = Vocabulary::learn(files.texts(), &wanted)?;
+                (learnt.tokenizer()?, Some(learnt), None)
+            }
+        };
+        let companions = from.map_or_else(Vec::new, |from| companions(&from));
+        let context = shape.context.max(recipe.steps.length);
+        let shape_of = |inner| Shape {
+            vocabulary: tokenizer.vocabulary(),
+            context,
+            width: shape.width,
+            layers: shape.layers,
+            heads: shape.heads,
+            key_heads: shape.key_value_heads.unwrap_or(shape.heads),
+            inner: shape.feed.unwrap_or(inner),
+        };
+        let config = match shape.architecture {
+            Architecture::Gpt2 => DecoderConfig::gpt2(shape_of(4 * shape.width))?,
+            // Shazeer 2020, §3: a gated feed has three products instead of two.
+            Architecture::Llama => {
+                DecoderConfig::llama(shape_of((8 * shape.width).div_ceil(3).next_multiple_of(32)))?
+            }
+        };
+        Ok(Self {
+            kind: Kind::New(config),
+            tokenizer,
+            learnt,
+            companions,
+        })
+    }
+
+    /// Returns the vocabulary.
+    pub(super) fn tokenizer(&self) -> &TextTokenizer {
+        &self.tokenizer
+    }
+
+    pub(super) fn into_tokenizer(self) -> TextTokenizer {
+        self.tokenizer
+    }
+
+    /// Returns the base's folder.
+    pub(super) fn folder(&self) -> Option<&Path> {
+        match &self.kind {
+            Kind::Base { folder, .. } => Some(folder),
+            Kind::New(_) => None,
+        }
+    }
+
+    /// Returns what tells the model from others.
+    pub(super) fn identity(&self) -> String {
+        match &self.kind {
+            Kind::Base { identity, .. } => identity.clone(),
+            Kind::New(config) => format!(
+                "{:?} {} × {} × {}, {} tokens",
+                config.architecture,
+                config.layers(),
+                config.width,
+                config.heads,
+                config.vocabulary
+            ),
+        }
+    }
+
+    /// Returns the most tokens that the model reads.
+    pub(super) fn context(&self) -> Result<usize, TrainingError> {
+        Ok(match &self.kind {
+            Kind::Base { folder, .. } => {
+                let context = model::describe(folder)?.context;
+                context.map_or(usize::MAX, |it| it.try_into().unwrap_or(usize::MAX))
+            }
+            Kind::New(config) => config.context,
+        })
+    }
+
+    /// Keeps in a run's folder what the run needs to go on.
+    pub(super) fn keep(&mut self, run: &Path) -> Result<(), TrainingError> {
+        if let Some(learnt) = &self.learnt {
+            let folder = run.join(TOKENIZER);
+            learnt.save(&folder)?;
+            self.companions = companions(&folder);
+        }
+        Ok(())
+    }
+
+    /// Returns the files that lie beside its weights when it is saved.
+    pub(super) fn companions(&self) -> Vec<PathBuf> {
+        self.companions.clone()
+    }
+
+    /// Returns the memory that training takes, without taking it.
+    pub(super) fn plan(
+        &self,
+        recipe: &Recipe,
+        options: &TrainingOptions,
+    ) -> Result<MemoryPlan, TrainingError> {
+        Ok(match &self.kind {
+            Kind::Base { folder, .. } => DecoderTraining::plan(folder, &seeded(recipe), options)?,
+            Kind::New(config) => DecoderTraining::plan_of(config, options)?,
+        })
+    }
+
+    /// Opens the model to learn.
+    pub(super) fn training(
+        &self,
+        recipe: &Recipe,
+        options: &TrainingOptions,
+    ) -> Result<DecoderTraining, TrainingError> {
+        Ok(match &self.kind {
+            Kind::Base { folder, .. } => DecoderTraining::open(folder, &seeded(recipe), options)?,
+            Kind::New(config) => DecoderTraining::initialise(config, recipe.seed, options)?,
+        })
+    }
+}
+
+/// Returns the tuning with the recipe's seed, where it has none of its own.
+fn seeded(recipe: &Recipe) -> Tuning {
+    let mut tuning = recipe.tuning.clone();
+    if let Tuning::Lora(lora) | Tuning::QLora(lora) = &mut tuning
+        && lora.seed == 0
+    {
+        lora.seed = recipe.seed;
+    }
+    tuning
+}
+
+/// Returns what a recipe's techniques are to the model, for batches of up to `tokens` tokens.
+pub(super) fn options(recipe: &Recipe, tokens: usize) -> TrainingOptions {
+    TrainingOptions {
+        tokens,
+        precision: match recipe.technique.precision {
+            Precision::F32 => model::training::Precision::F32,
+            Precision::Bf16 => model::training::Precision::Bf16,
+        },
+        checkpointing: if recipe.technique.checkpointing {
+            Checkpointing::EachLayer
+        } else {
+            Checkpointing::None
+        },
+        dropout: DropoutShares {
+            embedding: recipe.technique.dropout,
+            residual: recipe.technique.dropout,
+            attention: recipe.technique.dropout,
+        },
+    }
+}
+
+/// Returns the folder of the model that is called `name`.
+fn find(name: &str, environment: &Environment) -> Result<PathBuf, TrainingError> {
+    let not = || TrainingError::NotTrainable { found: name.into() };
+    let reference: ModelReference = name.parse().map_err(|_| not())?;
+    match environment.resolve(&reference, ModelUse::Generator, Path::new(""))? {
+        ModelPlace::Local(path) if path.is_dir() => match super::Tuned::at(&path) {
+            // A run's model learns on.
+            Some(tuned) => Ok(tuned?.model),
+            None => Ok(path),
+        },
+        _ => Err(not()),
+    }
+}
+
+/// Returns a fingerprint of a model's files: their names and lengths, and the beginning and
+/// end of each. A model of gigabytes is not read twice for it.
+fn fingerprint(folder: &Path) -> Result<String, TrainingError> {
+    use std::io::{Read as _, Seek as _, SeekFrom};
+    const EDGE: u64 = 1 << 16;
+    let mut files: Vec<PathBuf> = fs_err::read_dir(folder)?
+        .map(|entry| entry.map(|it| it.path()))
+        .collect::<Result<_, _>>()?;
+    files.retain(|path| {
+        path.extension().is_some_and(|it| it == "safetensors") || path.ends_with("config.json")
+    });
+    files.sort_unstable();
+    let mut hash = xxhash_rust::xxh3::Xxh3::new();
+    for path in files {
+        let mut file = fs_err::File::open(&path)?;
+        let length = file.metadata()?.len();
+        hash.update(path.file_name().unwrap_or_default().as_encoded_bytes());
+        hash.update(&length.to_le_bytes());
+        let mut bytes = Vec::new();
+        (&mut file).take(EDGE).read_to_end(&mut bytes)?;
+        file.seek(SeekFrom::Start(length.saturating_sub(EDGE)))?;
+        file.take(EDGE).read_to_end(&mut bytes)?;
+        hash.update(&bytes);
+    }
+    Ok(format!("{:016x}", hash.digest()))
+}
+
+/// Files of a vocabulary, as Hugging Face folders have them.
+const VOCABULARY: &[&str] = &[
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+    "vocab.json",
+    "merges.txt",
+    "tokenizer.model",
+];
+
+/// Returns the vocabulary's files in a folder, or the file itself.
+fn companions(from: &Path) -> Vec<PathBuf> {
+    if from.is_file() {
+        return vec![from.to_owned()];
+    }
+    let files = VOCABULARY.iter().map(|name| from.join(name));
+    files.filter(|path| path.is_file()).collect()
+}

@@ -1,0 +1,256 @@
+//! A decoder that learns to go on with text: all of it, or only answers.
+
+use std::path::{Path, PathBuf};
+
+use model::tokenizer::TextTokenizer;
+use model::training::{DecoderTraining, Pass, Sequences as Batch};
+use tensor::Team;
+
+use crate::TrainError;
+use crate::learner::{Arena, Examination, Learner, Size};
+use crate::sequences::Sequences;
+
+/// A decoder with the sequences that it learns and those that it is examined on.
+pub struct Language {
+    decoder: Decoder,
+    training: Sequences,
+    dev: Sequences,
+}
+
+impl Language {
+    /// Takes a decoder whose memory is planned for `room` tokens at a time. `companions` are
+    /// files that lie beside the weights when it is saved: its vocabulary.
+    ///
+    /// # Errors
+    /// If there is nothing to learn.
+    pub fn new(
+        model: DecoderTraining,
+        tokenizer: TextTokenizer,
+        companions: Vec<PathBuf>,
+        room: usize,
+        training: Sequences,
+        dev: Sequences,
+    ) -> Result<Self, TrainError> {
+        if training.is_empty() {
+            return Err(TrainError::NoExamples { left_out: 0 });
+        }
+        Ok(Self {
+            decoder: Decoder::new(model, tokenizer, companions, room),
+            training,
+            dev,
+        })
+    }
+}
+
+impl Learner for Language {
+    fn examples(&self) -> usize {
+        self.training.len()
+    }
+
+    fn size(&self, example: usize) -> Size {
+        let sequence = self.training.get(example);
+        Size {
+            tokens: sequence.ids.len(),
+            units: sequence.learnt(),
+        }
+    }
+
+    fn arena(&mut self) -> Arena<'_> {
+        self.decoder.arena()
+    }
+
+    fn learn(
+        &mut self,
+        team: &Team,
+        examples: &[usize],
+        weight: f64,
+        draw: u64,
+    ) -> Result<f64, TrainError> {
+        self.decoder
+            .take(examples.iter().map(|example| (&self.training, *example)));
+        self.decoder.forward(team, Pass::Train { seed: draw })?;
+        self.decoder.weights.clear();
+        let tokens = self.decoder.ids.len();
+        self.decoder.weights.resize(tokens, weight as f32);
+        self.decoder.backward(team)
+    }
+
+    fn examine(&mut self, team: &Team) -> Result<Option<Examination>, TrainError> {
+        if self.dev.is_empty() {
+            return Ok(None);
+        }
+        let (mut sum, mut units) = (0.0, 0);
+        for batch in self
+            .decoder
+            .batches((0..self.dev.len()).map(|it| (&self.dev, it)))
+        {
+            self.decoder.take(batch.iter().copied());
+            for found in self.decoder.likelihoods(team, Pass::Evaluate)? {
+                sum += found.sum;
+                units += found.tokens;
+            }
+        }
+        let loss = -sum / units.max(1) as f64;
+        let metrics = [("perplexity".to_owned(), loss.exp())];
+        Ok(Some(Examination {
+            loss,
+            metrics: metrics.into(),
+        }))
+    }
+
+    fn show(&self, example: usize) -> String {
+        self.decoder.show(self.training.get(example).ids)
+    }
+
+    fn save(&self, folder: &Path) -> Result<(), TrainError> {
+        self.decoder.save(folder)
+    }
+}
+
+/// A decoder with its vocabulary and the batch that is computed.
+pub(crate) struct Decoder {
+    model: DecoderTraining,
+    tokenizer: TextTokenizer,
+    /// Files that lie beside the weights when it is saved.
+    companions: Vec<PathBuf>,
+    /// The most tokens of a batch.
+    room: usize,
+    pub(crate) ids: Vec<u32>,
+    pub(crate) targets: Vec<u32>,
+    pub(crate) lengths: Vec<usize>,
+    /// What each token's loss counts.
+    pub(crate) weights: Vec<f32>,
+}
+
+/// How likely a sequence's learnt tokens are.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Likelihood {
+    /// The sum of their log-probabilities.
+    pub(crate) sum: f64,
+    /// How many they are.
+    pub(crate) tokens: usize,
+}
+
+/// Characters of an example that are shown.
+const SHOWN: usize = 120;
+
+impl Decoder {
+    pub(crate) fn new(
+        model: DecoderTraining,
+        tokenizer: TextTokenizer,
+        companions: Vec<PathBuf>,
+        room: usize,
+    ) -> Self {
+        Self {
+            model,
+            tokenizer,
+            companions,
+            room,
+            ids: Vec::new(),
+            targets: Vec::new(),
+            lengths: Vec::new(),
+            weights: Vec::new(),
+        }
+    }
+
+    pub(crate) fn arena(&mut self) -> Arena<'_> {
+        let parameters = self.model.parameters_mut();
+        let tensors = parameters.table().iter();
+        let tensors = tensors.map(|it| (it.range.clone(), it.decays)).collect();
+        let (values, gradients) = parameters.update();
+        Arena {
+            values,
+            gradients,
+            tensors,
+        }
+    }
+
+    /// Makes the batch of these sequences.
+    pub(crate) fn take<'a>(&mut self, sequences: impl Iterator<Item = (&'a Sequences, usize)>) {
+        self.ids.clear();
+        self.targets.clear();
+        self.lengths.clear();
+        for (set, index) in sequences {
+            let sequence = set.get(index);
+            self.ids.extend_from_slice(sequence.ids);
+            self.targets.extend_from_slice(sequence.targets);
+            self.lengths.push(sequence.ids.len());
+        }
+    }
+
+    /// Cuts sequences, in their order, into batches that there is room for.
+    pub(crate) fn batches<'a>(
+        &self,
+        sequences: impl Iterator<Item = (&'a Sequences, usize)>,
+    ) -> Vec<Vec<(&'a Sequences, usize)>> {
+        let mut batches: Vec<Vec<_>> = Vec::new();
+        let mut tokens = usize::MAX;
+        for (set, index) in sequences {
+            let length = set.get(index).ids.len();
+            if tokens.saturating_add(length) > self.room {
+                batches.push(Vec::new());
+                tokens = 0;
+            }
+            tokens += length;
+            batches.last_mut().expect("there is one").push((set, index));
+        }
+        batches
+    }
+
+    pub(crate) fn forward(&mut self, team: &Team, pass: Pass) -> Result<(), TrainError> {
+        let batch = Batch {
+            ids: &self.ids,
+            lengths: &self.lengths,
+        };
+        Ok(self.model.forward(team, batch, pass)?)
+    }
+
+    /// Adds the gradients of the batch that went forward, and returns its weighted loss.
+    pub(crate) fn backward(&mut self, team: &Team) -> Result<f64, TrainError> {
+        Ok(self.model.backward(team, &self.targets, &self.weights)?)
+    }
+
+    /// Takes the batch forward and returns how likely each sequence's learnt tokens are.
+    pub(crate) fn likelihoods(
+        &mut self,
+        team: &Team,
+        pass: Pass,
+    ) -> Result<Vec<Likelihood>, TrainError> {
+        self.forward(team, pass)?;
+        let all = self.model.log_probabilities(team, &self.targets)?;
+        let mut start = 0;
+        let each = self.lengths.iter().map(|length| {
+            let rows = start..start + length;
+            start = rows.end;
+            let mut found = Likelihood::default();
+            for (target, likelihood) in self.targets[rows.clone()].iter().zip(&all[rows]) {
+                if *target != model::training::IGNORE {
+                    found.sum += f64::from(*likelihood);
+                    found.tokens += 1;
+                }
+            }
+            found
+        });
+        Ok(each.collect())
+    }
+
+    /// Returns the beginning of a text, in one line.
+    pub(crate) fn show(&self, ids: &[u32]) -> String {
+        let text = self.tokenizer.decode(ids).unwrap_or_default();
+        let mut words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        if let Some((end, _)) = words.char_indices().nth(SHOWN) {
+            words.truncate(end);
+            words.push('…');
+        }
+        words
+    }
+
+    pub(crate) fn save(&self, folder: &Path) -> Result<(), TrainError> {
+        self.model.save(folder)?;
+        for file in &self.companions {
+            let name = file.file_name().unwrap_or_default();
+            fs_err::copy(file, folder.join(name))?;
+        }
+        Ok(())
+    }
+}
