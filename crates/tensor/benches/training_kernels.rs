@@ -13,7 +13,7 @@ use tensor::training::{
     AdamW, CrossEntropy, Dropout, EightBitMoments, Heads, HeadsMut, Mask, Norm, NormBackward,
     TrainingAttention, TrainingScratch,
 };
-use tensor::{Activation, Buffer, Kernels, Sum, Team};
+use tensor::{Activation, Buffer, Kernels, Precision, Sum, Team};
 
 const TOKENS: usize = 1024;
 const WIDTH: usize = 768;
@@ -98,13 +98,18 @@ fn optimiser(c: &mut Criterion) {
 fn attention(c: &mut Criterion) {
     let mut group = c.benchmark_group("attention");
     let team = team();
-    for (kernels, length, dropout) in Kernels::available()
+    let (best, dropout) = (Kernels::best(), Dropout::new(0.1, &[1]));
+    for (kernels, length, dropout, precision) in Kernels::available()
         .into_iter()
-        .map(|kernels| (kernels, 256, None))
+        .skip(1)
+        .map(|kernels| (kernels, 256, None, Precision::F32))
         .chain([
-            (Kernels::best(), 1024, None),
-            (Kernels::best(), 64, None),
-            (Kernels::best(), 256, Some(Dropout::new(0.1, &[1]))),
+            (best, 1024, None, Precision::F32),
+            (best, 64, None, Precision::F32),
+            (best, 256, Some(dropout), Precision::F32),
+            (best, 256, None, Precision::Bf16),
+            (best, 1024, None, Precision::Bf16),
+            (best, 64, None, Precision::Bf16),
         ])
     {
         let shape = TrainingAttention {
@@ -114,6 +119,7 @@ fn attention(c: &mut Criterion) {
             scale: 0.125,
             mask: Mask::Causal { window: None },
             dropout,
+            precision,
         };
         let lengths = vec![length; TOKENS / length];
         let mut scratch = TrainingScratch::default();
@@ -122,7 +128,7 @@ fn attention(c: &mut Criterion) {
         let mut gradients = Buffer::zeros(3 * TOKENS * WIDTH);
         let pairs = TOKENS * (length + 1) / 2 * WIDTH;
         let dropped = if dropout.is_some() { ", dropout" } else { "" };
-        let name = format!("of {length}{dropped} {}", kernels.name);
+        let name = format!("of {length}{dropped} {precision:?} {}", kernels.name);
         group.throughput(Throughput::Elements(2 * pairs as u64));
         group.bench_function(format!("forward {name}"), |b| {
             b.iter(|| {

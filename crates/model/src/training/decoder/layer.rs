@@ -9,7 +9,7 @@
 use tensor::training::{
     Angles, Dropout, Heads, HeadsMut, Mask, NormBackward, TrainingAttention, Turn,
 };
-use tensor::{Activation, Buffer, Sum};
+use tensor::{Activation, Buffer, Precision, Sum};
 
 use super::build::{FeedForward, Layer, Norm, QueryKeyValue};
 use super::room::{Room, Widths};
@@ -56,7 +56,7 @@ impl Pass<'_> {
         (share > 0.0).then(|| Dropout::new(share, &[seed, self.layer as u64, place as u64]))
     }
 
-    fn attention(&self) -> TrainingAttention {
+    fn attention(&self, precision: Precision) -> TrainingAttention {
         let config = self.config;
         TrainingAttention {
             heads: config.heads,
@@ -67,6 +67,7 @@ impl Pass<'_> {
                 window: config.attention[self.layer].window,
             },
             dropout: self.left_out(Place::Attention),
+            precision,
         }
     }
 
@@ -266,7 +267,7 @@ impl Layer {
         };
         machine.kernels.attend(
             machine.team,
-            &pass.attention(),
+            &pass.attention(machine.precision),
             pass.lengths,
             heads,
             room.statistics,
@@ -486,7 +487,7 @@ impl Layer {
         };
         kernels.attend_backward(
             team,
-            &pass.attention(),
+            &pass.attention(machine.precision),
             pass.lengths,
             heads,
             room.statistics,

@@ -9,7 +9,7 @@
 use tensor::training::{
     Dropout, Heads, HeadsMut, Mask, Norm as NormRows, NormBackward, TrainingAttention,
 };
-use tensor::{Activation, Sum};
+use tensor::{Activation, Precision, Sum};
 
 use super::build::{Layer, Norm, QueryKeyValue};
 use super::memory::{Room, Widths};
@@ -114,7 +114,7 @@ pub(super) struct Around<'a> {
 }
 
 impl Around<'_> {
-    fn attention(&self) -> TrainingAttention {
+    fn attention(&self, precision: Precision) -> TrainingAttention {
         let Widths { stream, heads, .. } = self.shape.widths;
         let head_width = stream / heads;
         TrainingAttention {
@@ -124,6 +124,7 @@ impl Around<'_> {
             scale: (head_width as f32).sqrt().recip(),
             mask: Mask::Full,
             dropout: self.left_out(Place::Shares, self.shape.dropout.attention),
+            precision,
         }
     }
 
@@ -167,7 +168,7 @@ impl Layer {
         }
         machine.kernels.attend(
             machine.team,
-            &around.attention(),
+            &around.attention(machine.precision),
             around.lengths,
             self.heads(room.query_key_value),
             room.shares,
@@ -278,7 +279,7 @@ impl Layer {
         };
         machine.kernels.attend_backward(
             machine.team,
-            &around.attention(),
+            &around.attention(machine.precision),
             around.lengths,
             self.heads(room.query_key_value),
             room.shares,

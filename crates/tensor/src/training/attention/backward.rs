@@ -2,46 +2,62 @@
 
 #![expect(unsafe_code, reason = "threads write to heads of their own")]
 
+use super::product::{Products, Shape};
 use super::{Heads, HeadsMut, KEYS, QUERIES, Strip, TrainingAttention, set_starts};
-use crate::activation::Activation;
-use crate::gemm::Call;
 use crate::simd::{Kernels, Lanes, exp};
 use crate::team::{Start, Team};
 use crate::training::{Loop, TrainingScratch, load, store};
 
 /// Numbers that one thread needs, in their order.
 struct Plan {
-    /// From one row of a head to the next.
-    padded: usize,
     /// All of a head's queries, upstream gradients, keys, and the three gradients.
     rows: usize,
-    /// All of a head's keys or values, turned.
-    panels: usize,
+    /// All of a head's rows, as the columns of a right side.
+    turned: usize,
+    /// As the rows of a right side.
+    straight: usize,
+    /// As the rows of a left side.
+    left: usize,
     /// A block of scores, or of their gradients.
     scores: usize,
+    /// The same as a left side.
+    shares: usize,
     /// Of each row, `Σ dy · y`.
     alongs: usize,
     multipliers: usize,
 }
 
 impl Plan {
-    fn of(kernels: &Kernels, shape: &TrainingAttention, longest: usize) -> Self {
-        let wide = kernels.panel_columns;
-        let padded = shape.head_width.next_multiple_of(wide);
-        let panels = longest.next_multiple_of(KEYS).next_multiple_of(wide) * shape.head_width;
+    fn of(products: &Products<'_>, longest: usize) -> Self {
         Self {
-            padded,
-            rows: (longest * padded).next_multiple_of(16),
-            panels: panels.next_multiple_of(16),
+            rows: (longest * products.padded).next_multiple_of(16),
+            turned: products.turned_size(longest),
+            straight: products.straight_size(longest),
+            left: products.left_size(longest),
             scores: QUERIES * KEYS,
+            shares: products.scores_size(QUERIES, KEYS),
             alongs: longest.next_multiple_of(16),
             multipliers: KEYS,
         }
     }
 
     fn size(&self) -> usize {
-        6 * self.rows + 2 * self.panels + 2 * self.scores + self.alongs + self.multipliers
+        6 * self.rows
+            + 2 * self.turned
+            + 3 * self.straight
+            + 2 * self.left
+            + 2 * self.scores
+            + self.shares
+            + self.alongs
+            + self.multipliers
     }
+}
+
+/// A head's rows: as they lie, and packed as either side.
+struct Packed<'a> {
+    rows: &'a mut [f32],
+    straight: &'a mut [f32],
+    left: &'a mut [f32],
 }
 
 /// Where gradients go: the start of each matrix and its stride.
@@ -90,7 +106,8 @@ impl Kernels {
         );
         let targets = targets(shape, gradients, tokens);
         let longest = lengths.iter().copied().max().unwrap_or(0);
-        let plan = Plan::of(self, shape, longest);
+        let products = Products::of(self, shape.precision, shape.head_width);
+        let plan = Plan::of(&products, longest);
         let size = plan.size();
         let [memory] = scratch.numbers.carve([size * team.threads()]);
         let memory = Start(memory.as_mut_ptr());
@@ -99,6 +116,7 @@ impl Kernels {
             let (sequence, key_head) = (part / shape.key_heads, part % shape.key_heads);
             let back = Back {
                 kernels: self,
+                products,
                 shape,
                 plan: &plan,
                 strips,
@@ -159,6 +177,7 @@ fn targets(shape: &TrainingAttention, gradients: HeadsMut<'_>, tokens: usize) ->
 /// One key head of one sequence, with the query heads that share it.
 struct Back<'a> {
     kernels: &'a Kernels,
+    products: Products<'a>,
     shape: &'a TrainingAttention,
     plan: &'a Plan,
     strips: [Strip<'a>; 3],
@@ -176,7 +195,7 @@ impl Back<'_> {
     /// Nobody else may use these heads' numbers of the sequence's rows in the targets.
     unsafe fn run(&self, memory: &mut [f32], targets: Targets) {
         let Self {
-            kernels,
+            products,
             shape,
             plan,
             strips: [query_rows, key_rows, value_rows],
@@ -188,40 +207,54 @@ impl Back<'_> {
         if tokens == 0 {
             return;
         }
-        let (width, padded) = (shape.head_width, plan.padded);
+        let (width, padded) = (shape.head_width, products.padded);
         let count = tokens * padded;
-        let (queries, memory) = memory.split_at_mut(plan.rows);
-        let (upstream, memory) = memory.split_at_mut(plan.rows);
-        let (keys, memory) = memory.split_at_mut(plan.rows);
-        let (of_queries, memory) = memory.split_at_mut(plan.rows);
-        let (of_keys, memory) = memory.split_at_mut(plan.rows);
-        let (of_values, memory) = memory.split_at_mut(plan.rows);
-        let (key_panels, memory) = memory.split_at_mut(plan.panels);
-        let (value_panels, memory) = memory.split_at_mut(plan.panels);
-        let (scores, memory) = memory.split_at_mut(plan.scores);
-        let (of_scores, memory) = memory.split_at_mut(plan.scores);
-        let (alongs, multipliers) = memory.split_at_mut(plan.alongs);
+        let mut rest = memory;
+        let mut take = |length: usize| {
+            let (piece, after) = std::mem::take(&mut rest).split_at_mut(length);
+            rest = after;
+            piece
+        };
+        let [queries, upstream] = [(); 2].map(|()| Packed {
+            rows: take(plan.rows),
+            straight: take(plan.straight),
+            left: take(plan.left),
+        });
+        let (keys, straight_keys) = (take(plan.rows), take(plan.straight));
+        let [of_queries, of_keys, of_values] = [(); 3].map(|()| take(plan.rows));
+        let [turned_keys, turned_values] = [(); 2].map(|()| take(plan.turned));
+        let [scores, of_scores] = [(); 2].map(|()| take(plan.scores));
+        let (shares, alongs) = (take(plan.shares), take(plan.alongs));
+        let multipliers = take(plan.multipliers);
+
         let from = key_head * width;
-        for (rows, panels) in [(key_rows, &mut *key_panels), (value_rows, value_panels)] {
-            let at = rows.row(first, from, width).as_ptr();
-            // SAFETY: the head is `tokens` rows of `width` numbers, and there is place for
-            // every panel.
-            unsafe {
-                (kernels.transpose)(at, rows.stride, tokens, width, panels.as_mut_ptr());
-            }
-        }
+        // Values are needed turned alone, and their place is then the keys'.
+        value_rows.copy(first, from, width, padded, &mut keys[..count]);
+        products.turn(keys, tokens, turned_values);
         key_rows.copy(first, from, width, padded, &mut keys[..count]);
+        products.turn(keys, tokens, turned_keys);
+        products.straighten(keys, tokens, straight_keys);
         of_keys[..count].fill(0.0);
         of_values[..count].fill(0.0);
         let group = shape.heads / shape.key_heads;
         for head in key_head * group..(key_head + 1) * group {
-            query_rows.copy(first, head * width, width, padded, &mut queries[..count]);
-            self.gradient
-                .copy(first, head * width, width, padded, &mut upstream[..count]);
+            query_rows.copy(
+                first,
+                head * width,
+                width,
+                padded,
+                &mut queries.rows[..count],
+            );
+            products.straighten(queries.rows, tokens, queries.straight);
+            products.put_left(queries.rows, tokens, queries.left);
+            let to = &mut upstream.rows[..count];
+            self.gradient.copy(first, head * width, width, padded, to);
+            products.straighten(upstream.rows, tokens, upstream.straight);
+            products.put_left(upstream.rows, tokens, upstream.left);
             of_queries[..count].fill(0.0);
             for (token, along) in alongs[..tokens].iter_mut().enumerate() {
                 let out = self.out.row(first + token, head * width, width);
-                let gradient = &upstream[token * padded..];
+                let gradient = &upstream.rows[token * padded..];
                 *along = out.iter().zip(gradient).map(|(o, g)| o * g).sum();
             }
             for key in (0..tokens).step_by(KEYS) {
@@ -235,37 +268,47 @@ impl Back<'_> {
                 let start = seen_by.start / QUERIES * QUERIES;
                 for query in (start..seen_by.end).step_by(QUERIES) {
                     let rows = QUERIES.min(tokens - query);
-                    // SAFETY: all shapes are those of the plan.
+                    let size = [rows, block.keys_here];
+                    let across = Shape {
+                        rows,
+                        depth: width,
+                        columns: block.keys_here,
+                        add: false,
+                        stride: KEYS,
+                    };
+                    // SAFETY: there are so many queries and keys.
                     unsafe {
-                        block.shares(
-                            query..query + rows,
-                            (queries, upstream),
-                            (key_panels, value_panels),
-                            (scores, of_scores),
-                            alongs,
-                            multipliers,
-                        );
-                        block.add(
-                            true,
-                            rows,
-                            scores,
-                            &upstream[query * padded..],
-                            &mut of_values[key * padded..],
-                        );
-                        block.add(
-                            true,
-                            rows,
-                            of_scores,
-                            &queries[query * padded..],
-                            &mut of_keys[key * padded..],
-                        );
-                        block.add(
-                            false,
-                            rows,
-                            of_scores,
-                            &keys[key * padded..],
-                            &mut of_queries[query * padded..],
-                        );
+                        let left = products.left(queries.rows, queries.left, query);
+                        let right = products.turned(turned_keys, key);
+                        products.multiply(left, right, &across, scores);
+                        let left = products.left(upstream.rows, upstream.left, query);
+                        let right = products.turned(turned_values, key);
+                        products.multiply(left, right, &across, of_scores);
+                    }
+                    block.shares(query..query + rows, scores, of_scores, alongs, multipliers);
+                    let along = |rows: usize, depth: usize| Shape {
+                        rows,
+                        depth,
+                        columns: width,
+                        add: true,
+                        stride: padded,
+                    };
+                    // SAFETY: as above.
+                    unsafe {
+                        let left = products.turned_scores(scores, KEYS, size, shares);
+                        let right =
+                            products.straight(upstream.rows, upstream.straight, tokens, query);
+                        let to = &mut of_values[key * padded..];
+                        products.multiply(left, right, &along(size[1], size[0]), to);
+                        let left = products.turned_scores(of_scores, KEYS, size, shares);
+                        let right =
+                            products.straight(queries.rows, queries.straight, tokens, query);
+                        let to = &mut of_keys[key * padded..];
+                        products.multiply(left, right, &along(size[1], size[0]), to);
+                        let left = products.scores(of_scores, KEYS, size, shares);
+                        let right = products.straight(keys, straight_keys, tokens, key);
+                        let to = &mut of_queries[query * padded..];
+                        products.multiply(left, right, &along(size[0], size[1]), to);
                     }
                 }
             }
@@ -286,7 +329,7 @@ impl Back<'_> {
     unsafe fn put(&self, from: &[f32], (to, stride): (*mut f32, usize), head: usize) {
         let width = self.shape.head_width;
         for (token, row) in from
-            .chunks_exact(self.plan.padded)
+            .chunks_exact(self.products.padded)
             .take(self.tokens)
             .enumerate()
         {
@@ -307,51 +350,17 @@ struct Block<'a> {
 }
 
 impl Block<'_> {
-    /// Sets `scores` to the shares with which values are mixed, after dropout, and
-    /// `of_scores` to the gradient of `q · k`; both `(queries, KEYS)`.
-    ///
-    /// # Safety
-    /// The shapes must be those of the plan.
-    unsafe fn shares(
+    /// Turns `scores`, `q · k`, into the shares with which values are mixed, after dropout,
+    /// and `of_scores`, `dy · v`, into the gradient of `q · k`; both `(queries, KEYS)`.
+    fn shares(
         &self,
         queries: std::ops::Range<usize>,
-        (query_rows, upstream): (&[f32], &[f32]),
-        (key_panels, value_panels): (&[f32], &[f32]),
-        (scores, of_scores): (&mut [f32], &mut [f32]),
+        scores: &mut [f32],
+        of_scores: &mut [f32],
         alongs: &[f32],
         multipliers: &mut [f32],
     ) {
-        let Back {
-            kernels,
-            shape,
-            plan,
-            ..
-        } = self.back;
-        let (width, padded, wide) = (shape.head_width, plan.padded, kernels.panel_columns);
-        for (rows, panels, out) in [
-            (query_rows, key_panels, &mut *scores),
-            (upstream, value_panels, &mut *of_scores),
-        ] {
-            // SAFETY: as the caller promises; a block of keys starts at a panel.
-            unsafe {
-                (kernels.product)(&Call {
-                    rows: queries.len(),
-                    depth: width,
-                    columns: self.keys_here,
-                    a: rows[queries.start * padded..].as_ptr(),
-                    a_stride: padded,
-                    a_step: 1,
-                    b: panels[self.key * width..].as_ptr(),
-                    b_stride: wide,
-                    panel_stride: wide * width,
-                    bias: std::ptr::null(),
-                    residual: std::ptr::null(),
-                    out: out.as_mut_ptr(),
-                    out_stride: KEYS,
-                    activation: Activation::Identity,
-                });
-            }
-        }
+        let Back { kernels, shape, .. } = self.back;
         for (index, query) in queries.enumerate() {
             let row = index * KEYS..index * KEYS + self.keys_here;
             let seen = shape.seen(query, self.back.tokens);
@@ -387,44 +396,6 @@ impl Block<'_> {
                     along: alongs[query],
                 }));
             }
-        }
-    }
-
-    /// Adds a product with a block of scores, `(rows, KEYS)`, or with that turned, to
-    /// `to`, whose rows are `padded` numbers as those of `right` are.
-    ///
-    /// # Safety
-    /// The shapes must be those of the plan.
-    unsafe fn add(&self, turned: bool, rows: usize, scores: &[f32], right: &[f32], to: &mut [f32]) {
-        let Back {
-            kernels,
-            shape,
-            plan,
-            ..
-        } = self.back;
-        let (rows, depth, a_stride, a_step) = if turned {
-            (self.keys_here, rows, 1, KEYS)
-        } else {
-            (rows, self.keys_here, KEYS, 1)
-        };
-        // SAFETY: as the caller promises.
-        unsafe {
-            (kernels.product)(&Call {
-                rows,
-                depth,
-                columns: shape.head_width,
-                a: scores.as_ptr(),
-                a_stride,
-                a_step,
-                b: right.as_ptr(),
-                b_stride: plan.padded,
-                panel_stride: kernels.panel_columns,
-                bias: std::ptr::null(),
-                residual: to.as_ptr(),
-                out: to.as_mut_ptr(),
-                out_stride: plan.padded,
-                activation: Activation::Identity,
-            });
         }
     }
 }
@@ -478,6 +449,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::matmul::Precision;
     use crate::sample::{assert_near, numbers};
     use crate::training::attention::Mask;
     use crate::training::check::{slope, team, wide};
@@ -657,6 +629,7 @@ mod tests {
                 scale: 1.0 / (head_width as f32).sqrt(),
                 mask: if causal { Mask::Causal { window } } else { Mask::Full },
                 dropout: dropout.then(|| Dropout::new(0.3, &[seed])),
+                precision: Precision::F32,
             };
             let tokens: usize = lengths.iter().sum();
             let [of_queries, of_keys] = shape.widths();
@@ -690,6 +663,7 @@ mod tests {
                 scale: 0.16,
                 mask,
                 dropout,
+                precision: Precision::F32,
             };
             let lengths = [1, 97, 0, 640];
             let tokens: usize = lengths.iter().sum();
@@ -717,6 +691,48 @@ mod tests {
                     "{along} is not {change}, {mask:?} by {}",
                     version.name
                 );
+            }
+        }
+    }
+
+    /// Rounded to 8 bits of fraction, sums over a head's width and over keys stay near
+    /// those of whole numbers.
+    #[test]
+    fn rounded_numbers_give_nearly_the_same() {
+        for mask in [Mask::Full, Mask::Causal { window: Some(150) }] {
+            let mut shape = TrainingAttention {
+                heads: 2,
+                key_heads: 1,
+                head_width: 40,
+                scale: 0.16,
+                mask,
+                dropout: Some(Dropout::new(0.1, &[4])),
+                precision: Precision::F32,
+            };
+            let lengths = [1, 97, 0, 640];
+            let tokens: usize = lengths.iter().sum();
+            let [of_queries, of_keys] = shape.widths();
+            let qkv = numbers(1, tokens * (of_queries + 2 * of_keys));
+            let upstream = numbers(2, tokens * of_queries);
+            for version in Kernels::available() {
+                shape.precision = Precision::F32;
+                let expect = run(version, &shape, &lengths, &qkv, &upstream, 2);
+                shape.precision = Precision::Bf16;
+                let found = run(version, &shape, &lengths, &qkv, &upstream, 3);
+                for (found, expect) in [
+                    (&found.0, &expect.0),
+                    (&found.1, &expect.1),
+                    (&found.2, &expect.2),
+                ] {
+                    let off: f64 = wide(found)
+                        .iter()
+                        .zip(expect)
+                        .map(|(a, b)| (a - f64::from(*b)).powi(2))
+                        .sum();
+                    let size: f64 = wide(expect).iter().map(|x| x * x).sum();
+                    let apart = (off / size).sqrt();
+                    assert!(apart < 4e-3, "{apart} apart, {mask:?} by {}", version.name);
+                }
             }
         }
     }

@@ -2,42 +2,49 @@
 
 #![expect(unsafe_code, reason = "threads write to heads of their own")]
 
-use super::{Heads, QUERIES, SPAN, Strip, TrainingAttention, set_starts};
-use crate::activation::Activation;
-use crate::gemm::Call;
+use super::product::{Products, Shape};
+use super::{Heads, KEYS, QUERIES, SPAN, Strip, TrainingAttention, set_starts};
 use crate::simd::Kernels;
 use crate::team::{Start, Team};
 use crate::training::TrainingScratch;
 
 /// Numbers that one thread needs, in their order.
 struct Plan {
-    /// From one row of queries or values to the next.
-    padded: usize,
+    rows: usize,
     queries: usize,
     sums: usize,
     keys: usize,
     values: usize,
     scores: usize,
+    shares: usize,
     multipliers: usize,
 }
 
 impl Plan {
-    fn of(kernels: &Kernels, shape: &TrainingAttention, longest: usize) -> Self {
-        let wide = kernels.panel_columns;
-        let padded = shape.head_width.next_multiple_of(wide);
+    fn of(products: &Products<'_>, longest: usize) -> Self {
+        let block = QUERIES.min(longest).next_multiple_of(16);
+        let span = SPAN.min(longest.next_multiple_of(KEYS));
         Self {
-            padded,
-            queries: (QUERIES * shape.head_width).next_multiple_of(16),
-            sums: (QUERIES * shape.head_width).next_multiple_of(16),
-            keys: (longest.next_multiple_of(wide) * shape.head_width).next_multiple_of(16),
-            values: (longest * padded).next_multiple_of(16),
-            scores: QUERIES * SPAN,
-            multipliers: SPAN,
+            rows: (longest.max(block) * products.padded).next_multiple_of(16),
+            queries: products.left_size(block),
+            sums: block * products.padded,
+            keys: products.turned_size(longest),
+            values: products.straight_size(longest),
+            scores: block * span,
+            shares: products.scores_size(block, span),
+            multipliers: span,
         }
     }
 
     fn size(&self) -> usize {
-        self.queries + self.sums + self.keys + self.values + self.scores + self.multipliers
+        2 * self.rows
+            + self.queries
+            + self.sums
+            + self.keys
+            + self.values
+            + self.scores
+            + self.shares
+            + self.multipliers
     }
 }
 
@@ -77,7 +84,8 @@ impl Kernels {
             "a row comes out for every query"
         );
         let longest = lengths.iter().copied().max().unwrap_or(0);
-        let plan = Plan::of(self, shape, longest);
+        let products = Products::of(self, shape.precision, shape.head_width);
+        let plan = Plan::of(&products, longest);
         let size = plan.size();
         let [memory] = scratch.numbers.carve([size * team.threads()]);
         let (memory, statistics, out) = (
@@ -90,6 +98,7 @@ impl Kernels {
             let (sequence, head) = (part / shape.heads, part % shape.heads);
             let attend = Attend {
                 kernels: self,
+                products,
                 shape,
                 plan: &plan,
                 strips,
@@ -109,6 +118,7 @@ impl Kernels {
 /// One head of one sequence.
 struct Attend<'a> {
     kernels: &'a Kernels,
+    products: Products<'a>,
     shape: &'a TrainingAttention,
     plan: &'a Plan,
     strips: [Strip<'a>; 3],
@@ -125,6 +135,7 @@ impl Attend<'_> {
     unsafe fn run(&self, memory: &mut [f32], statistics: *mut f32, out: *mut f32) {
         let Self {
             kernels,
+            products,
             shape,
             plan,
             strips: [query_rows, key_rows, value_rows],
@@ -132,62 +143,55 @@ impl Attend<'_> {
             tokens,
             head,
         } = *self;
-        let (width, padded, wide) = (shape.head_width, plan.padded, kernels.panel_columns);
-        let (queries, memory) = memory.split_at_mut(plan.queries);
-        let (sums, memory) = memory.split_at_mut(plan.sums);
-        let (keys, memory) = memory.split_at_mut(plan.keys);
-        let (values, memory) = memory.split_at_mut(plan.values);
-        let (scores, multipliers) = memory.split_at_mut(plan.scores);
-        let from = head / (shape.heads / shape.key_heads) * width;
         if tokens == 0 {
             return;
         }
-        let key = key_rows.row(first, from, width).as_ptr();
-        // SAFETY: the head's keys are `tokens` rows of `width` numbers, and there is place
-        // for every panel.
-        unsafe {
-            (kernels.transpose)(key, key_rows.stride, tokens, width, keys.as_mut_ptr());
-        }
+        let (width, padded) = (shape.head_width, products.padded);
+        let (rows, memory) = memory.split_at_mut(plan.rows);
+        let (values, memory) = memory.split_at_mut(plan.rows);
+        let (left, memory) = memory.split_at_mut(plan.queries);
+        let (sums, memory) = memory.split_at_mut(plan.sums);
+        let (turned_keys, memory) = memory.split_at_mut(plan.keys);
+        let (straight_values, memory) = memory.split_at_mut(plan.values);
+        let (scores, memory) = memory.split_at_mut(plan.scores);
+        let (shares, multipliers) = memory.split_at_mut(plan.shares);
+        let span_stride = plan.multipliers;
+        let from = head / (shape.heads / shape.key_heads) * width;
+        key_rows.copy(first, from, width, padded, &mut rows[..tokens * padded]);
+        products.turn(rows, tokens, turned_keys);
         value_rows.copy(first, from, width, padded, &mut values[..tokens * padded]);
+        products.straighten(values, tokens, straight_values);
         for block in (0..tokens).step_by(QUERIES) {
-            let rows = QUERIES.min(tokens - block);
-            query_rows.copy(
-                first + block,
-                head * width,
-                width,
-                width,
-                &mut queries[..rows * width],
-            );
+            let count = QUERIES.min(tokens - block);
+            let queries = &mut rows[..count * padded];
+            query_rows.copy(first + block, head * width, width, padded, queries);
+            products.put_left(queries, count, left);
             let (mut most, mut total) = ([f32::NEG_INFINITY; QUERIES], [0f32; QUERIES]);
-            let low = shape.seen(block, tokens).start / wide * wide;
-            let high = shape.seen(block + rows - 1, tokens).end;
-            for span in (low..high).step_by(SPAN) {
-                let count = SPAN.min(high - span);
-                // SAFETY: the shapes are those of the plan; panels start at multiples of
-                // `wide`.
+            // Panels and tiles begin at multiples of a block of keys.
+            let low = shape.seen(block, tokens).start / KEYS * KEYS;
+            let high = shape.seen(block + count - 1, tokens).end;
+            for span in (low..high).step_by(span_stride) {
+                let here = span_stride.min(high - span);
+                // SAFETY: there are so many queries and keys.
                 unsafe {
-                    (kernels.product)(&Call {
-                        rows,
-                        depth: width,
-                        columns: count,
-                        a: queries.as_ptr(),
-                        a_stride: width,
-                        a_step: 1,
-                        b: keys[span * width..].as_ptr(),
-                        b_stride: wide,
-                        panel_stride: wide * width,
-                        bias: std::ptr::null(),
-                        residual: std::ptr::null(),
-                        out: scores.as_mut_ptr(),
-                        out_stride: SPAN,
-                        activation: Activation::Identity,
-                    });
+                    products.multiply(
+                        products.left(queries, left, 0),
+                        products.turned(turned_keys, span),
+                        &Shape {
+                            rows: count,
+                            depth: width,
+                            columns: here,
+                            add: false,
+                            stride: span_stride,
+                        },
+                        scores,
+                    );
                 }
-                for index in 0..rows {
-                    let row = &mut scores[index * SPAN..][..count];
+                for index in 0..count {
+                    let row = &mut scores[index * span_stride..][..here];
                     let seen = shape.seen(block + index, tokens);
-                    let from = seen.start.saturating_sub(span).min(count);
-                    let to = seen.end.saturating_sub(span).min(count);
+                    let from = seen.start.saturating_sub(span).min(here);
+                    let to = seen.end.saturating_sub(span).min(here);
                     if from >= to {
                         row.fill(0.0);
                         continue;
@@ -204,7 +208,7 @@ impl Attend<'_> {
                     if before < now && before > f32::NEG_INFINITY {
                         let factor = (before - now).exp();
                         total[index] *= factor;
-                        let sums = &mut sums[index * width..][..width];
+                        let sums = &mut sums[index * padded..][..width];
                         // SAFETY: as above.
                         unsafe { (kernels.scale)(sums.as_mut_ptr(), width, factor) };
                     }
@@ -218,32 +222,24 @@ impl Attend<'_> {
                         }
                     }
                 }
-                // SAFETY: the shapes are those of the plan; the sums of an earlier span
-                // are added to.
+                // SAFETY: there are so many values; the sums of an earlier span are added
+                // to.
                 unsafe {
-                    (kernels.product)(&Call {
-                        rows,
-                        depth: count,
-                        columns: width,
-                        a: scores.as_ptr(),
-                        a_stride: SPAN,
-                        a_step: 1,
-                        b: values[span * padded..].as_ptr(),
-                        b_stride: padded,
-                        panel_stride: wide,
-                        bias: std::ptr::null(),
-                        residual: if span == low {
-                            std::ptr::null()
-                        } else {
-                            sums.as_ptr()
+                    products.multiply(
+                        products.scores(scores, span_stride, [count, here], shares),
+                        products.straight(values, straight_values, tokens, span),
+                        &Shape {
+                            rows: count,
+                            depth: here,
+                            columns: width,
+                            add: span > low,
+                            stride: padded,
                         },
-                        out: sums.as_mut_ptr(),
-                        out_stride: width,
-                        activation: Activation::Identity,
-                    });
+                        sums,
+                    );
                 }
             }
-            for (index, sums) in sums.chunks_exact(width).take(rows).enumerate() {
+            for (index, sums) in sums.chunks_exact(padded).take(count).enumerate() {
                 let place = (first + block + index) * shape.heads + head;
                 // SAFETY: the row and the head are this part's own.
                 unsafe {

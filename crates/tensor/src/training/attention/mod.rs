@@ -7,10 +7,12 @@
 
 mod backward;
 mod forward;
+mod product;
 
 pub(crate) use backward::Probabilities;
 
 use super::Dropout;
+use crate::matmul::Precision;
 
 /// Which keys of its sequence a query sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +41,8 @@ pub struct TrainingAttention {
     pub mask: Mask,
     /// What is dropped of the shares with which values are mixed.
     pub dropout: Option<Dropout>,
+    /// How exactly rows and shares are multiplied.
+    pub precision: Precision,
 }
 
 /// Queries, keys and values of all tokens.
