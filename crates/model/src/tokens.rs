@@ -242,7 +242,7 @@ impl EncoderTokenizer {
             question.truncate(self.longest / 2, 0, TruncationDirection::Right);
             question.take_overflowing();
             let passage = self.whole(passage, None, OffsetType::Byte)?;
-            self.cut(Some(question), passage, overlap)
+            self.cut(Some(&question), passage, overlap)
         };
         cut()
             .map_err(|source| self.failed(source))?
@@ -282,7 +282,7 @@ impl EncoderTokenizer {
     /// special tokens, with those around it.
     fn cut(
         &self,
-        first: Option<Encoding>,
+        first: Option<&Encoding>,
         mut text: Encoding,
         overlap: usize,
     ) -> tokenizers::Result<Vec<Encoding>> {
@@ -290,13 +290,13 @@ impl EncoderTokenizer {
             .tokenizer
             .get_post_processor()
             .map_or(0, |it| it.added_tokens(first.is_some()));
-        let taken = special + first.as_ref().map_or(0, Encoding::len);
+        let taken = special + first.map_or(0, Encoding::len);
         let room = self.longest.saturating_sub(taken).max(1);
         text.truncate(room, overlap.min(room / 3), TruncationDirection::Right);
         let further = text.take_overflowing();
         std::iter::once(text)
             .chain(further)
-            .map(|window| match &first {
+            .map(|window| match first {
                 None => self.tokenizer.post_process(window, None, true),
                 Some(first) => self
                     .tokenizer

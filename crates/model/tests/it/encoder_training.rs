@@ -554,3 +554,35 @@ fn what_does_not_fit_is_an_error() {
     check(vec![1; 33], vec![33], "at most 32");
     check(vec![900], vec![1], "token 900");
 }
+
+/// Writes what was trained for `check_heads.py`, which loads it in Python.
+#[test]
+#[ignore = "needs GROUNDTUNE_SAVED_MODELS, a folder to write to; then run check_heads.py on it"]
+fn saved_for_python() {
+    let to = std::env::var("GROUNDTUNE_SAVED_MODELS").expect("GROUNDTUNE_SAVED_MODELS is a folder");
+    let to = Path::new(&to);
+    let tags = Task::Tags { labels: kinds(5) };
+    let labels = Task::Labels { labels: kinds(3) };
+    let mut trained = vec![
+        ("bert-classes", full("bert-classes", classes())),
+        ("roberta-classes", full("roberta-classes", classes())),
+        ("bert-labels", full("bert-labels", labels)),
+        ("bert-tags", full("bert-tags", tags)),
+        ("bert-span", full("bert-span", Task::Spans)),
+        ("bert-score", full("bert-score", Task::Scores)),
+        (
+            "bert-contrast",
+            full("bert-contrast", Task::Vectors { scale: 20.0 }),
+        ),
+    ];
+    let adapted = check("bert-classes-lora", adapted(&OPTIONS), in_peft);
+    adapted
+        .save_adapter(&to.join("bert-classes-lora/adapter"))
+        .unwrap();
+    trained.push(("bert-classes-lora", adapted));
+    for (name, mut training) in trained {
+        let outputs = saved(&mut training, name, &to.join(name));
+        let outputs = serde_json::to_vec(&outputs).unwrap();
+        fs_err::write(to.join(name).join("outputs.json"), outputs).unwrap();
+    }
+}

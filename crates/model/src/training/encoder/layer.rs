@@ -147,7 +147,7 @@ impl Layer {
         &self,
         machine: &mut Machine<'_>,
         around: &Around<'_>,
-        room: Room<'_>,
+        room: &mut Room<'_>,
         temporary: &mut tensor::Buffer,
         stream: &mut [f32],
     ) {
@@ -207,12 +207,16 @@ impl Layer {
 
     /// Takes `gradient`, `(T, D)`, that of what comes out, back to what went in, if
     /// anybody below asks for it, and adds the gradients of what is trained.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what is computed with, what was kept, and what is given"
+    )]
     pub(super) fn backward(
         &self,
         machine: &mut Machine<'_>,
         around: &Around<'_>,
         gradients: &mut [f32],
-        room: Room<'_>,
+        room: &mut Room<'_>,
         temporary: &mut tensor::Buffer,
         gradient: &mut [f32],
         below: bool,

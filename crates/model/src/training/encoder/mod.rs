@@ -126,7 +126,7 @@ impl EncoderTraining {
                 },
                 parts,
                 config,
-                options: options.clone(),
+                options: *options,
                 scale: match task {
                     Task::Vectors { scale } => *scale,
                     _ => 1.0,

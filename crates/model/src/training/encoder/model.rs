@@ -117,7 +117,7 @@ impl Model {
         number: usize,
     ) {
         let tokens = batch.ids.len();
-        let (room, working) = memory.room(number, tokens);
+        let (mut room, working) = memory.room(number, tokens);
         let (mut machine, desk) = working.machine(self.kernels, team, &self.options, pass);
         let around = Around {
             shape: &self.shape(),
@@ -127,7 +127,7 @@ impl Model {
             values,
         };
         let stream = &mut desk.stream[..tokens * self.config.width];
-        self.parts.layers[number].forward(&mut machine, &around, room, desk.temporary, stream);
+        self.parts.layers[number].forward(&mut machine, &around, &mut room, desk.temporary, stream);
     }
 
     /// Returns the loss of what [`Model::run`] gave, and with `gradients` adds to them.
@@ -186,7 +186,7 @@ impl Model {
             if !memory.recall(number, tokens) {
                 self.layer(memory, team, values, batch, pass, number);
             }
-            let (room, working) = memory.room(number, tokens);
+            let (mut room, working) = memory.room(number, tokens);
             let (mut machine, desk) = working.machine(self.kernels, team, &self.options, pass);
             let around = Around {
                 shape: &self.shape(),
@@ -199,7 +199,7 @@ impl Model {
                 &mut machine,
                 &around,
                 gradients,
-                room,
+                &mut room,
                 desk.temporary,
                 &mut desk.gradient[..numbers],
                 tables || number > self.lowest,

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bytemuck::cast_slice;
 use serde_json::{Value, json};
 
 use super::EncoderTraining;
@@ -11,10 +10,11 @@ use super::build::{Parts, QueryKeyValue};
 use crate::ModelError;
 use crate::config;
 use crate::encoder_names::HUGGING_FACE;
+use crate::lora::{self, AdapterTensor, AdapterToWrite};
 use crate::safetensors::{self, TensorToWrite};
 use crate::training::heads::Task;
 use crate::training::linear::Linear;
-use crate::training::{LoraScale, Targets, Tuning};
+use crate::training::{Targets, Tuning};
 use crate::weights;
 
 /// What belongs to a tokenizer.
@@ -34,6 +34,9 @@ const TOKENIZER: [&str; 9] = [
 const MODULES: &str = "modules.json";
 const PROMPTS: &str = "config_sentence_transformers.json";
 const POOLING: &str = "1_Pooling";
+
+/// What PEFT may save whole.
+const HEADS: [&str; 3] = ["pooler", "classifier", "qa_outputs"];
 
 /// Tensors by name, with their shapes.
 type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
@@ -71,57 +74,40 @@ impl EncoderTraining {
                 found: "the whole model".into(),
             });
         };
-        fs_err::create_dir_all(to)?;
-        let mut tensors = Tensors::new();
+        // PEFT keeps whole modules: of RoBERTa's head the one that holds both parts.
         let mut whole: Vec<&str> = Vec::new();
         for parameter in self.parameters.table() {
-            let name = &parameter.name;
-            if !name.contains(".lora_") {
-                whole.push(name.rsplit_once('.').map_or(&**name, |(part, _)| part));
+            let part = parameter.name.split('.').find(|part| HEADS.contains(part));
+            if let Some(part) = part.filter(|part| !whole.contains(part))
+                && !parameter.name.contains(".lora_")
+            {
+                whole.push(part);
             }
-            let numbers = self.parameters.values()[parameter.range.clone()].to_vec();
-            let shape = parameter.shape.clone();
-            tensors.insert(format!("base_model.model.{name}"), (shape, numbers));
         }
-        // PEFT keeps whole modules: of RoBERTa's head the one that holds both parts.
-        for part in &mut whole {
-            *part = match part.split_once('.') {
-                Some(("classifier", _)) => "classifier",
-                _ => part
-                    .rsplit('.')
-                    .nth(1)
-                    .filter(|it| *it == "pooler")
-                    .unwrap_or(part),
-            };
-        }
-        whole.dedup();
-        let targets: Value = match &lora.targets {
-            Targets::AllLinear => self.adapted.as_slice().into(),
-            Targets::Named(names) => names.as_slice().into(),
-        };
-        let config = json!({
-            "peft_type": "LORA",
-            "task_type": match self.task {
+        let adapter = AdapterToWrite {
+            base: &self.folder,
+            lora,
+            targets: match &lora.targets {
+                Targets::AllLinear => &self.adapted,
+                Targets::Named(names) => names,
+            },
+            saved_whole: &whole,
+            task: match self.task {
                 Task::Classes { .. } | Task::Labels { .. } | Task::Scores => "SEQ_CLS",
                 Task::Tags { .. } => "TOKEN_CLS",
                 Task::Spans => "QUESTION_ANS",
                 Task::Vectors { .. } => "FEATURE_EXTRACTION",
             },
-            "base_model_name_or_path": self.folder,
-            "r": lora.rank,
-            "lora_alpha": lora.alpha,
-            "lora_dropout": lora.dropout,
-            "use_rslora": lora.scale == LoraScale::Root,
-            "use_dora": lora.dora,
-            "target_modules": targets,
-            "modules_to_save": whole,
-            "bias": "none",
-            "fan_in_fan_out": false,
-            "inference_mode": true,
-        });
-        let bytes = serde_json::to_vec_pretty(&config).expect("a value can be written");
-        fs_err::write(to.join("adapter_config.json"), bytes)?;
-        write(&to.join("adapter_model.safetensors"), &tensors)
+            by_columns: false,
+        };
+        let numbers = self.parameters.values();
+        let tensors: Vec<AdapterTensor<'_>> = self
+            .parameters
+            .table()
+            .iter()
+            .map(|it| (&*it.name, &*it.shape, &numbers[it.range.clone()]))
+            .collect();
+        lora::write(to, &adapter, &tensors)
     }
 
     /// Returns `config.json`, with the head.
@@ -330,6 +316,6 @@ fn write(path: &Path, tensors: &Tensors) -> Result<(), ModelError> {
         .collect();
     let numbers: Vec<&Vec<f32>> = tensors.values().map(|(_, numbers)| numbers).collect();
     safetensors::write(path, &about, |number, file| {
-        file.write_all(cast_slice(numbers[number]))
+        safetensors::write_f32(numbers[number], file)
     })
 }
