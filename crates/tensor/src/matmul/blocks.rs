@@ -9,7 +9,6 @@
 
 use super::{Factor, Matmul, Precision};
 use crate::format::Format;
-use crate::simd::Kernels;
 use crate::stored::{Scratch, Sum};
 use crate::team::{Start, Team};
 
@@ -83,20 +82,25 @@ const PART_COLUMNS: usize = 1024;
 
 /// Sets `out` to what it is before the first product is added: the bias, or nothing.
 pub(super) fn start(matmul: Matmul<'_>) {
-    let columns = matmul.right.columns();
-    for row in matmul.out.chunks_exact_mut(columns) {
-        if matmul.sum == Sum::Replace {
+    let Matmul {
+        right,
+        bias,
+        sum,
+        out,
+        ..
+    } = matmul;
+    for row in out.chunks_exact_mut(right.columns()) {
+        if sum == Sum::Replace {
             row.fill(0.0);
         }
-        for (number, bias) in row.iter_mut().zip(matmul.bias.unwrap_or_default()) {
+        for (number, bias) in row.iter_mut().zip(bias.unwrap_or_default()) {
             *number += bias;
         }
     }
 }
 
 /// Computes a product whose shapes were checked and none of which is 0.
-pub(super) fn multiply(kernels: &Kernels, team: &Team, matmul: Matmul<'_>, scratch: &mut Scratch) {
-    let loops = kernels.matmul;
+pub(super) fn multiply(loops: &Loops, team: &Team, matmul: Matmul<'_>, scratch: &mut Scratch) {
     let Matmul {
         left,
         right,

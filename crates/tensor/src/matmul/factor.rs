@@ -20,8 +20,9 @@ pub struct Factor<'a> {
 pub(crate) struct Lines<'a> {
     pub(crate) bytes: &'a [u8],
     pub(crate) format: Format,
-    /// Numbers of a line.
+    /// Numbers of a line, and its bytes.
     pub(crate) length: usize,
+    pub(crate) line_bytes: usize,
 }
 
 impl<'a> Factor<'a> {
@@ -42,11 +43,11 @@ impl<'a> Factor<'a> {
         let (rows, columns) = (weight.outputs(), weight.inputs());
         let turned = weight.layout() == Layout::Columns;
         Self {
-            lines: Lines {
-                bytes: weight.bytes(),
-                format: weight.format(),
-                length: if turned { rows } else { columns },
-            },
+            lines: Lines::new(
+                weight.bytes(),
+                weight.format(),
+                if turned { rows } else { columns },
+            ),
             rows,
             columns,
             turned,
@@ -102,11 +103,7 @@ impl<'a> Factor<'a> {
             std::slice::from_raw_parts(numbers.as_ptr().cast::<u8>(), size_of_val(numbers))
         };
         Self {
-            lines: Lines {
-                bytes,
-                format,
-                length: columns,
-            },
+            lines: Lines::new(bytes, format, columns),
             rows,
             columns,
             turned: false,
@@ -114,15 +111,23 @@ impl<'a> Factor<'a> {
     }
 }
 
-impl Lines<'_> {
+impl<'a> Lines<'a> {
+    fn new(bytes: &'a [u8], format: Format, length: usize) -> Self {
+        Self {
+            bytes,
+            format,
+            length,
+            line_bytes: length / format.block_numbers() * format.block_bytes(),
+        }
+    }
+
     /// Returns where line `line` begins.
     ///
     /// # Safety
     /// There must be such a line.
     #[inline(always)]
     pub(crate) unsafe fn line(&self, line: usize) -> *const u8 {
-        let bytes = self.length / self.format.block_numbers() * self.format.block_bytes();
         // SAFETY: the caller promises the line.
-        unsafe { self.bytes.as_ptr().add(line * bytes) }
+        unsafe { self.bytes.as_ptr().add(line * self.line_bytes) }
     }
 }

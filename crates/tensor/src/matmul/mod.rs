@@ -16,6 +16,7 @@ pub(crate) mod blocks;
 pub(crate) mod column_sums;
 mod factor;
 pub(crate) mod panels;
+mod thin;
 
 pub use factor::Factor;
 pub(crate) use factor::Lines;
@@ -91,7 +92,9 @@ impl Kernels {
             blocks::start(matmul);
             return;
         }
-        blocks::multiply(self, team, matmul, scratch);
+        if let Some(matmul) = thin::multiply(self, team, matmul, scratch) {
+            blocks::multiply(self.matmul, team, matmul, scratch);
+        }
     }
 }
 

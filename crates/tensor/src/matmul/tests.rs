@@ -184,9 +184,13 @@ proptest! {
 
 /// More than one block in each direction: against rows and columns taken by themselves.
 fn check_blocks(rows: usize, depth: usize, columns: usize, precision: Precision) {
+    check([rows, depth, columns], [true, true], precision);
+}
+
+fn check([rows, depth, columns]: [usize; 3], turned: [bool; 2], precision: Precision) {
     let team = team(2);
-    let left = Sample::new(Side::F32, true, rows, depth, 5);
-    let right = Sample::new(Side::F32, true, depth, columns, 6);
+    let left = Sample::new(Side::F32, turned[0], rows, depth, 5);
+    let right = Sample::new(Side::F32, turned[1], depth, columns, 6);
     for version in Kernels::available().into_iter().rev().take(2) {
         let mut out = vec![f32::NAN; rows * columns];
         let mut scratch = Scratch::default();
@@ -236,6 +240,18 @@ fn many_rows_pass_in_blocks() {
 fn a_deep_product_passes_in_blocks() {
     check_blocks(130, 9_001, 70, Precision::F32);
     check_blocks(130, 9_001, 70, Precision::Bf16);
+}
+
+/// The five products of a low-rank adapter.
+#[test]
+fn a_thin_product_is_one_too() {
+    for precision in [Precision::F32, Precision::Bf16] {
+        check([300, 700, 8], [false, true], precision);
+        check([300, 8, 701], [false, true], precision);
+        check([300, 701, 8], [false, false], precision);
+        check([701, 300, 8], [true, false], precision);
+        check([8, 300, 701], [true, false], precision);
+    }
 }
 
 #[test]

@@ -165,6 +165,10 @@ pub struct Kernels {
     pub(crate) widen_rows: unsafe fn(Format, *const u8, usize, usize, usize, *mut f32),
     pub(crate) widen_columns: unsafe fn(Format, *const u8, usize, usize, usize, usize, *mut f32),
     pub(crate) matmul: &'static blocks::Loops,
+    /// Products of vectors, for those too thin for tiles: in panels of several vectors,
+    /// and of one.
+    pub(crate) panels: &'static blocks::Loops,
+    pub(crate) narrow: &'static blocks::Loops,
     pub(crate) column_sums: unsafe fn(*const f32, usize, usize, usize, *mut f32),
 }
 
@@ -321,6 +325,16 @@ macro_rules! compiled {
                 unsafe { panels::pack_right::<L, COLUMNS>(pack) }
             }
             $(#[target_feature(enable = $feature)])?
+            unsafe fn pack_narrow(pack: &blocks::Pack<'_>) {
+                // SAFETY: as in `product`.
+                unsafe { panels::pack_right::<L, { <L as Lanes>::COUNT }>(pack) }
+            }
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn multiply_narrow(part: &blocks::Part) {
+                // SAFETY: as in `product`.
+                unsafe { panels::multiply::<L, $rows, 1>(part) }
+            }
+            $(#[target_feature(enable = $feature)])?
             unsafe fn multiply(part: &blocks::Part) {
                 // SAFETY: as in `product`.
                 unsafe { panels::multiply::<L, $rows, $vectors>(part) }
@@ -332,6 +346,24 @@ macro_rules! compiled {
                 // SAFETY: as in `product`.
                 unsafe { column_sums::run::<L>(from, stride, rows, count, sums) }
             }
+
+            const PANELS: blocks::Loops = blocks::Loops {
+                rows: 1,
+                columns: COLUMNS,
+                depth: 1,
+                bytes: |_, _| [size_of::<f32>(); 2],
+                deepest: |_| panels::DEEPEST,
+                in_place: true,
+                pack_left,
+                pack_right,
+                multiply,
+            };
+            const NARROW: blocks::Loops = blocks::Loops {
+                columns: L::COUNT,
+                pack_right: pack_narrow,
+                multiply: multiply_narrow,
+                ..PANELS
+            };
 
             Kernels {
                 name: $name,
@@ -359,17 +391,9 @@ macro_rules! compiled {
                 planes: None,
                 widen_rows,
                 widen_columns,
-                matmul: &blocks::Loops {
-                    rows: 1,
-                    columns: COLUMNS,
-                    depth: 1,
-                    bytes: |_, _| [size_of::<f32>(); 2],
-                    deepest: |_| panels::DEEPEST,
-                    in_place: true,
-                    pack_left,
-                    pack_right,
-                    multiply,
-                },
+                matmul: &PANELS,
+                panels: &PANELS,
+                narrow: &NARROW,
                 column_sums,
             }
         };

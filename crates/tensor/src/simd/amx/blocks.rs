@@ -14,8 +14,8 @@ use super::tile::{self, Sums};
 use super::{COLUMNS, DEPTH, Finish, ROWS, TILE, finish};
 use crate::activation::Activation;
 use crate::format::Format;
+use crate::matmul::Precision;
 use crate::matmul::blocks::{Loops, Pack, Part};
-use crate::matmul::{Lines, Precision};
 use crate::simd::wide::{transpose, widen};
 
 pub(in crate::simd) static MATMUL: Loops = Loops {
@@ -39,9 +39,6 @@ fn bytes(precision: Precision, formats: [Format; 2]) -> [usize; 2] {
         _ => [6, 6],
     }
 }
-
-/// Sixteen vectors of planes.
-type Sixteen = [__m512i; 16];
 
 /// Calls `$of` with the number of the format and the planes spelt out, so that each has a
 /// loop of its own.
@@ -83,7 +80,6 @@ unsafe fn pack_right(pack: &Pack<'_>) {
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512bf16,f16c,fma")]
 unsafe fn left_of<const FORMAT: usize, const PLANES: usize>(pack: &Pack<'_>) {
-    let lines = pack.factor.lines();
     let tiles = (pack.depth_to - pack.depth_from).div_ceil(DEPTH);
     let sixteen = tiles * PLANES * TILE;
     let rows = (pack.to - pack.from).next_multiple_of(ROWS);
@@ -92,23 +88,20 @@ unsafe fn left_of<const FORMAT: usize, const PLANES: usize>(pack: &Pack<'_>) {
         if pack.factor.is_turned() {
             for tile in 0..tiles {
                 for row in (0..rows).step_by(ROWS) {
-                    let pairs = pairs::<FORMAT, PLANES>(&lines, pack, tile, pack.from + row);
-                    for (half, planes) in pairs.into_iter().enumerate() {
-                        let out = pack.out.add((row / 16 + half) * sixteen);
-                        for (plane, lines) in planes.into_iter().enumerate() {
-                            put(transpose(lines), out.add((tile * PLANES + plane) * TILE));
-                        }
+                    let out = pack.out.add(row / 16 * sixteen + tile * PLANES * TILE);
+                    let halves = [out, out.add(sixteen)];
+                    pairs::<FORMAT, PLANES>(pack, tile, pack.from + row, halves, TILE);
+                    for plane in 0..PLANES {
+                        turn(halves[0].add(plane * TILE));
+                        turn(halves[1].add(plane * TILE));
                     }
                 }
             }
         } else {
             for row in (0..rows).step_by(16) {
                 for tile in 0..tiles {
-                    let planes = along::<FORMAT, PLANES>(&lines, pack, tile, pack.from + row);
-                    let out = pack.out.add(row / 16 * sixteen);
-                    for (plane, lines) in planes.into_iter().enumerate() {
-                        put(lines, out.add((tile * PLANES + plane) * TILE));
-                    }
+                    let out = pack.out.add(row / 16 * sixteen + tile * PLANES * TILE);
+                    along::<FORMAT, PLANES>(pack, tile, pack.from + row, out, TILE);
                 }
             }
         }
@@ -120,101 +113,106 @@ unsafe fn left_of<const FORMAT: usize, const PLANES: usize>(pack: &Pack<'_>) {
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512bf16,f16c,fma")]
 unsafe fn right_of<const FORMAT: usize, const PLANES: usize>(pack: &Pack<'_>) {
-    let lines = pack.factor.lines();
     let tiles = (pack.depth_to - pack.depth_from).div_ceil(DEPTH);
     let panel = tiles * PLANES * 2 * TILE;
     let columns = (pack.to - pack.from).next_multiple_of(COLUMNS);
-    let place = |column: usize, tile: usize, plane: usize| {
-        let half = column % COLUMNS / 16;
-        // SAFETY: panels of 32 columns follow one another.
-        unsafe {
-            pack.out
-                .add(column / COLUMNS * panel + ((tile * PLANES + plane) * 2 + half) * TILE)
-        }
-    };
-    // SAFETY: as the caller promises.
+    // SAFETY: panels of 32 columns follow one another; each plane is a tile for the first
+    // 16, and one for the others.
     unsafe {
         if pack.factor.is_turned() {
             for column in (0..columns).step_by(16) {
+                let out = pack
+                    .out
+                    .add(column / COLUMNS * panel + column % COLUMNS / 16 * TILE);
                 for tile in 0..tiles {
-                    let planes = along::<FORMAT, PLANES>(&lines, pack, tile, pack.from + column);
-                    for (plane, lines) in planes.into_iter().enumerate() {
-                        put(transpose(lines), place(column, tile, plane));
+                    let out = out.add(tile * PLANES * 2 * TILE);
+                    along::<FORMAT, PLANES>(pack, tile, pack.from + column, out, 2 * TILE);
+                    for plane in 0..PLANES {
+                        turn(out.add(plane * 2 * TILE));
                     }
                 }
             }
         } else {
             for tile in 0..tiles {
                 for column in (0..columns).step_by(COLUMNS) {
-                    let pairs = pairs::<FORMAT, PLANES>(&lines, pack, tile, pack.from + column);
-                    for (half, planes) in pairs.into_iter().enumerate() {
-                        for (plane, lines) in planes.into_iter().enumerate() {
-                            put(lines, place(column + 16 * half, tile, plane));
-                        }
-                    }
+                    let out = pack
+                        .out
+                        .add(column / COLUMNS * panel + tile * PLANES * 2 * TILE);
+                    let halves = [out, out.add(TILE)];
+                    pairs::<FORMAT, PLANES>(pack, tile, pack.from + column, halves, 2 * TILE);
                 }
             }
         }
     }
 }
 
+/// Turns a tile of pairs.
+///
 /// # Safety
-/// `out` must be good for a tile.
+/// A tile must be at `at`.
 #[inline]
 #[target_feature(enable = "avx512f")]
-unsafe fn put(lines: Sixteen, out: *mut u8) {
-    for (row, line) in lines.into_iter().enumerate() {
-        // SAFETY: as the caller promises.
-        unsafe { _mm512_storeu_si512(out.add(64 * row).cast(), line) };
+unsafe fn turn(at: *mut u8) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let at = at.cast::<[__m512i; 16]>();
+        at.write(transpose(at.read()));
     }
 }
 
-/// Returns the planes of tile `tile` of the depth of the sixteen lines from `first` on,
-/// which run along it: as many as there are, and zeros.
+/// Puts the planes of tile `tile` of the depth of the sixteen lines from `first` on, which
+/// run along it, or zeros where there is none, to `out`, a row for each line, and each
+/// plane `step` bytes after the one before.
 ///
 /// # Safety
 /// As all packing.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512bf16,f16c,fma")]
 unsafe fn along<const FORMAT: usize, const PLANES: usize>(
-    lines: &Lines<'_>,
     pack: &Pack<'_>,
     tile: usize,
     first: usize,
-) -> [Sixteen; PLANES] {
+    out: *mut u8,
+    step: usize,
+) {
     let format = const { Format::ALL[FORMAT] };
+    let lines = pack.factor.lines();
     let at = pack.depth_from / DEPTH + tile;
     let count = (pack.depth_to - at * DEPTH).min(DEPTH);
     let here = pack.to.saturating_sub(first).min(16);
-    let mut planes = [[_mm512_setzero_si512(); 16]; PLANES];
     // SAFETY: the lines before `to` are there, and of each the numbers before the depth.
     unsafe {
-        for row in 0..here {
-            let numbers = widen(format, lines.line(first + row), at, count);
-            let split = split(numbers, PLANES);
-            for (plane, lines) in planes.iter_mut().enumerate() {
-                lines[row] = split[plane];
+        for row in 0..16 {
+            let mut planes = [_mm512_setzero_si512(); 3];
+            if row < here {
+                planes = split(widen(format, lines.line(first + row), at, count), PLANES);
+            }
+            for (plane, line) in planes.iter().take(PLANES).enumerate() {
+                let to = out.add(plane * step + 64 * row);
+                _mm512_store_si512(to.cast(), *line);
             }
         }
     }
-    planes
 }
 
-/// Returns the planes of 32 numbers from `first` on, in halves, of each line of tile
-/// `tile` of the depth, which lines run across: of two neighbouring lines the pairs of
-/// their numbers, and zeros where there is none.
+/// Puts the planes of 32 numbers from `first` on of each line of tile `tile` of the depth,
+/// which lines run across, or zeros where there is none, to `halves`: of two neighbouring
+/// lines the pairs of their numbers in one row, and each plane `step` bytes after the one
+/// before.
 ///
 /// # Safety
 /// As all packing.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512bf16,f16c,fma")]
 unsafe fn pairs<const FORMAT: usize, const PLANES: usize>(
-    lines: &Lines<'_>,
     pack: &Pack<'_>,
     tile: usize,
     first: usize,
-) -> [[Sixteen; PLANES]; 2] {
+    halves: [*mut u8; 2],
+    step: usize,
+) {
     let format = const { Format::ALL[FORMAT] };
+    let lines = pack.factor.lines();
     let from = pack.depth_from + tile * DEPTH;
     let count = pack.to.saturating_sub(first).min(32);
     // Places that neighbouring numbers of two lines come from.
@@ -227,7 +225,6 @@ unsafe fn pairs<const FORMAT: usize, const PLANES: usize>(
         }
         places
     };
-    let mut pairs = [[[_mm512_setzero_si512(); 16]; PLANES]; 2];
     // SAFETY: the lines before the depth's end are there, and of each the numbers before
     // `to`.
     unsafe {
@@ -242,13 +239,15 @@ unsafe fn pairs<const FORMAT: usize, const PLANES: usize>(
                 }
             });
             for plane in 0..PLANES {
+                let at = plane * step + 64 * pair;
                 let (even, odd) = (even[plane], odd[plane]);
-                pairs[0][plane][pair] = _mm512_permutex2var_epi16(even, low, odd);
-                pairs[1][plane][pair] = _mm512_permutex2var_epi16(even, high, odd);
+                let pairs = _mm512_permutex2var_epi16(even, low, odd);
+                _mm512_store_si512(halves[0].add(at).cast(), pairs);
+                let pairs = _mm512_permutex2var_epi16(even, high, odd);
+                _mm512_store_si512(halves[1].add(at).cast(), pairs);
             }
         }
     }
-    pairs
 }
 
 /// # Safety
@@ -272,11 +271,18 @@ unsafe fn multiply(part: &Part) {
         for column in (0..part.columns).step_by(COLUMNS) {
             let columns = COLUMNS.min(part.columns - column);
             let right = part.right.add(column * tiles * right_step / 16);
+            // The next panel, of which each product of tiles fetches an eighth.
+            let ahead = right.wrapping_add(2 * tiles * right_step);
             let bias = (!part.bias.is_null()).then(|| part.bias.add(column));
             for row in (0..part.rows).step_by(ROWS) {
                 let rows = ROWS.min(part.rows - row);
                 let left = part.left.add(row * tiles * left_step / 16);
                 let out = part.out.add(row * part.out_stride + column);
+                let next_out = if row + ROWS < part.rows {
+                    out.wrapping_add(ROWS * part.out_stride)
+                } else {
+                    part.out.wrapping_add(column + columns)
+                };
                 let whole = rows == ROWS && columns == COLUMNS;
                 let sums = if whole && !(part.add && bias.is_some()) {
                     let stride = part.out_stride * size_of::<f32>();
@@ -290,11 +296,19 @@ unsafe fn multiply(part: &Part) {
                         start_stride,
                         out,
                         out_stride: stride,
+                        next: next_out,
+                        ahead: ahead.wrapping_add(row / ROWS * tiles * right_step / 4),
                     }
                 } else {
                     Sums::alone(square.0.as_mut_ptr())
                 };
-                product(tiles, left, left_step, tiles * left_step, right, sums);
+                // The loop fetches a row for each tile of the depth; here are the others.
+                for row in tiles..ROWS.min(part.rows) {
+                    let next = next_out.wrapping_add(row * part.out_stride).cast();
+                    _mm_prefetch::<_MM_HINT_ET0>(next);
+                    _mm_prefetch::<_MM_HINT_ET0>(next.wrapping_add(64));
+                }
+                product(tiles, left, left_step, tiles * left_step, right, &sums);
                 if !std::ptr::eq(sums.out, out) {
                     finish(&Finish {
                         sums: square.0.as_ptr(),

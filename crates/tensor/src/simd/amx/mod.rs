@@ -138,7 +138,7 @@ unsafe fn part(part: &Part<'_>) {
                         input_planes * TILE,
                         all_tiles * input_planes * TILE,
                         panel_start.add(panel * panel_size),
-                        tile::Sums::alone(sums),
+                        &tile::Sums::alone(sums),
                     );
                     let from = part.from + panel * COLUMNS;
                     let bias = match part.bias {

@@ -84,7 +84,7 @@ unsafe fn product(call: &Call, memory: *mut u8) {
                     } else {
                         tile::three_by_three_of_16
                     };
-                    multiply(tiles, packed, step, tiles * step, panel, Sums::alone(sums));
+                    multiply(tiles, packed, step, tiles * step, panel, &Sums::alone(sums));
                     let at = (first + row) * call.out_stride + column;
                     finish(&Finish {
                         sums,

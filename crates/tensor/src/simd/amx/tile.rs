@@ -81,12 +81,18 @@ pub(in crate::simd) unsafe fn end() {
 
 /// What 32 × 32 sums start from, and where they go: both row by row, so many bytes apart.
 #[derive(Clone, Copy)]
+#[repr(C)]
 pub(super) struct Sums {
     pub(super) start: *const f32,
     /// 0 if every row starts from the same.
     pub(super) start_stride: usize,
     pub(super) out: *mut f32,
     pub(super) out_stride: usize,
+    /// Where the next sums go, brought near meanwhile; any address.
+    pub(super) next: *const f32,
+    /// What is to be brought nearer of the weight, a share of it for each tile of the
+    /// depth; any address.
+    pub(super) ahead: *const u8,
 }
 
 /// What sums that start from nothing start from.
@@ -100,15 +106,18 @@ impl Sums {
             start_stride: 0,
             out,
             out_stride: 128,
+            next: out,
+            ahead: NOTHING.as_ptr().cast(),
         }
     }
 }
 
 /// Makes a loop over the depth of which `$step` is one turn. In it, tiles 0 to 3 are the
 /// sums, `{a}` and `{c}` the input's planes of the first and the second 16 tokens, `{b}`
-/// the weight's, and `{line}` is 64, a tile's row.
+/// the weight's, and `{line}` is 64, a tile's row. So many lines are fetched ahead in
+/// each turn.
 macro_rules! depth_loop {
-    ($name:ident, $weight_bytes:literal, $($step:expr),+ $(,)?) => {
+    ($name:ident, $weight_bytes:literal, $ahead:expr, $($step:expr),+ $(,)?) => {
         /// # Safety
         /// As [`multiply`].
         pub(super) unsafe fn $name(
@@ -117,44 +126,70 @@ macro_rules! depth_loop {
             input_step: usize,
             second: usize,
             weight: *const u8,
-            sums: Sums,
+            sums: &Sums,
         ) {
-            // SAFETY: the caller promises the tiles and the sums.
+            // SAFETY: the caller promises the tiles and the sums; what is fetched ahead may
+            // lie anywhere.
             unsafe {
                 asm!(
-                    "tileloadd tmm0, [{start} + {start_stride}]",
-                    "tileloadd tmm1, [{start} + {start_stride} + 64]",
-                    "tileloadd tmm2, [{start_second} + {start_stride}]",
-                    "tileloadd tmm3, [{start_second} + {start_stride} + 64]",
+                    "mov {x}, [{sums}]",
+                    "mov {y}, [{sums} + 8]",
+                    "tileloadd tmm0, [{x} + {y}]",
+                    "tileloadd tmm1, [{x} + {y} + 64]",
+                    "mov {z}, {y}",
+                    "shl {z}, 4",
+                    "add {x}, {z}",
+                    "tileloadd tmm2, [{x} + {y}]",
+                    "tileloadd tmm3, [{x} + {y} + 64]",
+                    "mov {x}, [{sums} + 32]",
+                    "mov {y}, [{sums} + 24]",
+                    "mov {z}, [{sums} + 40]",
                     "2:",
                     $($step,)+
+                    "prefetchw [{x}]",
+                    "prefetchw [{x} + 64]",
+                    "add {x}, {y}",
+                    $ahead,
                     "add {a}, {step}",
                     "add {c}, {step}",
                     concat!("add {b}, ", $weight_bytes),
                     "dec {count}",
                     "jnz 2b",
-                    "tilestored [{out} + {out_stride}], tmm0",
-                    "tilestored [{out} + {out_stride} + 64], tmm1",
-                    "tilestored [{out_second} + {out_stride}], tmm2",
-                    "tilestored [{out_second} + {out_stride} + 64], tmm3",
+                    "mov {x}, [{sums} + 16]",
+                    "tilestored [{x} + {y}], tmm0",
+                    "tilestored [{x} + {y} + 64], tmm1",
+                    "mov {z}, {y}",
+                    "shl {z}, 4",
+                    "add {x}, {z}",
+                    "tilestored [{x} + {y}], tmm2",
+                    "tilestored [{x} + {y} + 64], tmm3",
                     a = inout(reg) input => _,
                     c = inout(reg) input.wrapping_add(second) => _,
                     b = inout(reg) weight => _,
                     step = in(reg) input_step,
                     count = inout(reg) count => _,
                     line = in(reg) 64usize,
-                    start = in(reg) sums.start,
-                    start_second = in(reg) sums.start.wrapping_byte_add(16 * sums.start_stride),
-                    start_stride = in(reg) sums.start_stride,
-                    out = in(reg) sums.out,
-                    out_second = in(reg) sums.out.wrapping_byte_add(16 * sums.out_stride),
-                    out_stride = in(reg) sums.out_stride,
+                    sums = in(reg) &raw const *sums,
+                    x = out(reg) _,
+                    y = out(reg) _,
+                    z = out(reg) _,
                     out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
                     out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
                     options(nostack),
                 );
             }
         }
+    };
+}
+
+/// Fetches four lines of what is to be brought nearer.
+macro_rules! four_ahead {
+    () => {
+        "prefetcht1 [{z}]\n\
+         prefetcht1 [{z} + 64]\n\
+         prefetcht1 [{z} + 128]\n\
+         prefetcht1 [{z} + 192]\n\
+         add {z}, 256"
     };
 }
 
@@ -196,11 +231,19 @@ macro_rules! add {
     };
 }
 
-depth_loop!(one_by_one, 2048, input!(0), weight!(0, 1024), add!());
+depth_loop!(
+    one_by_one,
+    2048,
+    four_ahead!(),
+    input!(0),
+    weight!(0, 1024),
+    add!()
+);
 // Each plane of an `f32` with a weight that is bfloat16: exact.
 depth_loop!(
     three_by_one,
     2048,
+    four_ahead!(),
     weight!(0, 1024),
     input!(2048),
     add!(),
@@ -212,6 +255,7 @@ depth_loop!(
 depth_loop!(
     two_by_one,
     2048,
+    four_ahead!(),
     weight!(0, 1024),
     input!(1024),
     add!(),
@@ -221,6 +265,7 @@ depth_loop!(
 depth_loop!(
     two_by_two,
     4096,
+    concat!(four_ahead!(), "\n", four_ahead!()),
     weight!(0, 1024),
     input!(1024),
     add!(),
@@ -234,6 +279,7 @@ depth_loop!(
 depth_loop!(
     three_by_three,
     6144,
+    concat!(four_ahead!(), "\n", four_ahead!(), "\n", four_ahead!()),
     "tileloadd tmm4, [{a} + {line} + 2048]",
     "tileloadd tmm6, [{b} + {line}]",
     "tdpbf16ps tmm0, tmm4, tmm6",
@@ -284,7 +330,7 @@ pub(super) unsafe fn three_by_three_of_16(
     input_step: usize,
     _second: usize,
     weight: *const u8,
-    sums: Sums,
+    sums: &Sums,
 ) {
     // SAFETY: the caller promises the tiles and the sums.
     unsafe {
@@ -349,7 +395,7 @@ pub(super) unsafe fn multiply(
     step: usize,
     second: usize,
     weight: *const u8,
-    sums: Sums,
+    sums: &Sums,
 ) {
     // SAFETY: as the caller promises.
     unsafe {
