@@ -108,11 +108,23 @@ fn runs_folder(project: Option<&Path>) -> Result<PathBuf, CommandError> {
     })
 }
 
+/// Returns a path as it is from the current folder, where it lies below.
+fn from_here(path: &Path) -> &Path {
+    let here = env::current_dir().and_then(|it| it.canonicalize());
+    let shorter = here.ok().and_then(|here| path.strip_prefix(here).ok());
+    shorter
+        .filter(|it| !it.as_os_str().is_empty())
+        .unwrap_or(path)
+}
+
 /// Says what will be done.
 fn introduce(ui: &Ui, prepared: &PreparedRun) {
     let data = prepared.data();
     for (path, layout) in &data.files {
-        ui.note(format_args!("data    `{}` ({layout})", path.display()));
+        ui.note(format_args!(
+            "data    `{}` ({layout})",
+            from_here(path).display()
+        ));
     }
     ui.note(format_args!(
         "        {} to learn, {} to be examined on; {} an epoch",
@@ -173,7 +185,7 @@ impl Screen {
                     0 => String::new(),
                     step => format!(", from step {} on", thousands(*step)),
                 };
-                ui.note(format_args!("run     {}{from}\n", shell_word(run)));
+                ui.note(format_args!("run     {}{from}\n", shell_word(from_here(run))));
             }
             Event::Step { .. } => {
                 let line = self.line(event);
@@ -290,7 +302,7 @@ fn conclude(ui: &mut Ui, report: &TrainReport, as_json: bool) -> Result<(), Comm
         ));
         ui.hint(format_args!(
             "go on with `groundtune train --resume {}`",
-            shell_word(&report.run)
+            shell_word(from_here(&report.run))
         ));
         return Err(CommandError::interrupted());
     }
@@ -332,7 +344,7 @@ fn conclude(ui: &mut Ui, report: &TrainReport, as_json: bool) -> Result<(), Comm
         outcome.training_loss,
         speed(outcome.tokens_per_second),
     )?;
-    let run = shell_word(&report.run);
+    let run = shell_word(from_here(&report.run));
     writeln!(ui.out(), "try it: groundtune generate --model {run} \"…\"")?;
     Ok(())
 }

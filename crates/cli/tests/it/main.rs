@@ -15,4 +15,5 @@ mod project;
 mod server;
 mod sick;
 mod support;
+mod train;
 mod usage;

@@ -67,7 +67,10 @@ fn over(first: Table, mut second: Table) -> Table {
 
 /// Makes a recipe's paths independent of where it lies.
 fn make_absolute(recipe: &mut Recipe, base: &Path) {
-    let whole = |path: &mut PathBuf| *path = base.join(&*path);
+    let whole = |path: &mut PathBuf| {
+        let joined = base.join(&*path);
+        *path = fs_err::canonicalize(&joined).unwrap_or(joined);
+    };
     recipe.data.train.iter_mut().for_each(whole);
     if let Dev::Files(paths) = &mut recipe.data.dev {
         paths.iter_mut().for_each(whole);
@@ -75,8 +78,8 @@ fn make_absolute(recipe: &mut Recipe, base: &Path) {
     match &mut recipe.model {
         // A name in the cache stays one.
         ModelSource::Base { path, tokenizer } => {
-            if base.join(&*path).exists() {
-                *path = base.join(&*path).to_string_lossy().into_owned();
+            if let Ok(found) = fs_err::canonicalize(base.join(&*path)) {
+                *path = found.to_string_lossy().into_owned();
             }
             tokenizer.iter_mut().for_each(whole);
         }
