@@ -4,7 +4,7 @@
 //! To a linear part `W x` an adapter adds `s B A x`, with `A` `(r, K)` and `B` `(N, r)`.
 //! DoRA (Liu et al. 2024, arXiv:2402.09353) also scales each output. An adapter is opened
 //! for one decoder, whose weights stay as they are: each [`Step`](crate::decoder::Step)
-//! says which adapters it is read with, and [`merge`] writes both as one model.
+//! says which adapters it is read with, and [`merge()`] writes both as one model.
 
 mod merge;
 mod peft;

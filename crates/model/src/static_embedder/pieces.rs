@@ -109,7 +109,7 @@ fn parts(piece: &str) -> (&str, bool) {
 }
 
 impl Pieces {
-    /// Takes what [`write`] wrote. Nothing if the parts do not fit one another.
+    /// Takes what [`write()`] wrote. Nothing if the parts do not fit one another.
     pub(crate) fn read(
         lengths: &[u8],
         texts: Cow<'static, [u8]>,
