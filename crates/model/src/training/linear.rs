@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use tensor::training::TrainingScratch;
+use tensor::training::{Nf4Matrix, TrainingScratch};
 use tensor::{Buffer, Factor, Kernels, Layout, Matmul, Precision, Scratch, Sum, Team};
 
 use super::low_rank::LowRank;
@@ -19,6 +19,8 @@ pub(crate) struct Machine<'a> {
     pub(crate) training: &'a mut TrainingScratch,
     /// What adapters compute in between.
     pub(crate) low: &'a mut Buffer,
+    /// Where weights in 4 bits are widened; as large as the largest.
+    pub(crate) widened: &'a mut Buffer,
     /// How adapters take part.
     pub(crate) adapters: Adapters,
 }
@@ -75,6 +77,8 @@ pub(crate) enum Weight {
     Trained { range: Range<usize>, layout: Layout },
     /// In its file.
     Stored(Matrix),
+    /// In 4 bits; widened for each product.
+    Nf4(Box<Nf4Matrix>),
 }
 
 /// Where a bias, or a norm's weight, is.
@@ -119,12 +123,13 @@ pub(crate) struct Backward<'a> {
 }
 
 impl Weight {
-    /// Returns it as `(N, K)`.
+    /// Returns it as `(N, K)`, in `widened` if it lies in 4 bits.
     pub(crate) fn factor<'a>(
         &'a self,
+        machine: &Machine<'_>,
         values: &'a [f32],
-        inputs: usize,
-        outputs: usize,
+        [inputs, outputs]: [usize; 2],
+        widened: &'a mut Buffer,
     ) -> Factor<'a> {
         match self {
             Self::Trained { range, layout } => {
@@ -135,6 +140,20 @@ impl Weight {
                 }
             }
             Self::Stored(matrix) => Factor::stored(matrix.view()),
+            Self::Nf4(matrix) => {
+                let [rows] = widened.carve([inputs * outputs]);
+                machine.kernels.widen_nf4(machine.team, matrix, rows);
+                Factor::f32(rows, outputs, inputs)
+            }
+        }
+    }
+
+    /// Returns the bytes of it that are not trained.
+    pub(crate) fn frozen_bytes(&self) -> usize {
+        match self {
+            Self::Trained { .. } => 0,
+            Self::Stored(matrix) => matrix.view().bytes().len(),
+            Self::Nf4(matrix) => matrix.bytes(),
         }
     }
 }
@@ -162,13 +181,31 @@ impl Linear {
         output: &mut [f32],
     ) {
         let tokens = input.len() / self.inputs;
-        let weight = self.weight.factor(values, self.inputs, self.outputs);
+        let mut widened = std::mem::take(machine.widened);
+        let sizes = [self.inputs, self.outputs];
+        let weight = self.weight.factor(machine, values, sizes, &mut widened);
         let bias = self.bias.as_ref().map(|bias| bias.numbers(values));
         let x = Factor::f32(input, tokens, self.inputs);
         machine.product(x, weight.turned(), bias, sum, output);
+        *machine.widened = widened;
         if let Some(adapter) = &self.adapter {
             adapter.forward(machine, values, self, input, output);
         }
+    }
+
+    /// Sets `output`, `(T, N)`, to `input · Wᵀ` alone, of `(T, K)`.
+    pub(super) fn product(
+        &self,
+        machine: &mut Machine<'_>,
+        values: &[f32],
+        input: Factor<'_>,
+        output: &mut [f32],
+    ) {
+        let mut widened = std::mem::take(machine.widened);
+        let sizes = [self.inputs, self.outputs];
+        let weight = self.weight.factor(machine, values, sizes, &mut widened);
+        machine.product(input, weight.turned(), None, Sum::Replace, output);
+        *machine.widened = widened;
     }
 
     /// Adds the gradients of what is trained, and gives the input's if it is asked for.
@@ -200,8 +237,11 @@ impl Linear {
             }
         }
         if let Some((sum, dx)) = &mut input_gradient {
-            let weight = self.weight.factor(values, self.inputs, self.outputs);
+            let mut widened = std::mem::take(machine.widened);
+            let sizes = [self.inputs, self.outputs];
+            let weight = self.weight.factor(machine, values, sizes, &mut widened);
             machine.product(dy, weight, None, *sum, dx);
+            *machine.widened = widened;
         }
         if let Some(adapter) = &self.adapter {
             let dx = input_gradient.map(|(_, dx)| dx);

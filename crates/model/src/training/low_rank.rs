@@ -135,9 +135,8 @@ impl LowRank {
         let b = Factor::f32(&values[self.b.clone()], outputs, self.rank).turned();
         let low = Factor::f32(low, tokens, self.rank);
         if let Some(magnitude) = &self.magnitude {
-            let weight = linear.weight.factor(values, inputs, outputs);
             let x = Factor::f32(input, tokens, inputs);
-            machine.product(x, weight.turned(), None, Sum::Replace, whole);
+            linear.product(machine, values, x, whole);
             each_row(machine, outputs, output, whole, &|y, own| {
                 y.iter_mut().zip(own).for_each(|(y, own)| *y -= own);
             });
@@ -191,14 +190,13 @@ impl LowRank {
         self.down(machine, values, linear, input, low);
         let a = Factor::f32(&values[self.a.clone()], rank, inputs);
         let b = Factor::f32(&values[self.b.clone()], outputs, rank);
-        let weight = linear.weight.factor(values, inputs, outputs);
 
         // With DoRA the gradient of what is stretched, else of the output itself.
         let of_output = gradient;
         let mut gradient = gradient;
         if let Some(magnitude) = &self.magnitude {
             let of_magnitude = magnitude.range.clone();
-            machine.product(x, weight.turned(), None, Sum::Replace, whole);
+            linear.product(machine, values, x, whole);
             let low = Factor::f32(low, tokens, rank);
             machine.product(low, b.turned(), None, Sum::Add, whole);
             self.stretch(machine, values, linear, magnitude, overlap, stretch);
@@ -253,7 +251,11 @@ impl LowRank {
                     }
                 });
                 let own = Factor::f32(whole, tokens, outputs);
+                let mut widened = std::mem::take(machine.widened);
+                let sizes = [inputs, outputs];
+                let weight = linear.weight.factor(machine, values, sizes, &mut widened);
                 machine.product(own, weight, None, sum, to);
+                *machine.widened = widened;
                 sum = Sum::Add;
             }
             machine.product(low_gradient, a, None, sum, to);
@@ -300,9 +302,12 @@ impl LowRank {
     ) {
         let (inputs, outputs, rank) = (linear.inputs, linear.outputs, self.rank);
         let (a, b) = (&values[self.a.clone()], &values[self.b.clone()]);
+        let mut widened = std::mem::take(machine.widened);
+        let sizes = [inputs, outputs];
+        let weight = linear.weight.factor(machine, values, sizes, &mut widened);
         let matmul = Matmul {
             left: Factor::f32(a, rank, inputs),
-            right: linear.weight.factor(values, inputs, outputs).turned(),
+            right: weight.turned(),
             bias: None,
             sum: Sum::Replace,
             precision: Precision::F32,
@@ -311,6 +316,7 @@ impl LowRank {
         machine
             .kernels
             .matmul(machine.team, matmul, machine.scratch);
+        *machine.widened = widened;
         let rows: Vec<&[f32]> = a.chunks_exact(inputs).collect();
         let dot =
             |x: &[f32], y: &[f32]| -> f64 { x.iter().zip(y).map(|(x, y)| f64::from(x * y)).sum() };
@@ -337,12 +343,12 @@ impl LowRank {
 
 /// Returns the square of the length of each row of a frozen weight, `(N, K)`.
 fn squares(weight: &Weight, inputs: usize) -> Vec<f32> {
-    let Weight::Stored(matrix) = weight else {
-        unreachable!("only frozen weights are adapted");
+    let rows = match weight {
+        Weight::Trained { .. } => unreachable!("only frozen weights are adapted"),
+        Weight::Stored(matrix) => matrix.numbers(),
+        Weight::Nf4(matrix) => matrix.numbers(),
     };
-    matrix
-        .numbers()
-        .chunks_exact(inputs)
+    rows.chunks_exact(inputs)
         .map(|row| row.iter().map(|x| f64::from(x * x)).sum::<f64>() as f32)
         .collect()
 }

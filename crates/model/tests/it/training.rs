@@ -9,8 +9,9 @@ use model::training::{
     Precision, Sequences, Targets, TrainingOptions, Tuning,
 };
 use model::weights::Weights;
+use proptest::prelude::*;
 use serde::Deserialize;
-use tensor::training::AdamW;
+use tensor::training::{AdamW, Nf4Matrix};
 use tensor::{Kernels, Team};
 
 use crate::decoder::assert_near;
@@ -398,5 +399,305 @@ fn what_can_not_be_trained_is_refused() {
         let batch = Sequences { ids, lengths };
         let error = training.forward(&team, batch, Pass::Evaluate).unwrap_err();
         assert!(error.to_string().contains(expect), "{error}");
+    }
+}
+
+/// Trains one step on the batch of `qwen3` or another, by `options`, and returns the loss.
+fn trained(base: &str, tuning: &Tuning, options: &TrainingOptions) -> (f64, DecoderTraining) {
+    let case = Case::open(base);
+    let mut training = open(base, tuning, options);
+    let loss = case.step(&mut training, &team());
+    (loss, training)
+}
+
+#[test]
+fn a_base_in_4_bits_is_one_of_rounded_weights() {
+    for (base, dora) in [("gpt2", false), ("llama", false), ("qwen2", true)] {
+        let mut whole = open(base, &Tuning::Full, &options());
+        for parameter in whole.parameters().table().to_vec() {
+            let name = &parameter.name;
+            let in_layer = name.contains(".h.") || name.contains(".layers.");
+            if parameter.shape.len() < 2 || !in_layer {
+                continue;
+            }
+            let numbers = &mut whole.parameters_mut().values_mut()[parameter.range];
+            let (first, second) = (parameter.shape[0], parameter.shape[1]);
+            // GPT-2's lie by columns, and are rounded along their rows all the same.
+            let turned = |numbers: &[f32], [rows, columns]: [usize; 2]| -> Vec<f32> {
+                let column = |at: usize| (0..rows).map(move |row| numbers[row * columns + at]);
+                (0..columns).flat_map(column).collect()
+            };
+            if base == "gpt2" {
+                let rows = turned(numbers, [first, second]);
+                let rounded = Nf4Matrix::of_rows(&rows, first).numbers();
+                numbers.copy_from_slice(&turned(&rounded, [second, first]));
+            } else {
+                numbers.copy_from_slice(&Nf4Matrix::of_rows(numbers, second).numbers());
+            }
+        }
+        let folder = tempfile::tempdir().unwrap();
+        whole.save(folder.path()).unwrap();
+        let lora = Lora {
+            dora,
+            ..Lora::default()
+        };
+        let (case, team) = (Case::open(base), team());
+        let rounded = Tuning::Lora(lora.clone());
+        let mut expect = DecoderTraining::open(folder.path(), &rounded, &options()).unwrap();
+        let mut found = open(base, &Tuning::QLora(lora.clone()), &options());
+        let loss = case.step(&mut expect, &team);
+        let found_loss = case.step(&mut found, &team);
+        assert!(
+            (loss - found_loss).abs() < LOSSES * loss,
+            "{base}: {found_loss} is not {loss}"
+        );
+        for parameter in expect.parameters().table() {
+            let range = parameter.range.clone();
+            let expect = &expect.parameters().gradients()[range.clone()];
+            if expect.iter().any(|x| *x != 0.0) {
+                let found = &found.parameters().gradients()[range];
+                assert_near(found, expect, GRADIENTS, &parameter.name);
+            }
+        }
+        let path = tiny("decoders").join(base);
+        let plan = DecoderTraining::plan(&path, &Tuning::QLora(lora), &options()).unwrap();
+        assert_eq!(plan, found.memory());
+    }
+}
+
+/// Something is left out everywhere.
+const LEFT_OUT: DropoutShares = DropoutShares {
+    embedding: 0.1,
+    residual: 0.2,
+    attention: 0.3,
+};
+
+#[test]
+fn what_is_computed_again_is_the_same() {
+    let lora = Lora {
+        dropout: 0.3,
+        ..Lora::default()
+    };
+    for base in ["gpt2", "llama", "qwen3"] {
+        for tuning in [Tuning::Full, Tuning::Lora(lora.clone())] {
+            let kept = TrainingOptions {
+                dropout: LEFT_OUT,
+                ..options()
+            };
+            let again = TrainingOptions {
+                checkpointing: Checkpointing::EachLayer,
+                ..kept
+            };
+            let (loss, expect) = trained(base, &tuning, &kept);
+            let (found_loss, found) = trained(base, &tuning, &again);
+            assert_eq!(loss, found_loss);
+            assert_eq!(
+                expect.parameters().gradients(),
+                found.parameters().gradients(),
+                "{base}"
+            );
+            assert!(found.memory().activations < expect.memory().activations);
+        }
+    }
+}
+
+#[test]
+fn numbers_do_not_depend_on_threads_or_on_room() {
+    let case = Case::open("qwen3");
+    let mut gradients = Vec::new();
+    for (threads, tokens) in [(1, 44), (2, 50), (3, 400)] {
+        let team = Team::new(NonZeroUsize::new(threads).unwrap()).unwrap();
+        let options = TrainingOptions {
+            tokens,
+            dropout: LEFT_OUT,
+            ..options()
+        };
+        let mut training = open("qwen3", &Tuning::Full, &options);
+        // A smaller batch before it leaves nothing behind.
+        let small = Sequences {
+            ids: &[1, 2, 3],
+            lengths: &[3],
+        };
+        training.forward(&team, small, Pass::Evaluate).unwrap();
+        case.step(&mut training, &team);
+        gradients.push(training.parameters().gradients().to_vec());
+    }
+    assert_eq!(gradients[0], gradients[1]);
+    assert_eq!(gradients[0], gradients[2]);
+}
+
+#[test]
+fn gradients_are_added() {
+    let case = Case::open("llama");
+    let team = team();
+    let mut together = open("llama", &Tuning::Full, &options());
+    case.step(&mut together, &team);
+    let mut apart = open("llama", &Tuning::Full, &options());
+    let mut start = 0;
+    for length in &case.expected.lengths {
+        let rows = start..start + length;
+        start = rows.end;
+        let batch = Sequences {
+            ids: &case.expected.ids[rows.clone()],
+            lengths: &[*length],
+        };
+        apart
+            .forward(&team, batch, Pass::Train { seed: 1 })
+            .unwrap();
+        apart
+            .backward(
+                &team,
+                &case.targets[rows.clone()],
+                &case.expected.weights[rows],
+            )
+            .unwrap();
+    }
+    for parameter in together.parameters().table() {
+        let range = parameter.range.clone();
+        let expect = &together.parameters().gradients()[range.clone()];
+        let found = &apart.parameters().gradients()[range];
+        assert_near(found, expect, GRADIENTS, &parameter.name);
+    }
+}
+
+#[test]
+fn bfloat16_is_near() {
+    let narrow = TrainingOptions {
+        precision: Precision::Bf16,
+        ..options()
+    };
+    for base in ["gpt2", "llama", "qwen3"] {
+        let (loss, expect) = trained(base, &Tuning::Full, &options());
+        let (found_loss, found) = trained(base, &Tuning::Full, &narrow);
+        assert!(
+            (loss - found_loss).abs() < 0.01 * loss,
+            "{found_loss} is not {loss}"
+        );
+        for parameter in expect.parameters().table() {
+            let range = parameter.range.clone();
+            let expect = &expect.parameters().gradients()[range.clone()];
+            let found = &found.parameters().gradients()[range];
+            let dot = |x: &[f32], y: &[f32]| -> f64 {
+                x.iter().zip(y).map(|(x, y)| f64::from(x * y)).sum()
+            };
+            let alike = dot(expect, found) / (dot(expect, expect) * dot(found, found)).sqrt();
+            assert!(alike > 0.995, "{base}, {}: {alike}", parameter.name);
+        }
+    }
+}
+
+/// Holds the gradient along a direction against the difference of losses, with what is
+/// left out by chance left out alike.
+fn check_difference(base: &str, tuning: &Tuning, seed: u64) {
+    let (case, team) = (Case::open(base), team());
+    let all = TrainingOptions {
+        dropout: LEFT_OUT,
+        ..options()
+    };
+    let mut training = open(base, tuning, &all);
+    let mut random = seed;
+    let mut next = || {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (random >> 40) as f32 / (1u32 << 23) as f32 - 1.0
+    };
+    // Also away from where adapters begin, whose one half is zeros.
+    let values = training.parameters_mut().values_mut();
+    values.iter_mut().for_each(|value| *value += 0.02 * next());
+    case.step(&mut training, &team);
+    // Along each tensor's gradient, so that the difference is large, and across it.
+    let mut direction = training.parameters().gradients().to_vec();
+    for parameter in training.parameters().table() {
+        let numbers = &mut direction[parameter.range.clone()];
+        let length = numbers.iter().map(|x| x * x).sum::<f32>().sqrt().max(1e-12);
+        let across = (numbers.len() as f32).sqrt().recip();
+        numbers
+            .iter_mut()
+            .for_each(|it| *it = *it / length + across * next());
+    }
+    let gradients = training.parameters().gradients().iter().zip(&direction);
+    let found: f64 = gradients.map(|(x, y)| f64::from(*x) * f64::from(*y)).sum();
+    let mut loss_at = |distance: f32| {
+        let values = training.parameters_mut().values_mut().iter_mut();
+        values
+            .zip(&direction)
+            .for_each(|(value, direction)| *value += distance * direction);
+        case.step(&mut training, &team)
+    };
+    // Four points cancel the third derivative.
+    let far = 2e-3f32;
+    let [a, b] = [loss_at(far), loss_at(far)];
+    let [c, d] = [loss_at(-3.0 * far), loss_at(-far)];
+    let expect = (8.0 * (a - c) - (b - d)) / (12.0 * f64::from(far));
+    assert!(
+        (found - expect).abs() < 0.01 * expect.abs(),
+        "{base}, {seed}: {found} is not {expect}"
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(6))]
+
+    #[test]
+    fn gradients_are_differences(seed in 1u64..1_000_000) {
+        let lora = Lora { dropout: 0.3, ..Lora::default() };
+        let root = Lora { dropout: 0.3, scale: LoraScale::Root, ..Lora::default() };
+        for base in ["gpt2", "llama", "mistral", "qwen2", "qwen3"] {
+            for tuning in [Tuning::Full, Tuning::Lora(lora.clone()), Tuning::Lora(root.clone()), Tuning::QLora(root.clone())] {
+                check_difference(base, &tuning, seed);
+            }
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs GROUNDTUNE_SAVED_MODELS, a folder to write to; then run check_training.py on it"]
+fn saved_models_for_python() {
+    let root = std::env::var("GROUNDTUNE_SAVED_MODELS").unwrap();
+    let lora = Tuning::Lora(Lora::default());
+    let root_scaled = Tuning::Lora(Lora {
+        scale: LoraScale::Root,
+        ..Lora::default()
+    });
+    let dora = Tuning::Lora(Lora {
+        dora: true,
+        ..Lora::default()
+    });
+    for (base, tuning, kind) in [
+        ("gpt2", Tuning::Full, "full"),
+        ("llama", Tuning::Full, "full"),
+        ("mistral", Tuning::Full, "full"),
+        ("qwen2", Tuning::Full, "full"),
+        ("qwen3", Tuning::Full, "full"),
+        ("gpt2", lora.clone(), "lora"),
+        ("llama", lora, "lora"),
+        ("qwen3", root_scaled, "rslora"),
+        ("gpt2", dora.clone(), "dora"),
+        ("qwen2", dora, "dora"),
+    ] {
+        let (case, team) = (Case::open(base), team());
+        let mut training = open(base, &tuning, &options());
+        for _ in 0..3 {
+            case.step(&mut training, &team);
+            let (values, gradients) = training.parameters_mut().update();
+            for (value, gradient) in values.iter_mut().zip(gradients) {
+                *value -= 0.05 * *gradient;
+            }
+        }
+        training
+            .forward(&team, case.batch(), Pass::Evaluate)
+            .unwrap();
+        let found = training.log_probabilities(&team, &case.targets).unwrap();
+        let folder = std::path::Path::new(&root).join(format!("{kind}-{base}"));
+        training.save(&folder).unwrap();
+        let expected = serde_json::json!({
+            "base": base,
+            "ids": case.expected.ids,
+            "targets": case.expected.targets,
+            "lengths": case.expected.lengths,
+            "log_probabilities": found,
+        });
+        fs_err::write(folder.join("expected.json"), expected.to_string()).unwrap();
     }
 }

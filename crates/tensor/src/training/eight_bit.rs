@@ -34,7 +34,7 @@ struct Moment {
 }
 
 /// The 256 values of a code in order, and what finds the nearest.
-struct Code {
+pub(super) struct Code {
     values: [f32; 256],
     signed: bool,
     /// The middles between values, from each to the next; the last is endless.
@@ -90,7 +90,7 @@ impl Code {
         }
     }
 
-    fn signed() -> &'static Self {
+    pub(super) fn signed() -> &'static Self {
         static CODE: OnceLock<Code> = OnceLock::new();
         CODE.get_or_init(|| Self::of(true))
     }
@@ -100,9 +100,14 @@ impl Code {
         CODE.get_or_init(|| Self::of(false))
     }
 
+    /// Returns what a byte stands for.
+    pub(super) fn value(&self, byte: u8) -> f32 {
+        self.values[usize::from(byte)]
+    }
+
     /// Returns which value is nearest to `x`, between −1 and 1.
     #[inline(always)]
-    fn nearest(&self, x: f32) -> u8 {
+    pub(super) fn nearest(&self, x: f32) -> u8 {
         let size = x.abs();
         let bin = (size.to_bits() >> (23 - FRACTION)).saturating_sub(LEAST);
         let at = self.starts[(bin as usize).min(BINS - 1)];

@@ -18,6 +18,7 @@ mod eight_bit;
 mod embedding;
 mod flat;
 mod loss;
+mod nf4;
 mod norm;
 mod pool;
 mod rotary;
@@ -27,6 +28,7 @@ pub use attention::{Heads, HeadsMut, Mask, TrainingAttention};
 pub use dropout::Dropout;
 pub use eight_bit::EightBitMoments;
 pub use loss::{CrossEntropy, IGNORE};
+pub use nf4::Nf4Matrix;
 pub use norm::{NORM_STATISTICS, Norm, NormBackward};
 pub use rotary::{Angles, Turn};
 

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use tensor::training::Nf4Matrix;
 use tensor::{Activation, Layout};
 
 use crate::ModelError;
@@ -120,20 +121,47 @@ impl Parts {
             .collect()
     }
 
-    /// Returns the bytes of the weights that are used where they lie.
-    pub(super) fn stored_bytes(&self) -> usize {
+    /// Returns the bytes of the weights that are not trained, and how many numbers of one
+    /// are widened at a time.
+    pub(super) fn frozen(&self, frozen_as: FrozenAs) -> (usize, usize) {
         let tables = [Some(&self.embedding), self.positions.as_ref()];
         let tables = tables.into_iter().flatten().map(|table| match table {
             Table::Trained(_) => 0,
             Table::Stored(matrix) => matrix.view().bytes().len(),
         });
-        let linears = self.layers.iter().flat_map(Layer::linears);
-        let weights = linears.map(|linear| match &linear.weight {
-            Weight::Trained { .. } => 0,
-            Weight::Stored(matrix) => matrix.view().bytes().len(),
-        });
-        tables.chain(weights).sum()
+        let head = match (&self.embedding, &self.head.weight) {
+            (Table::Stored(table), Weight::Stored(head))
+                if table.view().bytes().as_ptr() == head.view().bytes().as_ptr() =>
+            {
+                0
+            }
+            (_, head) => head.frozen_bytes(),
+        };
+        let mut bytes = head + tables.sum::<usize>();
+        let mut widened = 0;
+        for linear in self.layers.iter().flat_map(Layer::linears) {
+            let numbers = linear.inputs * linear.outputs;
+            match frozen_as {
+                FrozenAs::Stored => bytes += linear.weight.frozen_bytes(),
+                FrozenAs::Nf4 | FrozenAs::PlannedNf4 => {
+                    bytes += Nf4Matrix::bytes_of(numbers);
+                    widened = widened.max(numbers);
+                }
+            }
+        }
+        (bytes, widened)
     }
+}
+
+/// How the frozen weights of layers lie in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FrozenAs {
+    /// As in their file.
+    Stored,
+    /// In 4 bits.
+    Nf4,
+    /// In 4 bits later on: for now they are only planned.
+    PlannedNf4,
 }
 
 /// Collects the parts.
@@ -145,6 +173,7 @@ pub(super) struct Builder<'a> {
     /// What stands before all names but the head's, in the file.
     stored_prefix: &'static str,
     lora: Option<&'a Lora>,
+    frozen_as: FrozenAs,
     pub(super) table: ParameterTable,
     /// The names of the linear parts that are adapted.
     pub(super) adapted: Vec<String>,
@@ -162,6 +191,7 @@ impl<'a> Builder<'a> {
         names: &'static Names,
         weights: Option<&'a Weights>,
         tuning: &'a Tuning,
+        frozen_as: FrozenAs,
     ) -> Self {
         let stored_prefix = names.prefixes.iter().find(|prefix| {
             let embedding = format!("{prefix}{}.weight", names.embedding);
@@ -172,6 +202,7 @@ impl<'a> Builder<'a> {
             names,
             weights,
             stored_prefix: stored_prefix.unwrap_or(&names.prefixes[0]),
+            frozen_as,
             lora: match tuning {
                 Tuning::Full => None,
                 Tuning::Lora(lora) | Tuning::QLora(lora) => Some(lora),
@@ -371,7 +402,13 @@ impl<'a> Builder<'a> {
         let stored = format!("{stored}.weight");
         let weight = if self.lora.is_some() {
             let matrix = self.stored().matrix(&stored, inputs, outputs, layout)?;
-            Weight::Stored(matrix)
+            match self.frozen_as {
+                FrozenAs::Nf4 => {
+                    let rows = matrix.numbers();
+                    Weight::Nf4(Box::new(Nf4Matrix::of_rows(&rows, inputs)))
+                }
+                FrozenAs::Stored | FrozenAs::PlannedNf4 => Weight::Stored(matrix),
+            }
         } else {
             let shape = match layout {
                 Layout::Rows => [outputs, inputs],

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use tensor::training::Dropout;
 use tensor::{Kernels, Sum, Team};
 
-use self::build::{Builder, Parts, Table};
+use self::build::{Builder, FrozenAs, Parts, Table};
 use self::layer::Place;
 use self::room::{Memory, Sizes, Widths};
 use super::linear::{Adapters, Machine};
@@ -79,10 +79,11 @@ impl Blueprint {
         weights: Option<&Weights>,
         tuning: &Tuning,
         options: &TrainingOptions,
+        frozen_as: FrozenAs,
     ) -> Result<Self, ModelError> {
         options.check()?;
         tuning.check()?;
-        let mut builder = Builder::new(config, names, weights, tuning);
+        let mut builder = Builder::new(config, names, weights, tuning, frozen_as);
         let parts = builder.parts()?;
         if let Tuning::Lora(lora) | Tuning::QLora(lora) = tuning
             && builder.adapted.is_empty()
@@ -105,13 +106,15 @@ impl Blueprint {
                 .position(build::Layer::trains)
                 .unwrap_or(parts.layers.len()),
         };
-        let widths = Widths::of(config, names.query_key_value.len() == 1);
-        let sizes = Sizes::of(&widths, &parts, lowest, options);
+        let (stored, widened) = parts.frozen(frozen_as);
+        let together = names.query_key_value.len() == 1;
+        let widths = Widths::of(config, together, *tuning == Tuning::Full);
+        let sizes = Sizes::of(&widths, &parts, lowest, widened, options);
         let trained = table.count() * size_of::<f32>();
         let plan = MemoryPlan {
             weights: trained,
             gradients: trained,
-            frozen: frozen * size_of::<f32>() + parts.stored_bytes(),
+            frozen: frozen * size_of::<f32>() + stored,
             activations: sizes.activations(),
             scratch: sizes.scratch(),
         };
@@ -171,7 +174,12 @@ impl DecoderTraining {
     ) -> Result<MemoryPlan, ModelError> {
         let (config, names) = decoder::of_folder(path)?;
         let weights = Weights::open(path)?;
-        Ok(Blueprint::new(&config, names, Some(&weights), tuning, options)?.plan)
+        let frozen_as = match tuning {
+            Tuning::QLora(_) => FrozenAs::PlannedNf4,
+            Tuning::Full | Tuning::Lora(_) => FrozenAs::Stored,
+        };
+        let weights = Some(&weights);
+        Ok(Blueprint::new(&config, names, weights, tuning, options, frozen_as)?.plan)
     }
 
     /// Returns what [`DecoderTraining::initialise`] would take.
@@ -183,7 +191,8 @@ impl DecoderTraining {
         options: &TrainingOptions,
     ) -> Result<MemoryPlan, ModelError> {
         let names = decoder::names_of(config.architecture);
-        Ok(Blueprint::new(config, names, None, &Tuning::Full, options)?.plan)
+        let frozen_as = FrozenAs::Stored;
+        Ok(Blueprint::new(config, names, None, &Tuning::Full, options, frozen_as)?.plan)
     }
 
     fn new(
@@ -194,7 +203,11 @@ impl DecoderTraining {
         options: &TrainingOptions,
         seed: u64,
     ) -> Result<Self, ModelError> {
-        let blueprint = Blueprint::new(&config, names, weights, tuning, options)?;
+        let frozen_as = match tuning {
+            Tuning::QLora(_) => FrozenAs::Nf4,
+            Tuning::Full | Tuning::Lora(_) => FrozenAs::Stored,
+        };
+        let blueprint = Blueprint::new(&config, names, weights, tuning, options, frozen_as)?;
         let seed = match tuning {
             Tuning::Full => seed,
             Tuning::Lora(lora) | Tuning::QLora(lora) => lora.seed,
@@ -379,6 +392,7 @@ impl DecoderTraining {
             scratch: &mut working.scratch,
             training: &mut working.training,
             low: &mut working.low,
+            widened: &mut working.widened,
             adapters,
         };
         self.parts.layers[layer].forward(
@@ -423,6 +437,7 @@ impl DecoderTraining {
             scratch: &mut working.scratch,
             training: &mut working.training,
             low: &mut working.low,
+            widened: &mut working.widened,
             adapters,
         };
         let mut found = vec![0.0; targets.len()];
@@ -475,6 +490,7 @@ impl DecoderTraining {
             scratch: &mut working.scratch,
             training: &mut working.training,
             low: &mut working.low,
+            widened: &mut working.widened,
             adapters,
         };
         let loss = head.backward(
@@ -508,6 +524,7 @@ impl DecoderTraining {
                 scratch: &mut working.scratch,
                 training: &mut working.training,
                 low: &mut working.low,
+                widened: &mut working.widened,
                 adapters,
             };
             self.parts.layers[layer].backward(

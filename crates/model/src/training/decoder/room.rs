@@ -14,8 +14,9 @@ use crate::decoder::{DecoderConfig, Feed, Positions};
 use crate::training::linear::Linear;
 use crate::training::{Checkpointing, TrainingOptions};
 
-/// Logits that are computed together, in bytes at most.
-const LOGITS: usize = 48 << 20;
+/// Logits that are computed together, in bytes at most: twice as many where the head is
+/// trained, whose gradient is read and written once for each piece.
+const LOGITS: usize = 51 << 20;
 /// Rows of logits that are worth a product of their own.
 const FEWEST_ROWS: usize = 16;
 
@@ -55,10 +56,11 @@ pub(super) struct Widths {
     pub(super) head_norms: bool,
     pub(super) angles: usize,
     pub(super) vocabulary: usize,
+    pub(super) trained_head: bool,
 }
 
 impl Widths {
-    pub(super) fn of(config: &DecoderConfig, together: bool) -> Self {
+    pub(super) fn of(config: &DecoderConfig, together: bool, trained_head: bool) -> Self {
         Self {
             stream: config.width,
             queries: config.query_width(),
@@ -73,6 +75,7 @@ impl Widths {
                 Positions::Learned => 0,
             },
             vocabulary: config.vocabulary,
+            trained_head,
         }
     }
 
@@ -148,9 +151,12 @@ impl Widths {
 
     /// Returns how many rows of logits are computed together.
     pub(super) fn rows_of_logits(&self, tokens: usize) -> usize {
-        (LOGITS / size_of::<f32>() / self.vocabulary)
-            .max(FEWEST_ROWS)
-            .min(tokens.max(1))
+        let bytes = match self.trained_head {
+            true => 2 * LOGITS,
+            false => LOGITS,
+        };
+        let rows = (bytes / size_of::<f32>() / self.vocabulary).max(FEWEST_ROWS);
+        (rows - rows % FEWEST_ROWS).min(tokens.max(1))
     }
 
     /// Returns what the head needs in between, for so many rows: what goes into the final
@@ -241,6 +247,7 @@ pub(super) struct Working {
     pub(super) sines: Vec<f32>,
     pub(super) temporary: Buffer,
     pub(super) low: Buffer,
+    pub(super) widened: Buffer,
     pub(super) scratch: Scratch,
     pub(super) training: TrainingScratch,
 }
@@ -258,6 +265,7 @@ pub(super) struct Sizes {
     angles: usize,
     temporary: usize,
     low: usize,
+    widened: usize,
 }
 
 /// What products and kernels need at most beside all this, in bytes.
@@ -268,6 +276,7 @@ impl Sizes {
         widths: &Widths,
         parts: &Parts,
         lowest: usize,
+        widened: usize,
         options: &TrainingOptions,
     ) -> Self {
         let tokens = options.tokens;
@@ -314,6 +323,7 @@ impl Sizes {
             angles: tokens * widths.angles,
             temporary,
             low,
+            widened,
         }
     }
 
@@ -324,7 +334,7 @@ impl Sizes {
 
     /// Returns the bytes that are used within a pass.
     pub(super) fn scratch(&self) -> usize {
-        4 * (2 * self.stream + 2 * self.angles + self.temporary + self.low) + KERNELS
+        4 * (2 * self.stream + 2 * self.angles + self.temporary + self.low + self.widened) + KERNELS
     }
 }
 
@@ -356,6 +366,7 @@ impl Memory {
                 sines: vec![0.0; sizes.angles],
                 temporary: Buffer::zeros(sizes.temporary),
                 low: Buffer::zeros(sizes.low),
+                widened: Buffer::zeros(sizes.widened),
                 scratch: Scratch::default(),
                 training: TrainingScratch::default(),
             },

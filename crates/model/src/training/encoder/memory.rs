@@ -113,6 +113,8 @@ pub(super) struct Working {
     /// What the head keeps and needs, by texts.
     pub(super) head: Buffer,
     pub(super) low: Buffer,
+    /// Where weights in 4 bits are widened.
+    pub(super) widened: Buffer,
     pub(super) scratch: Scratch,
     pub(super) training: TrainingScratch,
 }
@@ -144,6 +146,7 @@ impl Working {
             scratch: &mut self.scratch,
             training: &mut self.training,
             low: &mut self.low,
+            widened: &mut self.widened,
             adapters: match pass {
                 Pass::Train { seed } => Adapters::Training { seed },
                 Pass::Evaluate => Adapters::On,
@@ -231,6 +234,7 @@ impl Memory {
                 positions: Vec::with_capacity(tokens),
                 temporary: Buffer::zeros(sizes.temporary),
                 low: Buffer::zeros(sizes.low),
+                widened: Buffer::default(),
                 ..Working::default()
             },
         }
