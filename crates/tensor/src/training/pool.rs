@@ -97,6 +97,12 @@ mod tests {
         #[test]
         fn each_gradient_is_the_slope(width in 1usize..20, count in 1usize..9, seed in any::<u64>()) {
             let (tokens, upstream) = (numbers(seed, width * count), numbers(seed ^ 1, width));
+            // Where two are almost the largest, a step of the slope takes one past the other.
+            prop_assume!((0..width).all(|column| {
+                let mut place: Vec<f32> = tokens.iter().skip(column).step_by(width).copied().collect();
+                place.sort_by(|a, b| b.total_cmp(a));
+                place.len() < 2 || place[0] - place[1] > 1e-3
+            }));
             for pooling in [Pooling::First, Pooling::Mean, Pooling::MeanRoot, Pooling::Max] {
                 let loss = |tokens: &[f64]| -> f64 {
                     (0..width)
