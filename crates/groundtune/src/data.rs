@@ -63,6 +63,15 @@ pub enum DataError {
     /// Labels do not go together.
     #[error(transparent)]
     Labels(#[from] LabelError),
+    /// Documents to compare with could not be read.
+    #[error("no documents could be read in `{}`", path.display())]
+    Documents {
+        /// Where they were looked for.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A file could not be written.
     #[error("`{}` could not be written", path.display())]
     Write {
@@ -86,7 +95,7 @@ pub struct Dataset {
 }
 
 /// What one file gave.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct FileSummary {
     /// The file.
     pub path: PathBuf,

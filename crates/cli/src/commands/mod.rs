@@ -2,6 +2,7 @@
 
 mod ask;
 mod chat;
+mod data;
 mod demo;
 mod distill;
 mod doctor;
@@ -49,6 +50,7 @@ pub(crate) enum Command {
     Models(models::Arguments),
     Generate(generate::Arguments),
     Chat(chat::Arguments),
+    Data(data::Arguments),
     Distill(distill::Arguments),
     Train(train::Arguments),
 }
@@ -77,6 +79,7 @@ pub(crate) fn run(
         Command::Models(arguments) => models::run(arguments, project, ui),
         Command::Generate(arguments) => generate::run(&arguments, project, ui),
         Command::Chat(arguments) => chat::run(&arguments, project, ui),
+        Command::Data(arguments) => data::run(&arguments, ui),
     }
 }
 

@@ -10,6 +10,8 @@ mod fault;
 mod file;
 mod layout;
 mod lesson;
+mod measure;
+mod personal;
 mod question;
 mod record;
 mod turns;
@@ -25,6 +27,8 @@ pub use alike::{Alike, alike};
 pub use fault::{ExampleError, Fault, Refusal};
 pub use file::{Examples, Located};
 pub use layout::{Layout, UnknownLayout};
+pub use measure::{Richness, repetition, words};
+pub use personal::{PersonalKind, personal};
 pub use write::{written, written_as};
 
 /// How a file of examples is read.
