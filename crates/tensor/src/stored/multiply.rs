@@ -201,10 +201,13 @@ impl Kernels {
         match weight.layout {
             Layout::Rows => {
                 let bytes = weight.bytes.len() / weight.outputs.max(1);
-                (PART / bytes.max(1)).next_multiple_of(16)
+                (PART / bytes.max(1)).max(1).next_multiple_of(16)
             }
             // Narrow parts would be read in small pieces.
-            Layout::Columns => weight.outputs.div_ceil(4 * threads).next_multiple_of(128),
+            Layout::Columns => {
+                let share = weight.outputs.div_ceil(4 * threads);
+                share.max(1).next_multiple_of(128)
+            }
         }
     }
 
