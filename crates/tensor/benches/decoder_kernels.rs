@@ -12,7 +12,7 @@ use std::num::NonZeroUsize;
 
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use tensor::{
-    Activation, Cached, CausalAttention, Format, Kernels, Layout, Scratch, StoredMatrix,
+    Activation, Cached, CausalAttention, Format, Kept, Kernels, Layout, Scratch, StoredMatrix,
     StoredProduct, Sum, Team,
 };
 
@@ -185,8 +185,8 @@ fn attention(c: &mut Criterion) {
             group.bench_function(name, |b| {
                 b.iter(|| {
                     let sequence = Cached {
-                        keys: black_box(&cache),
-                        values: &cache,
+                        keys: Kept::Whole(black_box(&cache)),
+                        values: Kept::Whole(&cache),
                         before,
                         tokens,
                     };

@@ -11,9 +11,11 @@
 #![expect(unsafe_code, reason = "threads write to their own parts of the output")]
 
 use crate::activation::Activation;
+use crate::format::Format;
 use crate::gemm::Call;
 use crate::simd::{Kernels, Lanes};
 use crate::stored::Scratch;
+use crate::stored::vector::{Half, Single, Whole};
 use crate::team::{Start, Team};
 
 /// The shape of causal attention.
@@ -32,13 +34,39 @@ pub struct CausalAttention {
     pub window: Option<usize>,
 }
 
+/// Keys or values as a cache keeps them.
+#[derive(Clone, Copy, Debug)]
+pub enum Kept<'a> {
+    /// As they were computed.
+    Whole(&'a [f32]),
+    /// In binary16, as [`Kernels::halve`] makes them.
+    Half(&'a [u16]),
+}
+
+impl Kept<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Whole(numbers) => numbers.len(),
+            Self::Half(numbers) => numbers.len(),
+        }
+    }
+
+    /// Returns where number `at` is, and how all are stored.
+    fn from(&self, at: usize) -> (*const u8, Format) {
+        match self {
+            Self::Whole(numbers) => (numbers[at..].as_ptr().cast(), Format::F32),
+            Self::Half(numbers) => (numbers[at..].as_ptr().cast(), Format::F16),
+        }
+    }
+}
+
 /// One sequence: its keys and values so far, those of its new tokens among them.
 #[derive(Clone, Copy, Debug)]
 pub struct Cached<'a> {
     /// `(G, capacity, W)`, of which the first `before + tokens` of each head are read.
-    pub keys: &'a [f32],
+    pub keys: Kept<'a>,
     /// Like `keys`.
-    pub values: &'a [f32],
+    pub values: Kept<'a>,
     /// Tokens that came before.
     pub before: usize,
     /// New tokens, whose queries are given.
@@ -321,8 +349,8 @@ impl Attend<'_> {
         while from < piece.to {
             let count = step.min(piece.to - from);
             let start = (piece.key_head * capacity + from) * width;
-            let keys = &sequence.keys[start..start + count * width];
-            let values = &sequence.values[start..start + count * width];
+            let (keys, format) = sequence.keys.from(start);
+            let (values, _) = sequence.values.from(start);
             let stride = if many {
                 SPAN.next_multiple_of(wide)
             } else {
@@ -331,13 +359,16 @@ impl Attend<'_> {
             // SAFETY: all shapes are those of the plan.
             unsafe {
                 if many {
-                    (kernels.transpose)(
-                        keys.as_ptr(),
-                        width,
-                        count,
-                        width,
-                        key_panels.as_mut_ptr(),
-                    );
+                    if format == Format::F32 {
+                        let to = key_panels.as_mut_ptr();
+                        (kernels.transpose)(keys.cast(), width, count, width, to);
+                    } else {
+                        for first in (0..count).step_by(wide) {
+                            let to = key_panels.as_mut_ptr().add(first * width);
+                            let last = count.min(first + wide);
+                            (kernels.widen_rows)(format, keys, width, first, last, to);
+                        }
+                    }
                     (kernels.product)(&Call {
                         rows,
                         depth: width,
@@ -360,7 +391,8 @@ impl Attend<'_> {
                         count,
                         width,
                         near: queries.as_mut_ptr(),
-                        cached: keys.as_ptr(),
+                        cached: keys,
+                        format,
                         scores: scores.as_mut_ptr(),
                         stride,
                     });
@@ -397,18 +429,18 @@ impl Attend<'_> {
             // width, which the values have, or their copies.
             unsafe {
                 if many {
-                    let (value, value_stride) = if width.is_multiple_of(wide) {
-                        (values.as_ptr(), width)
-                    } else {
-                        let value_stride = width.next_multiple_of(wide);
-                        for (to, from) in value_panels
-                            .chunks_exact_mut(value_stride)
-                            .zip(values.chunks_exact(width))
-                        {
-                            to[..width].copy_from_slice(from);
-                            to[width..].fill(0.0);
+                    let (value, value_stride, panel_stride) = match format {
+                        Format::F32 if width.is_multiple_of(wide) => (values.cast(), width, wide),
+                        _ => {
+                            for first in (0..width).step_by(wide) {
+                                let to = value_panels.as_mut_ptr().add(first * count);
+                                let last = width.min(first + wide);
+                                (kernels.widen_columns)(
+                                    format, values, count, width, first, last, to,
+                                );
+                            }
+                            (value_panels.as_ptr(), wide, wide * count)
                         }
-                        (value_panels.as_ptr(), value_stride)
                     };
                     (kernels.product)(&Call {
                         rows,
@@ -419,7 +451,7 @@ impl Attend<'_> {
                         a_step: 1,
                         b: value,
                         b_stride: value_stride,
-                        panel_stride: wide,
+                        panel_stride,
                         bias: std::ptr::null(),
                         residual: sums.as_ptr(),
                         out: sums.as_mut_ptr(),
@@ -432,7 +464,8 @@ impl Attend<'_> {
                         count,
                         width,
                         near: sums.as_mut_ptr(),
-                        cached: values.as_ptr(),
+                        cached: values,
+                        format,
                         scores: scores.as_mut_ptr(),
                         stride,
                     });
@@ -469,7 +502,9 @@ pub(crate) struct Few {
     /// `(rows, width)`: queries, or sums.
     pub(crate) near: *mut f32,
     /// `(count, width)`: keys, or values.
-    pub(crate) cached: *const f32,
+    pub(crate) cached: *const u8,
+    /// Of these: F32 or F16.
+    pub(crate) format: Format,
     /// `(rows, count)`, with `stride` from one row to the next.
     pub(crate) scores: *mut f32,
     pub(crate) stride: usize,
@@ -481,21 +516,35 @@ pub(crate) struct Few {
 /// The shapes must be true; else as all of [`Lanes`].
 #[inline(always)]
 pub(crate) unsafe fn scores<L: Lanes>(few: &Few) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        match few.format {
+            Format::F16 => scores_of::<L, Half>(few),
+            _ => scores_of::<L, Whole>(few),
+        }
+    }
+}
+
+/// # Safety
+/// As [`scores`].
+#[inline(always)]
+unsafe fn scores_of<L: Lanes, S: Single>(few: &Few) {
     let width = few.width;
     let whole = width - width % L::COUNT;
     // SAFETY: as the caller promises.
     unsafe {
         for at in 0..few.count {
-            let key = few.cached.add(at * width);
+            let key = few.cached.add(at * width * S::BYTES);
             for row in 0..few.rows {
                 let query = few.near.add(row * width);
                 let mut sum = L::splat(0.0);
                 for i in (0..whole).step_by(L::COUNT) {
-                    sum = L::mul_add(L::load(query.add(i)), L::load(key.add(i)), sum);
+                    let key = S::load::<L>(key.add(i * S::BYTES));
+                    sum = L::mul_add(L::load(query.add(i)), key, sum);
                 }
                 if whole < width {
                     let query = L::load_part(query.add(whole), width - whole, 0.0);
-                    let key = L::load_part(key.add(whole), width - whole, 0.0);
+                    let key = S::load_part::<L>(key.add(whole * S::BYTES), width - whole);
                     sum = L::mul_add(query, key, sum);
                 }
                 *few.scores.add(row * few.stride + at) = L::sum(sum);
@@ -510,26 +559,78 @@ pub(crate) unsafe fn scores<L: Lanes>(few: &Few) {
 /// The shapes must be true; else as all of [`Lanes`].
 #[inline(always)]
 pub(crate) unsafe fn mix<L: Lanes>(few: &Few) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        match few.format {
+            Format::F16 => mix_of::<L, Half>(few),
+            _ => mix_of::<L, Whole>(few),
+        }
+    }
+}
+
+/// Vectors of a sum that are kept in registers while the values pass by.
+const ABREAST: usize = 4;
+
+/// # Safety
+/// As [`mix`].
+#[inline(always)]
+unsafe fn mix_of<L: Lanes, S: Single>(few: &Few) {
     let width = few.width;
+    let step = ABREAST * L::COUNT;
+    let most = width - width % step;
     let whole = width - width % L::COUNT;
     // SAFETY: as the caller promises.
     unsafe {
-        for at in 0..few.count {
-            let value = few.cached.add(at * width);
-            for row in 0..few.rows {
-                let share = L::splat(*few.scores.add(row * few.stride + at));
-                let sum = few.near.add(row * width);
-                for i in (0..whole).step_by(L::COUNT) {
-                    let v = L::mul_add(share, L::load(value.add(i)), L::load(sum.add(i)));
-                    L::store(sum.add(i), v);
-                }
-                if whole < width {
-                    let rest = width - whole;
-                    let v = L::load_part(value.add(whole), rest, 0.0);
-                    let v = L::mul_add(share, v, L::load_part(sum.add(whole), rest, 0.0));
-                    L::store_part(sum.add(whole), rest, v);
-                }
+        for row in 0..few.rows {
+            let sums = few.near.add(row * width);
+            let scores = few.scores.add(row * few.stride);
+            for i in (0..most).step_by(step) {
+                mix_some::<L, S, ABREAST>(few, scores, sums, i);
             }
+            for i in (most..whole).step_by(L::COUNT) {
+                mix_some::<L, S, 1>(few, scores, sums, i);
+            }
+            if whole < width {
+                let rest = width - whole;
+                let mut sum = L::load_part(sums.add(whole), rest, 0.0);
+                for at in 0..few.count {
+                    let value = few.cached.add((at * width + whole) * S::BYTES);
+                    let share = L::splat(*scores.add(at));
+                    sum = L::mul_add(share, S::load_part::<L>(value, rest), sum);
+                }
+                L::store_part(sums.add(whole), rest, sum);
+            }
+        }
+    }
+}
+
+/// Adds `N` vectors of every value from number `i` on to those of the sums.
+///
+/// # Safety
+/// As [`mix`].
+#[inline(always)]
+unsafe fn mix_some<L: Lanes, S: Single, const N: usize>(
+    few: &Few,
+    scores: *const f32,
+    sums: *mut f32,
+    i: usize,
+) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let mut near = [L::splat(0.0); N];
+        for (n, near) in near.iter_mut().enumerate() {
+            *near = L::load(sums.add(i + n * L::COUNT));
+        }
+        for at in 0..few.count {
+            let value = few.cached.add((at * few.width + i) * S::BYTES);
+            let share = L::splat(*scores.add(at));
+            for (n, near) in near.iter_mut().enumerate() {
+                let value = S::load::<L>(value.add(n * L::COUNT * S::BYTES));
+                *near = L::mul_add(share, value, *near);
+            }
+        }
+        for (n, near) in near.iter().enumerate() {
+            L::store(sums.add(i + n * L::COUNT), *near);
         }
     }
 }
@@ -541,6 +642,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::half::{f16_to_f32, f32_to_f16};
     use crate::sample::{assert_near, numbers};
 
     fn plainly(shape: CausalAttention, queries: &[f32], sequences: &[Cached<'_>]) -> Vec<f64> {
@@ -557,8 +659,11 @@ mod tests {
                 for head in 0..heads {
                     let query = &queries[(row * heads + head) * width..][..width];
                     let start = head / (heads / shape.key_heads) * capacity;
-                    let at = |numbers: &[f32], s: usize, i: usize| {
-                        f64::from(numbers[(start + s) * width + i])
+                    let at = |numbers: Kept<'_>, s: usize, i: usize| match numbers {
+                        Kept::Whole(numbers) => f64::from(numbers[(start + s) * width + i]),
+                        Kept::Half(halves) => {
+                            f64::from(f16_to_f32(halves[(start + s) * width + i]))
+                        }
                     };
                     let scores: Vec<f64> = (from..=position)
                         .map(|s| {
@@ -596,6 +701,7 @@ mod tests {
             head_width in prop::sample::select(vec![1usize, 7, 16, 40, 64]),
             window in prop::option::of(1usize..700),
             threads in 1usize..4,
+            half: bool,
             seed in any::<u64>(),
         ) {
             let shape = CausalAttention {
@@ -615,12 +721,18 @@ mod tests {
                     )
                 })
                 .collect();
+            let halves: Vec<[Vec<u16>; 2]> = caches
+                .iter()
+                .map(|(keys, values)| {
+                    [keys, values].map(|numbers| numbers.iter().copied().map(f32_to_f16).collect())
+                })
+                .collect();
             let sequences: Vec<Cached<'_>> = lengths
                 .iter()
-                .zip(&caches)
-                .map(|((before, tokens, _), (keys, values))| Cached {
-                    keys,
-                    values,
+                .zip(caches.iter().zip(&halves))
+                .map(|((before, tokens, _), ((keys, values), halves))| Cached {
+                    keys: if half { Kept::Half(&halves[0]) } else { Kept::Whole(keys) },
+                    values: if half { Kept::Half(&halves[1]) } else { Kept::Whole(values) },
                     before: *before,
                     tokens: *tokens,
                 })

@@ -1,5 +1,41 @@
 //! Numbers of 16 bits, widened and narrowed.
 
+#![expect(unsafe_code, reason = "several numbers are narrowed at once")]
+
+use crate::simd::{Kernels, Lanes};
+
+/// The largest number of binary16.
+const LARGEST_HALF: f32 = 65_504.0;
+
+impl Kernels {
+    /// Sets `to` to what comes nearest to `from` in binary16, ties to even; what is larger
+    /// than all of these becomes the largest. Panics if the lengths differ.
+    pub fn halve(&self, from: &[f32], to: &mut [u16]) {
+        assert_eq!(from.len(), to.len(), "there is a place for every number");
+        // SAFETY: both are as long as is said, and the table is the processor's own.
+        unsafe { (self.halve)(from.as_ptr(), to.as_mut_ptr(), from.len()) };
+    }
+}
+
+/// # Safety
+/// Both must be good for `count` numbers; else as all of [`Lanes`].
+#[inline(always)]
+pub(crate) unsafe fn halve<L: Lanes>(from: *const f32, to: *mut u16, count: usize) {
+    let whole = count - count % L::COUNT;
+    // SAFETY: as the caller promises.
+    unsafe {
+        let (least, most) = (L::splat(-LARGEST_HALF), L::splat(LARGEST_HALF));
+        for at in (0..whole).step_by(L::COUNT) {
+            let v = L::max(least, L::min(most, L::load(from.add(at))));
+            L::store_f16(to.add(at), v);
+        }
+        for at in whole..count {
+            let number = (*from.add(at)).clamp(-LARGEST_HALF, LARGEST_HALF);
+            *to.add(at) = f32_to_f16(number);
+        }
+    }
+}
+
 /// Returns the number whose bfloat16 pattern is `bits`; exact.
 pub fn bf16_to_f32(bits: u16) -> f32 {
     f32::from_bits(u32::from(bits) << 16)
@@ -69,6 +105,23 @@ mod tests {
                 assert_eq!(f64::from(found), sign * size, "{bits:#06x}");
             }
             assert_eq!(found.is_sign_negative(), bits >> 15 == 1);
+        }
+    }
+
+    #[test]
+    fn many_are_halved_as_one_is() {
+        let numbers: Vec<f32> = (0..2000)
+            .map(|at| (at as f32 - 1000.0) * 1.37e-2f32.powi(at % 7 - 3))
+            .chain([0.0, -0.0, 1e-30, 65_519.0, -65_504.0])
+            .collect();
+        let expect: Vec<u16> = numbers
+            .iter()
+            .map(|number| f32_to_f16(number.clamp(-65_504.0, 65_504.0)))
+            .collect();
+        for version in Kernels::available() {
+            let mut found = vec![0; numbers.len()];
+            version.halve(&numbers, &mut found);
+            assert_eq!(found, expect, "{}", version.name);
         }
     }
 

@@ -32,7 +32,7 @@ pub mod training;
 pub use activation::Activation;
 pub use attention::{SelfAttention, attention_scratch};
 pub use buffer::Buffer;
-pub use causal::{Cached, CausalAttention};
+pub use causal::{Cached, CausalAttention, Kept};
 pub use format::Format;
 pub use gemm::{PackedMatrix, Product};
 pub use half::{bf16_to_f32, f16_to_f32, f32_to_bf16, f32_to_f16};

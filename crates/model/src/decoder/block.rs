@@ -6,7 +6,7 @@
 //! A layer is `x ← x + attention(norm(x))`, `x ← x + feed-forward(norm(x))`; both sums
 //! cost nothing of their own, for the products are added to `x` where it lies.
 
-use tensor::{Activation, Cached, CausalAttention, Scratch};
+use tensor::{Activation, Cached, CausalAttention, Kept, Scratch};
 
 use super::config::{DecoderConfig, Feed, Positions};
 use super::layer::{FeedForward, Linear, QueryKeyValue};
@@ -215,11 +215,12 @@ impl Block<'_, '_> {
             [all],
             Activation::Identity,
         );
+        let kernels = self.decoder.kernels;
         for span in self.spans {
             let rows = &all[span.row * stride..(span.row + span.tokens) * stride];
             let cache = &mut *self.steps[span.step].cache;
-            cache.put(number, 0, span.position, &rows[width..], stride);
-            cache.put(number, 1, span.position, &rows[value..], stride);
+            cache.put(kernels, [number, 0], span.position, &rows[width..], stride);
+            cache.put(kernels, [number, 1], span.position, &rows[value..], stride);
         }
         // The queries move together.
         for row in 1..all.len() / stride {
@@ -253,11 +254,24 @@ impl Block<'_, '_> {
             }
         }
         let width = decoder.config.key_width();
+        let kernels = decoder.kernels;
         for span in self.spans {
             let rows = span.row * width..(span.row + span.tokens) * width;
             let cache = &mut *self.steps[span.step].cache;
-            cache.put(number, 0, span.position, &room.keys[rows.clone()], width);
-            cache.put(number, 1, span.position, &room.values[rows], width);
+            cache.put(
+                kernels,
+                [number, 0],
+                span.position,
+                &room.keys[rows.clone()],
+                width,
+            );
+            cache.put(
+                kernels,
+                [number, 1],
+                span.position,
+                &room.values[rows],
+                width,
+            );
         }
     }
 
@@ -268,8 +282,8 @@ impl Block<'_, '_> {
         let shape = attention(config, layer);
         for spans in self.spans.chunks(SEQUENCES) {
             let mut sequences = [Cached {
-                keys: &[],
-                values: &[],
+                keys: Kept::Whole(&[]),
+                values: Kept::Whole(&[]),
                 before: 0,
                 tokens: 0,
             }; SEQUENCES];

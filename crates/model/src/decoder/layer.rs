@@ -60,6 +60,14 @@ pub(super) struct Layer {
 }
 
 impl Layer {
+    /// Returns the weight that keys come of.
+    pub(super) fn keys(&self) -> &Matrix {
+        match &self.query_key_value {
+            QueryKeyValue::Together(all) => &all.weight,
+            QueryKeyValue::Apart([_, keys, _]) => &keys.weight,
+        }
+    }
+
     /// Returns the weights of all linear parts.
     pub(super) fn matrices(&self) -> impl Iterator<Item = &Matrix> {
         let attention: Vec<&Linear> = match &self.query_key_value {

@@ -36,7 +36,7 @@ pub use forward::Workspace;
 pub use rope::Rotary;
 pub use write::Shape;
 
-use cache::CacheShape;
+use cache::{CacheShape, Precision};
 use config::Checks;
 use layer::{FeedForward, Layer, Linear, Norm, Parts, QueryKeyValue};
 pub(crate) use names::{Names, in_layer};
@@ -167,6 +167,7 @@ impl Decoder {
             layers: self.config.layers(),
             key_heads: self.config.key_heads,
             head_width: self.config.head_width,
+            precision: Precision::beside(self.layers[0].keys().view().format()),
         }
     }
 

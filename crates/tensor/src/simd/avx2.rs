@@ -38,6 +38,12 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn store_f16(at: *mut u16, v: Self::V) {
+        // SAFETY: as above.
+        unsafe { _mm_storeu_si128(at.cast(), _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v)) };
+    }
+
+    #[inline(always)]
     unsafe fn load_bf16(at: *const u8) -> Self::V {
         // SAFETY: as above.
         unsafe {

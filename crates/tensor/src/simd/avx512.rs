@@ -38,6 +38,13 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn store_f16(at: *mut u16, v: Self::V) {
+        const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+        // SAFETY: as above.
+        unsafe { _mm256_storeu_si256(at.cast(), _mm512_cvtps_ph::<NEAREST>(v)) };
+    }
+
+    #[inline(always)]
     unsafe fn load_bf16(at: *const u8) -> Self::V {
         // SAFETY: as above.
         unsafe {

@@ -56,6 +56,7 @@ pub(crate) use bytes::Bytes;
 pub(crate) use exp::exp;
 
 use crate::format::Format;
+use crate::half::{self, f32_to_f16};
 use crate::int8::{Int8Call, Int8Loops, Round, product as int8_product, round_rows as round};
 use crate::matmul::{blocks, column_sums, panels};
 use crate::stored::{panel, quantised, tiles, vector};
@@ -117,6 +118,19 @@ pub(crate) trait Lanes: Copy {
         }
     }
 
+    /// Stores the nearest binary16 numbers, of which these are none beyond.
+    #[inline(always)]
+    unsafe fn store_f16(at: *mut u16, v: Self::V) {
+        let mut numbers = [0.0; MOST_LANES];
+        // SAFETY: the caller promises `COUNT` places.
+        unsafe {
+            Self::store(numbers.as_mut_ptr(), v);
+            for (lane, number) in numbers[..Self::COUNT].iter().enumerate() {
+                *at.add(lane) = f32_to_f16(*number);
+            }
+        }
+    }
+
     /// Stores the first `count < COUNT` numbers.
     #[inline(always)]
     unsafe fn store_part(at: *mut f32, count: usize, v: Self::V) {
@@ -153,6 +167,7 @@ pub struct Kernels {
     pub(crate) powers: unsafe fn(*mut f32, usize, f32, f32) -> (f32, f32),
     pub(crate) scores: unsafe fn(&causal::Few),
     pub(crate) mix: unsafe fn(&causal::Few),
+    pub(crate) halve: unsafe fn(*const f32, *mut u16, usize),
     pub(crate) training: unsafe fn(training::Loop<'_>),
     pub(crate) int8: &'static Int8Loops,
     pub(crate) round_rows: unsafe fn(&Round),
@@ -259,6 +274,11 @@ macro_rules! compiled {
             unsafe fn mix(few: &causal::Few) {
                 // SAFETY: as in `product`.
                 unsafe { causal::mix::<L>(few) }
+            }
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn halve(from: *const f32, to: *mut u16, count: usize) {
+                // SAFETY: as in `product`.
+                unsafe { half::halve::<L>(from, to, count) }
             }
             $(#[target_feature(enable = $feature)])?
             unsafe fn train(work: training::Loop<'_>) {
@@ -382,6 +402,7 @@ macro_rules! compiled {
                 powers,
                 scores,
                 mix,
+                halve,
                 training: train,
                 int8: &Int8Loops { panels: false, moved: false, product: int8 },
                 round_rows,
