@@ -1,5 +1,6 @@
 //! Ctrl-C: the first asks for an orderly end, the second ends at once.
 
+use std::io::Write as _;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,6 +17,8 @@ pub(crate) fn listen() {
     LISTENING.get_or_init(|| {
         let handler = || {
             if ASKED.swap(true, Ordering::SeqCst) {
+                // The terminal's own prompt begins on a line of its own.
+                let _ = std::io::stderr().write_all(b"\n");
                 std::process::exit(130);
             }
         };

@@ -190,6 +190,13 @@ impl Error {
                 "leave out `--int8` or `embedder_precision`, or name a model's folder".into()
             }
             Self::Generate(error) => return generate_hint(error),
+            Self::Promise(error) => match error.source.downcast_ref::<GenerateError>() {
+                Some(GenerateError::Context { .. }) => {
+                    "give the model less to read: a smaller `--top-k`, or smaller chunks (`[chunk]`, then `groundtune ingest --rebuild`); or take one with a longer context".into()
+                }
+                Some(error) => return generate_hint(error),
+                None => return None,
+            },
             Self::NoDocument { nearest, .. } => match nearest {
                 Some(nearest) => format!("did you mean `{nearest}`?"),
                 None => "`groundtune documents list` shows what there is".into(),

@@ -163,6 +163,10 @@ impl Chat {
             io::Read::take(stdin, LONGEST_LINE as u64 + 1).read_until(b'\n', &mut line)
         })?;
         if read == 0 {
+            if self.typed {
+                // What comes next begins on a line of its own.
+                ui.note(format_args!(""));
+            }
             return Ok(None);
         }
         if read > LONGEST_LINE {

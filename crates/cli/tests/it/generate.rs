@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::models::writer;
 use crate::server::{Answer, Server};
-use crate::support::{Folder, MODELS, assert_screen, without_ports};
+use crate::support::{Folder, MODELS, assert_screen, handbook, without_ports};
 
 const LLAMA: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -330,4 +330,21 @@ fn a_server_that_dies_says_how_much_arrived() {
     hint: what was shown up to there is all that arrived; ask again
     -- exit 1 --
     "#);
+}
+
+#[test]
+fn evidence_that_a_model_cannot_read_at_once_says_what_to_do() {
+    let folder = handbook();
+    folder.write("groundtune.toml", "[retrieval]\ntop_k = 2\n");
+    assert!(folder.run(&["ingest"]).status.success());
+    let question = "Is return postage free from Alaska?";
+    let shown = folder.screen(&["ask", question, "--model", LLAMA]);
+    assert!(
+        shown.contains("tokens, but the model reads at most 64"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("hint: give the model less to read: a smaller `--top-k`"),
+        "{shown}"
+    );
 }

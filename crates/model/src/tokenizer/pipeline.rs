@@ -76,7 +76,7 @@ impl Pipeline {
                 .tokenizer
                 .encode_fast(text, special == Special::Add)
                 .map(|encoding| encoding.get_ids().to_vec()),
-            Special::Ignore => self.plain_words(text).map(ids_of),
+            Special::Ignore => self.plain_words(text).map(|words| ids_of(&words)),
             Special::Surround => self.plain_words(text).and_then(|words| {
                 let text = words.into_encoding(None, 0, OffsetType::None)?;
                 let around = self.tokenizer.post_process(text, None, true)?;
@@ -121,7 +121,7 @@ impl Pipeline {
             if let Some(normalizer) = self.tokenizer.get_normalizer() {
                 words.normalize(|part| normalizer.normalize(part))?;
             }
-            self.cut(words).map(ids_of)
+            self.cut(words).map(|words| ids_of(&words))
         };
         cut().map_err(|source| failed(path, source))
     }
@@ -210,7 +210,7 @@ impl Pipeline {
     }
 }
 
-fn ids_of(words: PreTokenizedString) -> Vec<u32> {
+fn ids_of(words: &PreTokenizedString) -> Vec<u32> {
     words
         .get_splits(OffsetReferential::Original, OffsetType::Byte)
         .into_iter()
