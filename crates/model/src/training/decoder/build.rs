@@ -404,7 +404,11 @@ impl<'a> Builder<'a> {
             let matrix = self.stored().matrix(&stored, inputs, outputs, layout)?;
             match self.frozen_as {
                 FrozenAs::Nf4 => {
-                    let rows = matrix.numbers();
+                    // Through a mapping of its own, with which the file's pages are let go.
+                    let folder = self.config.path.parent();
+                    let folder = folder.expect("a configuration lies in a folder");
+                    let own = Weights::open(folder)?;
+                    let rows = own.matrix(&stored, inputs, outputs, layout)?.numbers();
                     Weight::Nf4(Box::new(Nf4Matrix::of_rows(&rows, inputs)))
                 }
                 FrozenAs::Stored | FrozenAs::PlannedNf4 => Weight::Stored(matrix),
