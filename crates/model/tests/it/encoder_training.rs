@@ -553,6 +553,10 @@ fn what_does_not_fit_is_an_error() {
     check(vec![1; 41], vec![20, 21], "41 tokens");
     check(vec![1; 33], vec![33], "at most 32");
     check(vec![900], vec![1], "token 900");
+    let folder = tiny("heads").join("bert-classes");
+    let tuning = Tuning::QLora(Lora::default());
+    let error = EncoderTraining::open(&folder, &classes(), &tuning, &OPTIONS, 0);
+    assert!(error.unwrap_err().to_string().contains("`qlora`"));
 }
 
 /// Writes what was trained for `check_heads.py`, which loads it in Python.

@@ -72,6 +72,13 @@ impl EncoderTraining {
     ) -> Result<Self, ModelError> {
         options.check()?;
         tuning.check()?;
+        if let Tuning::QLora(_) = tuning {
+            return Err(ModelError::TrainingSetting {
+                setting: "tuning",
+                expected: "`full` or `lora`, for an encoder's weights are not kept in 4 bits",
+                found: "`qlora`".into(),
+            });
+        }
         let mut files = Folder::new(folder);
         let config = EncoderConfig::read(&mut files)?;
         let weights = Weights::open(folder)?;
