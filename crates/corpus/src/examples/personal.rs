@@ -365,10 +365,11 @@ fn numbers(text: &str, found: &mut Vec<(PersonalKind, Range<usize>)>) {
         let apart = |letter: Option<char>| {
             letter.is_none_or(|letter| !letter.is_alphanumeric() && !"_$€£#=%".contains(letter))
         };
-        if apart(before) && apart(after) {
-            if let Some(kind) = number(&text[range.clone()]) {
-                found.push((kind, range.clone()));
-            }
+        if apart(before)
+            && apart(after)
+            && let Some(kind) = number(&text[range.clone()])
+        {
+            found.push((kind, range.clone()));
         }
         at = range.end;
     }

@@ -225,37 +225,37 @@ fn open(name: &str, task: &Task, options: &TrainingOptions) -> EncoderTraining {
     EncoderTraining::open(&folder, task, &Tuning::Full, options, 0).unwrap()
 }
 
-fn full(name: &str, task: Task) -> EncoderTraining {
-    check(name, open(name, &task, &OPTIONS), str::to_owned)
+fn full(name: &str, task: &Task) -> EncoderTraining {
+    check(name, open(name, task, &OPTIONS), str::to_owned)
 }
 
 #[test]
 fn classifiers_train_as_in_pytorch() {
-    full("bert-classes", classes());
-    full("roberta-classes", classes());
-    full("bert-labels", Task::Labels { labels: kinds(3) });
+    full("bert-classes", &classes());
+    full("roberta-classes", &classes());
+    full("bert-labels", &Task::Labels { labels: kinds(3) });
 }
 
 #[test]
 fn taggers_train_as_in_pytorch() {
     let tags = Task::Tags { labels: kinds(5) };
-    full("bert-tags", tags.clone());
-    full("roberta-tags", tags);
+    full("bert-tags", &tags);
+    full("roberta-tags", &tags);
 }
 
 #[test]
 fn readers_train_as_in_pytorch() {
-    full("bert-span", Task::Spans);
+    full("bert-span", &Task::Spans);
 }
 
 #[test]
 fn cross_encoders_train_as_in_pytorch() {
-    full("bert-score", Task::Scores);
+    full("bert-score", &Task::Scores);
 }
 
 #[test]
 fn embedders_train_as_in_pytorch() {
-    full("bert-contrast", Task::Vectors { scale: 20.0 });
+    full("bert-contrast", &Task::Vectors { scale: 20.0 });
     let folder = crate::copy("heads/bert-contrast-first");
     fs_err::create_dir(folder.path().join("1_Pooling")).unwrap();
     let modules = r#"[{"path":"","type":"sentence_transformers.models.Transformer"},
@@ -454,7 +454,7 @@ fn near(found: &[f32], expect: &[f32]) {
 fn what_is_saved_is_opened_by_what_uses_it() {
     let to = tempfile::tempdir().unwrap();
     for name in ["bert-classes", "roberta-classes"] {
-        let expect = saved(&mut full(name, classes()), name, to.path());
+        let expect = saved(&mut full(name, &classes()), name, to.path());
         let texts = texts(name).texts;
         let classifier = Classifier::open(to.path(), &HeadOptions::default()).unwrap();
         assert_eq!(classifier.labels(), kinds(5));
@@ -469,7 +469,11 @@ fn what_is_saved_is_opened_by_what_uses_it() {
     near(&classifier.logits(&names).unwrap().concat(), &expect);
 
     let task = Task::Vectors { scale: 20.0 };
-    let expect = saved(&mut full("bert-contrast", task), "bert-contrast", to.path());
+    let expect = saved(
+        &mut full("bert-contrast", &task),
+        "bert-contrast",
+        to.path(),
+    );
     let embedder = Embedder::open(to.path(), &EmbedderOptions::default()).unwrap();
     let names = texts("bert-contrast").texts;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -479,7 +483,7 @@ fn what_is_saved_is_opened_by_what_uses_it() {
 
     let to = tempfile::tempdir().unwrap();
     let expect = saved(
-        &mut full("bert-score", Task::Scores),
+        &mut full("bert-score", &Task::Scores),
         "bert-score",
         to.path(),
     );
@@ -490,9 +494,9 @@ fn what_is_saved_is_opened_by_what_uses_it() {
     }
 
     let tags = Task::Tags { labels: kinds(5) };
-    saved(&mut full("bert-tags", tags), "bert-tags", to.path());
+    saved(&mut full("bert-tags", &tags), "bert-tags", to.path());
     TokenClassifier::open(to.path(), &HeadOptions::default()).unwrap();
-    saved(&mut full("bert-span", Task::Spans), "bert-span", to.path());
+    saved(&mut full("bert-span", &Task::Spans), "bert-span", to.path());
     Reader::open(to.path(), &ReaderOptions::default()).unwrap();
 }
 
@@ -568,15 +572,15 @@ fn saved_for_python() {
     let tags = Task::Tags { labels: kinds(5) };
     let labels = Task::Labels { labels: kinds(3) };
     let mut trained = vec![
-        ("bert-classes", full("bert-classes", classes())),
-        ("roberta-classes", full("roberta-classes", classes())),
-        ("bert-labels", full("bert-labels", labels)),
-        ("bert-tags", full("bert-tags", tags)),
-        ("bert-span", full("bert-span", Task::Spans)),
-        ("bert-score", full("bert-score", Task::Scores)),
+        ("bert-classes", full("bert-classes", &classes())),
+        ("roberta-classes", full("roberta-classes", &classes())),
+        ("bert-labels", full("bert-labels", &labels)),
+        ("bert-tags", full("bert-tags", &tags)),
+        ("bert-span", full("bert-span", &Task::Spans)),
+        ("bert-score", full("bert-score", &Task::Scores)),
         (
             "bert-contrast",
-            full("bert-contrast", Task::Vectors { scale: 20.0 }),
+            full("bert-contrast", &Task::Vectors { scale: 20.0 }),
         ),
     ];
     let adapted = check("bert-classes-lora", adapted(&OPTIONS), in_peft);
