@@ -21,7 +21,7 @@ use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _, Parser};
 use crate::commands::Command;
 use crate::ui::Ui;
 
-/// Turns a folder of documents into cited answers, offline.
+/// Answers from your documents, and teaches models on your examples, offline.
 #[derive(Debug, Parser)]
 #[command(
     name = "groundtune",

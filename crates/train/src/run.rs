@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `recipe.toml` | The recipe with every key. |
 //! | `run.json` | What the run was begun with: data, model, version. Written when it begins. |
-//! | `events.jsonl` | What happened: one [`Event`](crate::Event) a line. |
+//! | `events.jsonl` | What happened: one [`Event`] a line. |
 //! | `tensorboard/` | The curves for TensorBoard. |
 //! | `curve.svg` | The curves as a picture. |
 //! | `checkpoints/` | States to go on from, and the best one's numbers. |

@@ -51,8 +51,8 @@ pub(crate) enum Command {
     Generate(generate::Arguments),
     Chat(chat::Arguments),
     Data(data::Arguments),
-    Distill(distill::Arguments),
     Train(train::Arguments),
+    Distill(distill::Arguments),
 }
 
 /// Does it.

@@ -6,7 +6,7 @@ use crate::support::{Folder, assert_screen};
 fn the_help_names_every_command() {
     let folder = Folder::empty();
     assert_screen!(folder.screen(&["--help"]), @r#"
-    Turns a folder of documents into cited answers, offline
+    Answers from your documents, and teaches models on your examples, offline
 
     Usage: groundtune [OPTIONS] <COMMAND>
 
@@ -26,6 +26,8 @@ fn the_help_names_every_command() {
       models     Fetches models, lists those that are here, shows one, or removes it
       generate   Writes a text with a language model
       chat       Talks with a language model, turn by turn
+      data       Looks at examples before a model learns from them: audits, splits, converts
+      train      Teaches a model: from nothing, on texts, on answers, or on preferences
       distill    Makes a small, fast embedder that agrees with a large one
 
     Options:
