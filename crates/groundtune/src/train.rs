@@ -16,7 +16,8 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use ::train::{
-    Language, Learner, Outcome, Preference, Preferences, RunDescription, RunResult, Team,
+    Classification, Language, Learner, Outcome, Preference, Preferences, RunDescription, RunResult,
+    Team,
 };
 use model::training::DecoderTraining;
 
@@ -245,9 +246,10 @@ impl PreparedRun {
             examples: self.lessons.summary.examples,
             base: self.source.folder().map(Into::into),
             model: self.source.identity(),
-            result: match self.recipe.tuning {
-                ::train::Tuning::Full => RunResult::Model,
-                ::train::Tuning::Lora(_) | ::train::Tuning::QLora(_) => RunResult::Adapter,
+            result: match (self.recipe.objective, &self.recipe.tuning) {
+                // An encoder is saved with what was adapted merged into it.
+                (Objective::Classify {}, _) | (_, ::train::Tuning::Full) => RunResult::Model,
+                (_, ::train::Tuning::Lora(_) | ::train::Tuning::QLora(_)) => RunResult::Adapter,
             },
         }
     }
@@ -262,15 +264,23 @@ fn learner(
     room: usize,
 ) -> Result<Box<dyn Learner>, TrainingError> {
     let options = source::options(recipe, room);
+    let lessons = match (lessons.task(), lessons.content) {
+        (Some(task), lessons::Content::Labelled { training, dev, .. }) => {
+            let model = source.encoder(recipe, &task, &options)?;
+            let classification = Classification::new(model, room, training, dev)?;
+            return Ok(Box::new(classification));
+        }
+        (_, content) => content,
+    };
     let model: DecoderTraining = source.training(recipe, &options)?;
     let companions = source.companions();
     let tokenizer = source.into_tokenizer();
     let preference = match recipe.objective {
-        Objective::Language {} => None,
+        Objective::Language {} | Objective::Classify {} => None,
         Objective::Dpo { beta } => Some(Preference::Dpo { beta }),
         Objective::Orpo { beta } => Some(Preference::Orpo { beta }),
     };
-    Ok(match (preference, lessons.content) {
+    Ok(match (preference, lessons) {
         (None, lessons::Content::Sequences { training, dev }) => {
             let language = Language::new(model, tokenizer, companions, room, training, dev)?;
             Box::new(language)

@@ -6,6 +6,7 @@
 //! on the number of threads, not on whether the run was broken off and resumed.
 
 mod checkpoint;
+mod classification;
 mod clock;
 mod curve;
 mod error;
@@ -25,6 +26,7 @@ mod watch;
 #[cfg(test)]
 mod line;
 
+pub use classification::{Classification, LabelledTexts};
 pub use curve::{Curve, Point};
 pub use error::TrainError;
 pub use language::Language;

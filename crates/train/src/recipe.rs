@@ -209,6 +209,8 @@ pub enum Objective {
     /// To go on with text, and to answer: texts are learnt whole, of prompts, questions and
     /// conversations only the answers.
     Language {},
+    /// To tell which one label a text has: an encoder with a head.
+    Classify {},
     /// To prefer one answer to another (Rafailov et al. 2023).
     Dpo {
         /// How strongly it is held to what it was before. Default: 0.1.
@@ -501,7 +503,7 @@ impl Recipe {
                 Objective::Dpo { beta } | Objective::Orpo { beta } => {
                     positive("objective.beta", beta)
                 }
-                Objective::Language {} => None,
+                Objective::Language {} | Objective::Classify {} => None,
             })
             .or(match &self.tuning {
                 Tuning::Full => None,

@@ -111,6 +111,77 @@ fn the_kept_recipes_teach_a_model_that_writes() {
     }
 }
 
+#[test]
+fn an_encoder_learns_labels_and_goes_on_with_them() {
+    let folder = Folder::empty();
+    let animals = ["cat", "dog"].iter().cycle().take(60).enumerate();
+    let lines = animals.map(|(number, animal)| {
+        let place = ["the mat", "a mat", "one", "two", "three"][number / 2 % 5];
+        format!("{{\"text\": \"the {animal} sat on {place} {number}\", \"label\": \"{animal}\"}}\n")
+    });
+    folder.write("animals.jsonl", &lines.collect::<String>());
+    folder.write(
+        "recipe.toml",
+        "[model]\nkind = \"base\"\npath = \"\"\n[data]\ntrain = [\"animals.jsonl\"]\ndev = 0.3\n\
+         [objective]\nkind = \"classify\"\n[steps]\nlimit = 30\nbatch = 8\nlength = 32\n\
+         [optimiser]\nlearning_rate = 1e-2\n[evaluation]\nevery = 10\n",
+    );
+    let encoder = concat!(env!("CARGO_MANIFEST_DIR"), "/../model/tests/data/bert");
+    let train = |path: &str, more: &[&str]| {
+        let model = format!("model.path={path:?}");
+        let mut arguments = vec![
+            "train",
+            "recipe.toml",
+            "--threads=2",
+            "--json",
+            "--set",
+            &model,
+        ];
+        arguments.extend(more);
+        folder.json(&arguments)
+    };
+    let report = train(encoder, &[]);
+    assert_eq!(report["metrics"]["accuracy"], 1.0, "{report}");
+    assert_eq!(report["metrics"]["macro_f1"], 1.0, "{report}");
+    let run = folder.path().join(".groundtune/runs/0001");
+    assert_eq!(report["model"], run.join("model").to_str().unwrap());
+    let config = std::fs::read_to_string(run.join("model/config.json")).unwrap();
+    let config: serde_json::Value = serde_json::from_str(&config).unwrap();
+    assert_eq!(
+        config["id2label"],
+        serde_json::json!({"0": "cat", "1": "dog"})
+    );
+
+    // What was learnt is the beginning of a second run.
+    train(run.to_str().unwrap(), &["--set", "steps.limit=1"]);
+    let events = folder.path().join(".groundtune/runs/0002/events.jsonl");
+    let events = std::fs::read_to_string(events).unwrap();
+    let first = events.lines().find(|it| it.contains("examined")).unwrap();
+    let first: serde_json::Value = serde_json::from_str(first).unwrap();
+    assert_eq!(first["step"], 0);
+    assert_eq!(first["loss"], report["metrics"]["loss"]);
+}
+
+#[test]
+fn an_encoder_is_not_begun_from_nothing() {
+    let folder = Folder::empty();
+    folder.write(
+        "animals.jsonl",
+        "{\"text\": \"a cat\", \"label\": \"cat\"}\n",
+    );
+    folder.write(
+        "recipe.toml",
+        "[model]\nkind = \"new\"\n[data]\ntrain = [\"animals.jsonl\"]\n[objective]\nkind = \"classify\"\n",
+    );
+    assert_screen!(folder.screen(&["train", "recipe.toml"]), @r#"
+    -- stderr --
+    error: `objective.kind = "classify"` teaches an encoder that is there, and the recipe has `model.kind = "new"`
+
+    hint: name one in `[model]`: `kind = "base"` and `path`, the folder of a BERT or a RoBERTa
+    -- exit 1 --
+    "#);
+}
+
 /// Begins the run of `SMALL` in `folder`, or goes on with it.
 fn go(folder: &Folder) -> Child {
     let run = ".groundtune/runs/0001";

@@ -33,6 +33,21 @@ pub enum TrainingError {
         /// What it names.
         found: String,
     },
+    /// The objective is for an encoder that is there.
+    #[error(
+        "`objective.kind = \"classify\"` teaches an encoder that is there, and the recipe has `model.kind = \"new\"`"
+    )]
+    NoEncoder,
+    /// An encoder's vocabulary is in its folder.
+    #[error(
+        "`model.tokenizer` has no effect with `objective.kind = \"classify\"`: an encoder's vocabulary is in its folder"
+    )]
+    VocabularyElsewhere,
+    /// A text has several labels, and one is learnt.
+    #[error(
+        "there are texts with several labels; `objective.kind = \"classify\"` learns one for each"
+    )]
+    SeveralLabels,
     /// The model or its vocabulary cannot be opened.
     #[error("the model cannot be opened")]
     Model(#[from] model::ModelError),
@@ -119,6 +134,10 @@ impl TrainingError {
                 ..
             }) => {
                 "name the model's vocabulary with `tokenizer = \"PATH\"` beside `path` in `[model]`"
+                    .into()
+            }
+            Self::NoEncoder => {
+                "name one in `[model]`: `kind = \"base\"` and `path`, the folder of a BERT or a RoBERTa"
                     .into()
             }
             Self::TooLong { context, .. } => {

@@ -2,12 +2,16 @@
 
 use std::path::PathBuf;
 
-use ::train::{Dev, Objective, Pairs, Recipe, Sequences};
+use ::train::{Dev, LabelledTexts, Objective, Pairs, Recipe, Sequences};
 use contract::{Example, Lesson, Share, Split, held_out};
+use model::training::Task;
 
 use super::source::Source;
 use super::{DataSummary, TrainingError};
-use crate::data::{Dataset, PreparedPairs, ReadExamples, SequenceOptions, preferences, sequences};
+use crate::data::{
+    DataError, Dataset, LabelError, PreparedPairs, ReadExamples, SequenceOptions, label_names,
+    labelled, preferences, sequences,
+};
 
 /// With fewer texts than these, a share for examination is cut from the end of each: whole
 /// texts would be too coarse.
@@ -35,8 +39,19 @@ pub(super) struct Lessons {
 /// Tokens by the kind of objective.
 #[derive(Debug)]
 pub(super) enum Content {
-    Sequences { training: Sequences, dev: Sequences },
-    Pairs { training: Pairs, dev: Pairs },
+    Sequences {
+        training: Sequences,
+        dev: Sequences,
+    },
+    Pairs {
+        training: Pairs,
+        dev: Pairs,
+    },
+    Labelled {
+        training: LabelledTexts,
+        dev: LabelledTexts,
+        names: Vec<String>,
+    },
 }
 
 /// Reads the recipe's files.
@@ -83,7 +98,6 @@ impl Files {
             });
         }
         let options = SequenceOptions::new(recipe.steps.length);
-        let tokenizer = source.tokenizer();
         let mut fingerprint = self.training.fingerprint();
         if let Some(dev) = &self.dev {
             fingerprint ^= dev.fingerprint().rotate_left(1);
@@ -126,7 +140,7 @@ impl Files {
                     if examples.is_empty() {
                         return Ok((Sequences::new(), Vec::new()));
                     }
-                    let made = sequences(examples, tokenizer, &options)?;
+                    let made = sequences(examples, source.tokenizer(), &options)?;
                     left_out.extend(
                         made.left_out
                             .iter()
@@ -148,12 +162,44 @@ impl Files {
                     counts,
                 )
             }
+            Objective::Classify {} => {
+                let names = label_names(training)?;
+                let tokenizer = source.encoder_tokenizer(recipe.steps.length)?;
+                let mut made = |examples: &[Example]| -> Result<_, TrainingError> {
+                    let mut made = LabelledTexts::new();
+                    for example in examples {
+                        let found = match labelled(std::slice::from_ref(example), &names) {
+                            // Only an example for examination can have one that is not known.
+                            Err(DataError::Labels(why @ LabelError::Unknown { .. })) => {
+                                left_out.push(why.to_string());
+                                continue;
+                            }
+                            found => found?,
+                        };
+                        if found.several {
+                            return Err(TrainingError::SeveralLabels);
+                        }
+                        made.push(tokenizer.text(found.texts[0])?, found.labels[0][0]);
+                    }
+                    Ok(made)
+                };
+                let (training, dev) = (made(training)?, made(dev)?);
+                let tokens = training.lengths().sum();
+                let longest = training.lengths().chain(dev.lengths()).max().unwrap_or(0);
+                let counts = (training.len(), dev.len());
+                let content = Content::Labelled {
+                    training,
+                    dev,
+                    names,
+                };
+                (content, tokens, longest, counts)
+            }
             Objective::Dpo { .. } | Objective::Orpo { .. } => {
                 let mut made = |examples: &[Example]| -> Result<Pairs, TrainingError> {
                     if examples.is_empty() {
                         return Ok(Pairs::default());
                     }
-                    let made: PreparedPairs = preferences(examples, tokenizer, &options)?;
+                    let made: PreparedPairs = preferences(examples, source.tokenizer(), &options)?;
                     left_out.extend(
                         made.left_out
                             .iter()
@@ -206,6 +252,16 @@ fn is_tail(from: &[u32], at: usize, share: f64) -> bool {
 }
 
 impl Lessons {
+    /// Returns what an encoder learns; for a decoder, nothing.
+    pub(super) fn task(&self) -> Option<Task> {
+        match &self.content {
+            Content::Labelled { names, .. } => Some(Task::Classes {
+                labels: names.clone(),
+            }),
+            Content::Sequences { .. } | Content::Pairs { .. } => None,
+        }
+    }
+
     /// Returns the most tokens that a batch of `batch` examples can have.
     pub(super) fn room(&self, batch: usize) -> usize {
         let mut lengths: Vec<usize> = match &self.content {
@@ -215,6 +271,7 @@ impl Lessons {
             Content::Pairs { training, .. } => (0..training.chosen.len())
                 .map(|it| training.chosen.get(it).ids.len() + training.rejected.get(it).ids.len())
                 .collect(),
+            Content::Labelled { training, .. } => training.lengths().collect(),
         };
         lengths.sort_unstable_by(|a, b| b.cmp(a));
         let most: usize = lengths.iter().take(batch).sum();

@@ -131,7 +131,11 @@ pub(super) fn estimate(
 /// Returns what `recipe` takes.
 fn take(recipe: &Recipe, source: &Source, lessons: &Lessons) -> Result<Estimate, TrainingError> {
     let room = lessons.room(recipe.steps.batch);
-    let plan = source.plan(recipe, &source::options(recipe, room))?;
+    let plan = source.plan(
+        recipe,
+        lessons.task().as_ref(),
+        &source::options(recipe, room),
+    )?;
     let parameters = plan.weights / size_of::<f32>();
     Ok(Estimate {
         parameters,

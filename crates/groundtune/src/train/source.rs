@@ -2,14 +2,27 @@
 
 use std::path::{Path, PathBuf};
 
-use ::train::{Architecture, ModelSource, NewModel, Precision, Recipe, TokenizerSource, Tuning};
+use ::train::{
+    Architecture, ModelSource, NewModel, Objective, Precision, Recipe, TokenizerSource, Tuning,
+};
+use model::EncoderTokenizer;
 use model::decoder::{DecoderConfig, Shape};
 use model::tokenizer::{TextTokenizer, Vocabulary, VocabularyRecipe};
-use model::training::{Checkpointing, DecoderTraining, DropoutShares, MemoryPlan, TrainingOptions};
+use model::training::{
+    Checkpointing, DecoderTraining, DropoutShares, EncoderTraining, MemoryPlan, Task,
+    TrainingOptions,
+};
 
 use super::TrainingError;
 use super::lessons::Files;
+use crate::data::DataError;
 use crate::models::{Environment, ModelPlace, ModelReference, ModelUse};
+
+/// Why a decoder's vocabulary is there.
+const DECODER: &str = "an objective for decoders opens their vocabulary";
+
+/// Why an encoder's folder is there.
+const ENCODER: &str = "an objective for encoders has a model that is there";
 
 /// Where a run keeps a new model's vocabulary.
 const TOKENIZER: &str = "tokenizer";
@@ -18,7 +31,8 @@ const TOKENIZER: &str = "tokenizer";
 #[derive(Debug)]
 pub(super) struct Source {
     kind: Kind,
-    tokenizer: TextTokenizer,
+    /// A decoder's vocabulary; an encoder's is in its folder.
+    tokenizer: Option<TextTokenizer>,
     /// A vocabulary that was learnt for this run and is not on the disk yet.
     learnt: Option<Vocabulary>,
     /// Files that lie beside its weights when it is saved.
@@ -42,7 +56,13 @@ impl Source {
         match &recipe.model {
             ModelSource::Base { path, tokenizer } => {
                 let folder = find(path, environment)?;
-                let opened = TextTokenizer::open(tokenizer.as_ref().unwrap_or(&folder))?;
+                let opened = match recipe.objective {
+                    Objective::Classify {} if tokenizer.is_some() => {
+                        return Err(TrainingError::VocabularyElsewhere);
+                    }
+                    Objective::Classify {} => None,
+                    _ => Some(TextTokenizer::open(tokenizer.as_ref().unwrap_or(&folder))?),
+                };
                 let identity = model::describe(&folder)
                     .ok()
                     .and_then(|it| it.architecture)
@@ -56,6 +76,9 @@ impl Source {
                     learnt: None,
                     companions: tokenizer.iter().cloned().collect(),
                 })
+            }
+            ModelSource::New(_) if recipe.objective == (Objective::Classify {}) => {
+                Err(TrainingError::NoEncoder)
             }
             ModelSource::New(shape) => Self::new(shape, recipe, files, run),
         }
@@ -103,19 +126,29 @@ impl Source {
         };
         Ok(Self {
             kind: Kind::New(config),
-            tokenizer,
+            tokenizer: Some(tokenizer),
             learnt,
             companions,
         })
     }
 
-    /// Returns the vocabulary.
+    /// Returns a decoder's vocabulary.
     pub(super) fn tokenizer(&self) -> &TextTokenizer {
-        &self.tokenizer
+        self.tokenizer.as_ref().expect(DECODER)
     }
 
     pub(super) fn into_tokenizer(self) -> TextTokenizer {
-        self.tokenizer
+        self.tokenizer.expect(DECODER)
+    }
+
+    /// Returns an encoder's vocabulary, which cuts texts to `length` tokens.
+    pub(super) fn encoder_tokenizer(
+        &self,
+        length: usize,
+    ) -> Result<EncoderTokenizer, TrainingError> {
+        let folder = self.folder().expect(ENCODER);
+        let opened = EncoderTokenizer::of_folder(folder, Some(length));
+        Ok(opened.map_err(DataError::from)?)
     }
 
     /// Returns the base's folder.
@@ -167,19 +200,41 @@ impl Source {
         self.companions.clone()
     }
 
-    /// Returns the memory that training takes, without taking it.
+    /// Returns the memory that training takes, without taking it; `task` is an encoder's.
     pub(super) fn plan(
         &self,
         recipe: &Recipe,
+        task: Option<&Task>,
         options: &TrainingOptions,
     ) -> Result<MemoryPlan, TrainingError> {
+        if let Some(task) = task {
+            let folder = self.folder().expect(ENCODER);
+            return Ok(EncoderTraining::plan(
+                folder,
+                task,
+                &seeded(recipe),
+                options,
+            )?);
+        }
         Ok(match &self.kind {
             Kind::Base { folder, .. } => DecoderTraining::plan(folder, &seeded(recipe), options)?,
             Kind::New(config) => DecoderTraining::plan_of(config, options)?,
         })
     }
 
-    /// Opens the model to learn.
+    /// Opens an encoder to learn `task`.
+    pub(super) fn encoder(
+        &self,
+        recipe: &Recipe,
+        task: &Task,
+        options: &TrainingOptions,
+    ) -> Result<EncoderTraining, TrainingError> {
+        let (folder, tuning) = (self.folder().expect(ENCODER), seeded(recipe));
+        let seed = recipe.seed;
+        Ok(EncoderTraining::open(folder, task, &tuning, options, seed)?)
+    }
+
+    /// Opens a decoder to learn.
     pub(super) fn training(
         &self,
         recipe: &Recipe,

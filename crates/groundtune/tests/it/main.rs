@@ -1,6 +1,7 @@
 //! The journeys of the library, on real folders.
 
 mod access;
+mod classify;
 mod fake;
 mod house;
 mod ingest;

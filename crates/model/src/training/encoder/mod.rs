@@ -70,24 +70,13 @@ impl EncoderTraining {
         options: &TrainingOptions,
         seed: u64,
     ) -> Result<Self, ModelError> {
-        options.check()?;
-        tuning.check()?;
-        if let Tuning::QLora(_) = tuning {
-            return Err(ModelError::TrainingSetting {
-                setting: "tuning",
-                expected: "`full` or `lora`, for an encoder's weights are not kept in 4 bits",
-                found: "`qlora`".into(),
-            });
-        }
-        let mut files = Folder::new(folder);
-        let config = EncoderConfig::read(&mut files)?;
-        let weights = Weights::open(folder)?;
-        let stored = head_is_stored(&mut files, &config, &weights, task)?;
-        let pooling = match task {
-            Task::Vectors { .. } => Sentence::read(&mut files)?.pooling,
-            _ => Pooling::First,
-        };
-        let mut builder = Builder::new(&config, &weights, task, stored, tuning);
+        let Opened {
+            config,
+            weights,
+            head_is_stored,
+            pooling,
+        } = Opened::open(folder, task, tuning, options)?;
+        let mut builder = Builder::new(&config, &weights, task, head_is_stored, tuning);
         let parts = builder.parts(task, pooling)?;
         if let Tuning::Lora(lora) | Tuning::QLora(lora) = tuning
             && builder.adapted.is_empty()
@@ -104,15 +93,8 @@ impl EncoderTraining {
         let widths = Widths::of(&config);
         let sizes = Sizes::of(&widths, &parts, options);
         let parameters = table.allocate(Some(&weights), seed)?;
-        let trained = size_of_val(parameters.values());
         Ok(Self {
-            plan: MemoryPlan {
-                weights: trained,
-                gradients: trained,
-                frozen: frozen * size_of::<f32>() + parts.stored_bytes(),
-                activations: sizes.activations(),
-                scratch: sizes.scratch(),
-            },
+            plan: planned(parameters.count(), frozen, &parts, &sizes),
             memory: Memory::new(widths, &sizes, options),
             folder: folder.to_path_buf(),
             weights,
@@ -140,6 +122,26 @@ impl EncoderTraining {
                 },
             },
         })
+    }
+
+    /// Returns the memory that [`EncoderTraining::open`] would take, without taking that of
+    /// what is trained.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn plan(
+        folder: &Path,
+        task: &Task,
+        tuning: &Tuning,
+        options: &TrainingOptions,
+    ) -> Result<MemoryPlan, ModelError> {
+        let opened = Opened::open(folder, task, tuning, options)?;
+        let (config, weights) = (&opened.config, &opened.weights);
+        let mut builder = Builder::new(config, weights, task, opened.head_is_stored, tuning);
+        let parts = builder.parts(task, opened.pooling)?;
+        let sizes = Sizes::of(&Widths::of(config), &parts, options);
+        let trained = builder.table.count();
+        Ok(planned(trained, builder.frozen, &parts, &sizes))
     }
 
     /// Returns what is trained.
@@ -230,6 +232,57 @@ impl EncoderTraining {
         let values = self.parameters.values();
         self.model
             .run(&mut self.memory, team, values, batch, Pass::Evaluate)
+    }
+}
+
+/// What is read of a folder before its parts are found.
+struct Opened {
+    config: EncoderConfig,
+    weights: Weights,
+    head_is_stored: bool,
+    pooling: Pooling,
+}
+
+impl Opened {
+    fn open(
+        folder: &Path,
+        task: &Task,
+        tuning: &Tuning,
+        options: &TrainingOptions,
+    ) -> Result<Self, ModelError> {
+        options.check()?;
+        tuning.check()?;
+        if let Tuning::QLora(_) = tuning {
+            return Err(ModelError::TrainingSetting {
+                setting: "tuning",
+                expected: "`full` or `lora`, for an encoder's weights are not kept in 4 bits",
+                found: "`qlora`".into(),
+            });
+        }
+        let mut files = Folder::new(folder);
+        let config = EncoderConfig::read(&mut files)?;
+        let weights = Weights::open(folder)?;
+        Ok(Self {
+            head_is_stored: head_is_stored(&mut files, &config, &weights, task)?,
+            pooling: match task {
+                Task::Vectors { .. } => Sentence::read(&mut files)?.pooling,
+                _ => Pooling::First,
+            },
+            config,
+            weights,
+        })
+    }
+}
+
+/// Returns the memory of an encoder with `trained` numbers that are trained, and `frozen`
+/// that are neither trained nor mapped.
+fn planned(trained: usize, frozen: usize, parts: &Parts, sizes: &Sizes) -> MemoryPlan {
+    MemoryPlan {
+        weights: trained * size_of::<f32>(),
+        gradients: trained * size_of::<f32>(),
+        frozen: frozen * size_of::<f32>() + parts.stored_bytes(),
+        activations: sizes.activations(),
+        scratch: sizes.scratch(),
     }
 }
 
