@@ -63,6 +63,12 @@ pub enum DataError {
     /// Labels do not go together.
     #[error(transparent)]
     Labels(#[from] LabelError),
+    /// Documents to compare with have no text.
+    #[error("`{}` has no documents with text to compare with", path.display())]
+    NoDocuments {
+        /// Where they were looked for.
+        path: PathBuf,
+    },
     /// Documents to compare with could not be read.
     #[error("no documents could be read in `{}`", path.display())]
     Documents {
@@ -71,6 +77,12 @@ pub enum DataError {
         /// Why.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// What is to be written would take the place of what is read.
+    #[error("`{}` is read here and would be overwritten; write somewhere else", path.display())]
+    Overwrites {
+        /// The file.
+        path: PathBuf,
     },
     /// A file could not be written.
     #[error("`{}` could not be written", path.display())]
@@ -171,6 +183,27 @@ pub fn write_examples(path: &Path, examples: &[Example]) -> Result<(), DataError
         path,
         examples.iter().map(|example| written(example).to_string()),
     )
+}
+
+/// Sees to it that nothing that is to be written takes the place of a file that is read.
+///
+/// # Errors
+/// If something would.
+pub fn keep_inputs<'a>(
+    written: impl IntoIterator<Item = &'a Path>,
+    read: impl IntoIterator<Item = &'a PathBuf>,
+) -> Result<(), DataError> {
+    // What is not there yet cannot be overwritten.
+    let whole = |path: &Path| fs_err::canonicalize(path).ok();
+    let read: Vec<PathBuf> = read.into_iter().filter_map(|path| whole(path)).collect();
+    for path in written {
+        if whole(path).is_some_and(|path| read.contains(&path)) {
+            return Err(DataError::Overwrites {
+                path: path.to_path_buf(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Writes lines to `path`, beside it first.

@@ -5,13 +5,16 @@ use clap::{Args, Subcommand};
 use groundtune::contract::{Share, Split};
 use groundtune::data::audit::{AuditRequest, Criterion, Verdict, audit, filter, left_out_beside};
 use groundtune::data::{
-    DataError, Dataset, Examples, Layout, ReadExamples, write_examples, written_as,
+    DataError, Dataset, Examples, Layout, ReadExamples, keep_inputs, write_examples, written_as,
 };
 use serde_json::json;
 
 use crate::command_error::CommandError;
 use crate::progress::Progress;
-use crate::ui::{Style, Ui, count};
+use crate::ui::{Style, Ui, count, thousands};
+
+/// Places that the screen shows of each criterion; `--json` has more.
+const SHOWN: usize = 3;
 
 /// Looks at examples before a model learns from them: audits, splits, converts.
 #[derive(Debug, Args)]
@@ -153,17 +156,18 @@ pub(crate) fn run(arguments: &Arguments, ui: &mut Ui) -> Result<(), CommandError
                 dev: *dev,
                 test: *test,
             };
+            let names = ["train", "dev", "test"].map(|name| out.join(format!("{name}.jsonl")));
+            keep_inputs(names.iter().map(PathBuf::as_path), files).map_err(CommandError::failed)?;
             let sets = set.split(&recipe);
-            for (name, examples) in [
+            for (path, (name, examples)) in names.iter().zip([
                 ("train", sets.train.examples()),
                 ("dev", sets.dev.examples()),
                 ("test", sets.test.examples()),
-            ] {
-                let path = out.join(format!("{name}.jsonl"));
-                write_examples(&path, examples).map_err(CommandError::failed)?;
+            ]) {
+                write_examples(path, examples).map_err(CommandError::failed)?;
                 writeln!(
                     ui.out(),
-                    "{name:<6} {}  `{}`",
+                    "{name:<6} {:<16} `{}`",
                     count(examples.len(), "example"),
                     path.display()
                 )?;
@@ -234,18 +238,24 @@ fn run_audit(
         ui.json(&json!({ "audit": report, "filtered": filtered }))?;
         return Ok(());
     }
-    for file in &report.files {
+    let against = report.against.iter().map(|file| ("against ", file));
+    for (role, file) in report.files.iter().map(|file| ("", file)).chain(against) {
         writeln!(
             ui.out(),
-            "`{}` is `{}`: {}, {} refused",
+            "{role}`{}` is `{}`: {}, {} refused",
             file.path.display(),
             file.layout,
             count(file.examples, "example"),
-            file.refused
+            thousands(file.refused as u64)
         )?;
     }
     for refusal in &report.refused {
         ui.warn(format_args!("{refusal}"));
+    }
+    let files = report.files.iter().chain(&report.against);
+    let more = files.map(|file| file.refused).sum::<usize>() - report.refused.len();
+    if more > 0 {
+        ui.warn(format_args!("{} more were refused", thousands(more as u64)));
     }
     writeln!(ui.out())?;
     for finding in &report.findings {
@@ -264,6 +274,25 @@ fn run_audit(
         if let Some(advice) = &finding.advice {
             let advice = ui.paint(Style::Faint, advice);
             writeln!(ui.out(), "{:<17}{advice}", "")?;
+        }
+        if finding.verdict != Verdict::Good {
+            let places = report.places(finding.criterion);
+            let mut shown: Vec<String> = Vec::new();
+            let mut last = None;
+            for place in places.iter().take(SHOWN) {
+                // One file is named once.
+                shown.push(match last == Some(&place.file) {
+                    true => place.line.to_string(),
+                    false => place.to_string(),
+                });
+                last = Some(&place.file);
+            }
+            if !shown.is_empty() {
+                let rest = if places.len() > SHOWN { ", …" } else { "" };
+                let shown = format!("at {}{rest}", shown.join(", "));
+                let shown = ui.paint(Style::Faint, &shown);
+                writeln!(ui.out(), "{:<17}{shown}", "")?;
+            }
         }
     }
     if let Some((out, (kept, left_out))) = filtered {

@@ -2,6 +2,7 @@
 
 mod ask;
 mod chat;
+mod data;
 mod demo;
 mod embed;
 mod generate;

@@ -41,14 +41,27 @@ pub enum ExampleError {
     },
     /// No layout fits the first records.
     #[error(
-        "`{file}` has records with {keys}, which is no layout that is known; name the layout with \
-         `format`, and what its fields are called here with `fields`"
+        "`{file}` has records with {keys}, which is no layout that is known; name the layout \
+         (`format`), or say what its fields are called here (`--field`, `fields` in a recipe)"
     )]
     UnknownLayout {
         /// The file.
         file: String,
         /// The keys of its first record.
         keys: String,
+    },
+    /// The first records are not even JSON.
+    #[error(
+        "`{file}` has no JSON object among its first records; line {line} {fault}; \
+         JSON lines have one object a line"
+    )]
+    NoObjects {
+        /// The file.
+        file: String,
+        /// The first line that is none.
+        line: u64,
+        /// Why.
+        fault: String,
     },
     /// A layout does not go with this kind of file.
     #[error("`{file}` cannot be read as `{layout}`, which is {expected}")]

@@ -264,6 +264,18 @@ impl Examples {
         if self.seen.iter().all(|found| matches!(found.value, Ok(Json::Object(ref object)) if object.contains_key("paragraphs") && object.contains_key("title"))) {
             return Ok(Layout::Squad);
         }
+        if objects.clone().next().is_none()
+            && let Some((line, fault)) = self
+                .seen
+                .iter()
+                .find_map(|found| Some((found.line, found.value.as_ref().err()?)))
+        {
+            return Err(ExampleError::NoObjects {
+                file: self.file.clone(),
+                line,
+                fault: fault.to_string(),
+            });
+        }
         let keys = objects.clone().next().map(|object| {
             let keys = object.keys().map(|key| format!("`{key}`"));
             keys.collect::<Vec<_>>().join(", ")

@@ -86,13 +86,20 @@ fn emails(text: &str, found: &mut Vec<(PersonalKind, Range<usize>)>) {
         let parts = site
             .split('.')
             .all(|part| !part.is_empty() && !part.starts_with('-') && !part.ends_with('-'));
-        let of_examples = ["example", "test", "invalid", "localhost"]
-            .iter()
-            .any(|word| {
-                top == *word
-                    || site.rsplit('.').next() == Some(word)
-                    || site.split('.').any(|part| part == *word)
-            });
+        let of_examples = [
+            "example",
+            "test",
+            "invalid",
+            "localhost",
+            "yourdomain",
+            "yourcompany",
+        ]
+        .iter()
+        .any(|word| {
+            top == *word
+                || site.rsplit('.').next() == Some(word)
+                || site.split('.').any(|part| part == *word)
+        });
         if !name.is_empty()
             && parts
             && (2..=24).contains(&top.len())
@@ -367,12 +374,28 @@ fn numbers(text: &str, found: &mut Vec<(PersonalKind, Range<usize>)>) {
         };
         if apart(before)
             && apart(after)
+            && !is_reckoned(text, &range)
             && let Some(kind) = number(&text[range.clone()])
         {
             found.push((kind, range.clone()));
         }
         at = range.end;
     }
+}
+
+/// Whether a sign of arithmetic stands between a number and another, as in `2 + 3 = 5`.
+fn is_reckoned(text: &str, range: &Range<usize>) -> bool {
+    fn sign(mut letters: impl Iterator<Item = char>) -> bool {
+        let known = letters.next().is_some_and(|it| "+=*×÷^".contains(it));
+        known && letters.next().is_some_and(|it| it.is_ascii_digit())
+    }
+    let near = |letter: &char| !letter.is_whitespace();
+    let before = text[..range.start].chars().rev().find(near);
+    if text[range.clone()].starts_with('+') && before.is_some_and(|it| it.is_ascii_digit()) {
+        return true;
+    }
+    sign(text[..range.start].chars().rev().filter(near))
+        || sign(text[range.end..].chars().filter(near))
 }
 
 fn number(written: &str) -> Option<PersonalKind> {
@@ -455,6 +478,10 @@ fn is_phone(digits: &[u8], shape: &str) -> bool {
         digits[0] >= 2 && digits[3] >= 2 && !(digits[3..6] == [5, 5, 5] && digits[6..8] == [0, 1])
     };
     if let Some(rest) = shape.strip_prefix('+') {
+        // A sum has a space there.
+        if !rest.starts_with(['d', '(']) {
+            return false;
+        }
         let divided = rest.bytes().any(|byte| byte != b'd');
         return match digits {
             [0, ..] => false,
@@ -533,6 +560,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_set_off_is_found() {
+        use PersonalKind::*;
+        check("**(212) 736-5000**", &[(Phone, "(212) 736-5000")]);
+        check("<b>212-736-5000</b>", &[(Phone, "212-736-5000")]);
+        check("card = 4111111111111111", &[(Card, "4111111111111111")]);
+    }
+
+    #[test]
     fn what_only_looks_like_it_is_not() {
         for text in [
             "user@example.com, me@localhost, a@b, foo@2x.png2, @handle, name@test.org",
@@ -547,6 +582,8 @@ mod tests {
             "$4111111111111111, x4111111111111111y, #536-22-8714",
             "ISBN 9780306406157; pages 100-200; 3.14159265358979; 1 000 000 000 000",
             "+1 and +2 are 3; a+49 30 9018 2010",
+            "256626720691 + 1646615806005, 256626720691 +1646615806005, 2 * 4111111111111111 = 8222222222222222",
+            "yourname@yourdomain.com, someone@yourcompany.com",
         ] {
             check(text, &[]);
         }

@@ -9,6 +9,7 @@ mod about;
 mod finding;
 mod sample;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
@@ -21,7 +22,7 @@ use model::tokenizer::{Special, TextTokenizer};
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{DataError, FileSummary, write_lines};
+use super::{DataError, FileSummary, keep_inputs, write_lines};
 
 pub use about::{
     Audit, Coherence, Conflicts, Diversity, Duplicates, LabelBalance, Leakage, Lengths, Personal,
@@ -29,6 +30,8 @@ pub use about::{
 };
 pub use finding::{Criterion, Finding, Verdict};
 
+/// The label of a question that has an answer.
+const ANSWERABLE: &str = "answerable";
 /// Places that a report names of each kind.
 const NAMED: usize = 20;
 /// A text of which this share is repeated phrases is repetitive.
@@ -115,13 +118,31 @@ pub fn audit(
     let mut look = Look::default();
     let mut elsewhere = Elsewhere::default();
     for path in request.against {
-        for found in Examples::open(path, read)? {
-            let Ok(Located { example, .. }) = found else {
-                continue;
-            };
-            elsewhere.take(&example.lesson);
+        let mut records = Examples::open(path, read)?;
+        let mut summary = FileSummary {
+            path: path.clone(),
+            layout: records.layout(),
+            examples: 0,
+            refused: 0,
+        };
+        for found in &mut records {
+            match found {
+                Err(refusal) => {
+                    summary.refused += 1;
+                    elsewhere.refuse(refusal);
+                }
+                Ok(Located { example, .. }) => {
+                    summary.examples += 1;
+                    elsewhere.take(&example.lesson);
+                }
+            }
         }
+        elsewhere.files.push(summary);
     }
+    if elsewhere.count == 0 && !request.against.is_empty() {
+        return Err(nothing_taken(request.against, elsewhere.first.take()));
+    }
+    let mut first = None;
     for path in request.files {
         let mut records = Examples::open(path, read)?;
         let mut summary = FileSummary {
@@ -136,6 +157,7 @@ pub fn audit(
                 Err(refusal) => {
                     summary.refused += 1;
                     look.refuse(&refusal);
+                    first.get_or_insert(refusal);
                 }
                 Ok(Located { line, example }) => {
                     summary.examples += 1;
@@ -150,11 +172,11 @@ pub fn audit(
         look.files.push(summary);
     }
     if look.known.is_empty() {
-        return Err(corpus::examples::ExampleError::Empty {
-            file: super::name(request.files.first()),
-        }
-        .into());
+        return Err(nothing_taken(request.files, first));
     }
+    look.refused.append(&mut elsewhere.refused);
+    look.refused.truncate(NAMED);
+    look.against = std::mem::take(&mut elsewhere.files);
     let relevance = match request.documents {
         Some(folder) => Some(sample::relevance(&look.sample, folder)?),
         None => None,
@@ -163,12 +185,25 @@ pub fn audit(
     Ok(look.finish(leaks, relevance))
 }
 
+/// What there is to say of files of which no record was taken.
+fn nothing_taken(files: &[PathBuf], first: Option<Refusal>) -> DataError {
+    let file = super::name(files.first());
+    match first {
+        Some(first) => DataError::NothingTaken {
+            file,
+            first: Box::new(first),
+        },
+        None => corpus::examples::ExampleError::Empty { file }.into(),
+    }
+}
+
 /// Writes the examples that are left when those with a [`Reason`] are gone, but for the
 /// criteria in `keep`, and beside them the list of what was left out and why. Returns how
 /// many were written, and how many were not.
 ///
 /// # Errors
-/// If a file cannot be read or written.
+/// If a file cannot be read or written, or what is written would take the place of a file
+/// that is read.
 pub fn filter(
     request: &AuditRequest<'_>,
     read: &ReadExamples,
@@ -176,17 +211,20 @@ pub fn filter(
     keep: &[Criterion],
     out: &Path,
 ) -> Result<(usize, usize), DataError> {
+    let read_from = || request.files.iter().chain(request.against);
+    keep_inputs([out, &left_out_beside(out)], read_from())?;
     let mut left_out = Vec::new();
     let mut kept = 0;
     let mut failure = None;
     let mut reasons = audited.left_out.iter();
     let mut files = request.files.iter();
-    let mut records: Option<Examples> = None;
+    let mut records: Option<(&PathBuf, Examples)> = None;
     let lines = std::iter::from_fn(|| {
         loop {
-            let Some(open) = &mut records else {
-                match Examples::open(files.next()?, read) {
-                    Ok(open) => records = Some(open),
+            let Some((path, open)) = &mut records else {
+                let path = files.next()?;
+                match Examples::open(path, read) {
+                    Ok(open) => records = Some((path, open)),
                     Err(error) => {
                         failure = Some(error);
                         return None;
@@ -197,7 +235,7 @@ pub fn filter(
             match open.next() {
                 None => records = None,
                 Some(Err(refusal)) => left_out.push(serde_json::json!({
-                    "file": refusal.file, "line": refusal.line,
+                    "file": path, "line": refusal.line,
                     "why": "refused", "reason": refusal.fault.to_string(),
                 })),
                 Some(Ok(Located { line, example })) => {
@@ -209,7 +247,7 @@ pub fn filter(
                         }
                         Some(reason) => {
                             let mut entry = serde_json::json!({
-                                "file": open.file(), "line": line, "id": example.id,
+                                "file": path, "line": line, "id": example.id,
                             });
                             if let (Some(entry), Ok(serde_json::Value::Object(reason))) =
                                 (entry.as_object_mut(), serde_json::to_value(reason))
@@ -246,6 +284,7 @@ pub fn left_out_beside(out: &Path) -> PathBuf {
 #[derive(Default)]
 struct Look {
     files: Vec<FileSummary>,
+    against: Vec<FileSummary>,
     known: Vec<Known>,
     alike: Alike,
     sample: sample::Sample,
@@ -301,7 +340,7 @@ impl Look {
         for kind in &found {
             *self.personal.entry(*kind).or_default() += 1;
         }
-        let repeated = repetition(&text);
+        let repeated = repetition(learnt(lesson).as_deref().unwrap_or(&text));
         self.repeated += repeated;
         for label in labels(lesson) {
             *self.labels.entry(label.to_owned()).or_default() += 1;
@@ -439,6 +478,7 @@ impl Look {
         let mut audit = Audit {
             lengths: Lengths::of(&mut self.lengths, self.size.tokens.is_some()),
             files: self.files,
+            against: self.against,
             kinds: self.kinds,
             size: self.size,
             refused: self.refused,
@@ -461,7 +501,11 @@ impl Look {
             relevance,
             languages: self.languages,
             personal,
-            labels: LabelBalance::of(self.labels),
+            // Not every set of questions has some without an answer.
+            labels: match self.labels.len() {
+                1 if self.labels.contains_key(ANSWERABLE) => None,
+                _ => LabelBalance::of(self.labels),
+            },
             findings: Vec::new(),
         };
         audit.findings = finding::findings(&audit);
@@ -472,6 +516,9 @@ impl Look {
 /// What the other set asks.
 #[derive(Default)]
 struct Elsewhere {
+    files: Vec<FileSummary>,
+    refused: Vec<String>,
+    first: Option<Refusal>,
     asked: HashSet<u64>,
     count: usize,
     alike: Alike,
@@ -481,6 +528,13 @@ struct Elsewhere {
 type Leaks = Vec<Option<bool>>;
 
 impl Elsewhere {
+    fn refuse(&mut self, refusal: Refusal) {
+        if self.refused.len() < NAMED {
+            self.refused.push(refusal.to_string());
+        }
+        self.first.get_or_insert(refusal);
+    }
+
     fn take(&mut self, lesson: &Lesson) {
         self.asked.insert(asked(lesson));
         self.alike.push(&lesson.input());
@@ -534,6 +588,19 @@ fn whole(lesson: &Lesson) -> String {
     text
 }
 
+/// Returns what a model learns to write of an example, if that is not all of it: a
+/// prompt, a passage or the worse answer may repeat itself.
+fn learnt(lesson: &Lesson) -> Option<Cow<'_, str>> {
+    match lesson {
+        Lesson::Labelled { .. }
+        | Lesson::Tagged { .. }
+        | Lesson::Pair { .. }
+        | Lesson::Text { .. } => None,
+        Lesson::Preference { chosen, .. } => Some(Cow::Borrowed(chosen)),
+        other => Some(Cow::Owned(other.target())),
+    }
+}
+
 /// Returns a number for what is asked, by its words; of another passage it is another.
 fn asked(lesson: &Lesson) -> u64 {
     match lesson {
@@ -581,7 +648,7 @@ fn labels(lesson: &Lesson) -> Vec<&str> {
             vec![if answers.is_empty() {
                 "unanswerable"
             } else {
-                "answerable"
+                ANSWERABLE
             }]
         }
         _ => Vec::new(),
@@ -595,10 +662,7 @@ fn language(text: &str) -> String {
     match Language::detect(text) {
         Some(Language::None) => script(text).to_owned(),
         Some(language) => format!("{language:?}").to_lowercase(),
-        None => match script(text) {
-            "latin" => "unknown".to_owned(),
-            script => script.to_owned(),
-        },
+        None => script(text).to_owned(),
     }
 }
 
@@ -620,7 +684,8 @@ fn script(text: &str) -> &'static str {
             '\u{0600}'..='\u{06ff}' => "arabic",
             '\u{0900}'..='\u{097f}' => "devanagari",
             '\u{0e00}'..='\u{0e7f}' => "thai",
-            _ => "latin",
+            // Of Latin letters only words tell the language.
+            _ => "unknown",
         };
         *counts.entry(script).or_default() += 1;
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use corpus::examples::PersonalKind;
 use serde::Serialize;
 
-use super::Finding;
+use super::{Criterion, Finding};
 use crate::data::FileSummary;
 
 /// A whole report.
@@ -14,11 +14,13 @@ use crate::data::FileSummary;
 pub struct Audit {
     /// The files, and what each gave.
     pub files: Vec<FileSummary>,
+    /// The other set's files, and what each gave.
+    pub against: Vec<FileSummary>,
     /// How many examples there are of each kind.
     pub kinds: BTreeMap<&'static str, usize>,
     /// How much there is.
     pub size: Size,
-    /// The first refusals, as they are shown.
+    /// The first refusals of both sets, as they are shown.
     pub refused: Vec<String>,
     /// Records with an empty prompt or without an answer; they were refused.
     pub unanswered: usize,
@@ -120,6 +122,30 @@ impl Lengths {
             p95: at(0.95),
             max: at(1.0),
             histogram,
+        }
+    }
+}
+
+impl Audit {
+    /// Returns where the first of what a criterion found stands, as far as it names places.
+    pub fn places(&self, criterion: Criterion) -> Vec<&Place> {
+        let repeated = &self.duplicates;
+        match criterion {
+            Criterion::Duplicates => repeated
+                .exact_places
+                .iter()
+                .chain(&repeated.near_places)
+                .map(|(place, _)| place)
+                .collect(),
+            Criterion::Conflicts => self.conflicts.places.iter().flatten().collect(),
+            Criterion::Leakage => self
+                .leakage
+                .iter()
+                .flat_map(|leakage| &leakage.places)
+                .collect(),
+            Criterion::Coherence => self.coherence.repetitive_places.iter().collect(),
+            Criterion::Personal => self.personal.places.iter().collect(),
+            _ => Vec::new(),
         }
     }
 }

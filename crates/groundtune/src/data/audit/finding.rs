@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use contract::LessonKind;
 use corpus::examples::PersonalKind;
 use serde::Serialize;
 
@@ -123,6 +124,35 @@ pub struct Finding {
     pub advice: Option<String>,
 }
 
+/// Returns a number, with commas between thousands.
+fn thousands(number: impl TryInto<u64>) -> String {
+    let digits = number.try_into().unwrap_or(u64::MAX).to_string();
+    let mut shown = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            shown.push(',');
+        }
+        shown.push(digit);
+    }
+    shown
+}
+
+/// Returns a number of things, and what they are.
+fn count(number: impl TryInto<u64> + Copy, thing: &str) -> String {
+    match thousands(number) {
+        one if one == "1" => format!("1 {thing}"),
+        some => format!("{some} {thing}s"),
+    }
+}
+
+/// Returns what was measured, by name.
+fn measured<const N: usize>(values: [(&str, Option<f64>); N]) -> String {
+    let known = values
+        .into_iter()
+        .filter_map(|(name, value)| value.map(|value| format!("{name} {value:.2}")));
+    known.collect::<Vec<_>>().join(", ")
+}
+
 /// Returns the verdict on a share that is better small.
 fn by_share(part: usize, all: usize, look: f64, act: f64) -> Verdict {
     let share = part as f64 / all.max(1) as f64;
@@ -153,13 +183,17 @@ pub(super) fn findings(audit: &Audit) -> Vec<Finding> {
         (true, _, 10_000..) | (false, 50.., _) => Look,
         _ => Act,
     };
-    let tokens = audit.size.tokens.map(|it| format!(", {it} tokens"));
+    let tokens = audit
+        .size
+        .tokens
+        .map(|it| format!(", {}", count(it, "token")));
     add(
         Criterion::Size,
         enough,
         format!(
-            "{all} examples, {} words{}",
-            audit.size.words,
+            "{}, {}{}",
+            count(all, "example"),
+            count(audit.size.words, "word"),
             tokens.unwrap_or_default()
         ),
         "a small set is soon learnt by heart: add examples, watch the development loss, or \
@@ -169,12 +203,19 @@ pub(super) fn findings(audit: &Audit) -> Vec<Finding> {
     let refused: usize = audit.files.iter().map(|file| file.refused).sum();
     let unanswered = match audit.unanswered {
         0 => String::new(),
-        some => format!(", {some} of them without a prompt or an answer"),
+        some => format!(
+            ", {} of them without a prompt or an answer",
+            thousands(some)
+        ),
     };
     add(
         Criterion::Records,
         by_share(refused, all + refused, 0.0, 0.05),
-        format!("{refused} of {} refused{unanswered}", all + refused),
+        format!(
+            "{} of {} refused{unanswered}",
+            thousands(refused),
+            thousands(all + refused)
+        ),
         "mend the records that are named, or leave them out",
     );
 
@@ -183,10 +224,16 @@ pub(super) fn findings(audit: &Audit) -> Vec<Finding> {
     add(
         Criterion::Length,
         if outliers { Look } else { Good },
-        format!(
-            "{} {} in the middle, {} at the 95th of 100, {} at most",
-            lengths.p50, lengths.unit, lengths.p95, lengths.max
-        ),
+        match all {
+            1 => format!("{} {}", thousands(lengths.max), lengths.unit),
+            _ => format!(
+                "half have at most {} {}, 95 % at most {}, the longest {}",
+                thousands(lengths.p50),
+                lengths.unit,
+                thousands(lengths.p95),
+                thousands(lengths.max)
+            ),
+        },
         "a few examples are far longer than the others: what is longer than the model reads \
          is left out of training",
     );
@@ -196,11 +243,19 @@ pub(super) fn findings(audit: &Audit) -> Vec<Finding> {
     add(
         Criterion::Duplicates,
         by_share(twice, all, 0.01, 0.1),
-        format!("{} exact, {} near", duplicates.exact, duplicates.near),
+        format!(
+            "{} exact, {} near",
+            thousands(duplicates.exact),
+            thousands(duplicates.near)
+        ),
         "what is said twice counts twice: leave the repetitions out with `--filter`",
     );
 
-    if audit.labels.is_some() || audit.conflicts.texts > 0 {
+    let decided = [LessonKind::Labelled, LessonKind::Tagged, LessonKind::Pair];
+    if decided
+        .iter()
+        .any(|kind| audit.kinds.contains_key(kind.as_str()))
+    {
         let conflicts = &audit.conflicts;
         add(
             Criterion::Conflicts,
@@ -208,11 +263,12 @@ pub(super) fn findings(audit: &Audit) -> Vec<Finding> {
             match conflicts.texts {
                 0 => "no text has two labels".into(),
                 texts => format!(
-                    "{texts} texts with different labels, {} examples",
-                    conflicts.examples
+                    "{} with different labels, in {}",
+                    count(texts, "text"),
+                    count(conflicts.examples, "example")
                 ),
             },
-            "decide which label is right",
+            "decide which label is right, or leave all of them out with `--filter`",
         );
     }
 
@@ -226,8 +282,11 @@ pub(super) fn findings(audit: &Audit) -> Vec<Finding> {
                 _ => Act,
             },
             format!(
-                "{shared} of {all} are in the other set too: {} the same, {} nearly",
-                leakage.exact, leakage.near
+                "{} of {} are in the other set too: {} the same, {} nearly",
+                thousands(shared),
+                thousands(all),
+                thousands(leakage.exact),
+                thousands(leakage.near)
             ),
             "what is tested must not be learnt: leave it out with `--filter`, or split both \
              together with `groundtune data split`",
@@ -235,19 +294,17 @@ pub(super) fn findings(audit: &Audit) -> Vec<Finding> {
     }
 
     let diversity = &audit.diversity;
-    let share = |value: Option<f64>| value.map_or("–".into(), |value| format!("{value:.2}"));
     let narrow = diversity.distinct_2.is_some_and(|it| it < 0.25)
         || diversity.self_similarity.is_some_and(|it| it > 0.6);
     add(
         Criterion::Diversity,
         if narrow { Look } else { Good },
-        format!(
-            "{} of words, {} of pairs, {} of triples are different; two examples are {} alike",
-            share(diversity.type_token),
-            share(diversity.distinct_2),
-            share(diversity.distinct_3),
-            share(diversity.self_similarity)
-        ),
+        measured([
+            ("different words", diversity.type_token),
+            ("pairs", diversity.distinct_2),
+            ("triples", diversity.distinct_3),
+            ("likeness of two examples", diversity.self_similarity),
+        ]),
         "the examples are much alike: a model may learn their form and little else",
     );
 
@@ -255,11 +312,18 @@ pub(super) fn findings(audit: &Audit) -> Vec<Finding> {
     add(
         Criterion::Coherence,
         by_share(coherence.repetitive, all, 0.005, 0.05),
-        format!(
-            "{} examples repeat themselves; neighbouring sentences are {} alike",
-            coherence.repetitive,
-            share(coherence.neighbours)
-        ),
+        [
+            match coherence.repetitive {
+                0 => "no example repeats itself".to_owned(),
+                1 => "1 example repeats itself".to_owned(),
+                some => format!("{} examples repeat themselves", thousands(some)),
+            },
+            measured([("likeness of neighbouring sentences", coherence.neighbours)]),
+        ]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join("; "),
         "a model learns to repeat itself from them: leave them out with `--filter`",
     );
 
@@ -273,9 +337,9 @@ pub(super) fn findings(audit: &Audit) -> Vec<Finding> {
             Criterion::Relevance,
             verdict,
             format!(
-                "{:.0} % of {} examples are about what the documents are about",
+                "{:.0} % of {} are about what the documents are about",
                 relevance.about * 100.0,
-                relevance.examples
+                count(relevance.examples, "example")
             ),
             "many examples are about other matters than the documents",
         );
@@ -298,10 +362,12 @@ pub(super) fn findings(audit: &Audit) -> Vec<Finding> {
         .filter(|it| *it.0 != "unknown")
         .map(|it| it.1)
         .max();
-    let shown = languages
-        .iter()
-        .take(4)
-        .map(|(language, count)| format!("{language} {:.0} %", *count as f64 * 100.0 / all as f64));
+    let shown = languages.iter().take(4).map(|(language, count)| {
+        match *count as f64 * 100.0 / all as f64 {
+            share if share < 1.0 => format!("{language} below 1 %"),
+            share => format!("{language} {share:.0} %"),
+        }
+    });
     add(
         Criterion::Language,
         by_share(told - most.unwrap_or(0), told, 0.05, 2.0),
@@ -311,7 +377,7 @@ pub(super) fn findings(audit: &Audit) -> Vec<Finding> {
 
     let personal = &audit.personal;
     let kinds = personal.kinds.iter().map(|(kind, count)| {
-        format!("{count} with a {}", kind.as_str())
+        format!("{} with a {}", thousands(*count), kind.as_str())
             .replace("a e-mail", "an e-mail")
             .replace("a IP", "an IP")
     });
@@ -349,10 +415,10 @@ pub(super) fn findings(audit: &Audit) -> Vec<Finding> {
             Criterion::Labels,
             verdict,
             format!(
-                "{} labels, from {} to {} examples each",
-                labels.counts.len(),
-                labels.least,
-                labels.most
+                "{}, from {} to {} examples each",
+                count(labels.counts.len(), "label"),
+                thousands(labels.least),
+                thousands(labels.most)
             ),
             match labels.counts.len() {
                 1 => "all examples have one label: there is nothing to tell apart",

@@ -104,10 +104,6 @@ fn sentences(text: &str) -> impl Iterator<Item = &str> {
 /// Compares the sample with the documents in a folder or file.
 pub(super) fn relevance(sample: &Sample, documents: &Path) -> Result<Relevance, DataError> {
     let embedder = StaticEmbedder::built_in();
-    let io = |source| DataError::Documents {
-        path: documents.to_path_buf(),
-        source: Box::new(source),
-    };
     let walk =
         corpus::walk(&[documents.to_path_buf()], &WalkOptions::default()).map_err(|source| {
             DataError::Documents {
@@ -150,7 +146,9 @@ pub(super) fn relevance(sample: &Sample, documents: &Path) -> Result<Relevance, 
                 path: documents.to_path_buf(),
                 source: Box::new(error),
             },
-            None => io(std::io::Error::from(std::io::ErrorKind::NotFound)),
+            None => DataError::NoDocuments {
+                path: documents.to_path_buf(),
+            },
         });
     }
     let mut nearest: Vec<f32> = sample
