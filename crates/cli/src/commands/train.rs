@@ -327,7 +327,7 @@ fn conclude(ui: &mut Ui, report: &TrainReport, as_json: bool) -> Result<(), Comm
         return Ok(());
     }
     let found = outcome.examination.as_ref();
-    let dev = found.map_or_else(String::new, |it| format!(", dev {:.3}", it.loss));
+    let dev = found.map_or_else(String::new, |it| format!(": dev {:.3}", it.loss));
     let why = match outcome.why {
         Why::NothingBetter => ", since nothing got better",
         Why::Done | Why::Stopped => "",
@@ -337,11 +337,11 @@ fn conclude(ui: &mut Ui, report: &TrainReport, as_json: bool) -> Result<(), Comm
         .map_or_else(String::new, |it| format!(", at most {}", Bytes(it)));
     writeln!(
         ui.out(),
-        "{} in {}{why}; the state after step {} is kept: loss {:.3}{dev} ({} tok/s{memory})",
+        "{} in {}, to a loss of {:.3}{why}; the state after step {} is kept{dev} ({} tok/s{memory})",
         count(outcome.steps as usize, "step"),
         elapsed(outcome.elapsed),
-        thousands(outcome.best_step),
         outcome.training_loss,
+        thousands(outcome.best_step),
         speed(outcome.tokens_per_second),
     )?;
     let run = shell_word(from_here(&report.run));
