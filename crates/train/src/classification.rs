@@ -8,7 +8,7 @@ use model::training::{EncoderTraining, HeadTargets};
 use tensor::Team;
 
 use crate::TrainError;
-use crate::learner::{Arena, Examination, Learner, Size};
+use crate::learner::{Arena, Examination, Learner, Size, batches};
 
 /// Texts with the number of the label of each.
 #[derive(Clone, Debug, Default)]
@@ -46,17 +46,7 @@ impl LabelledTexts {
 
     /// Cuts them, in their order, into ranges of at most `room` tokens together.
     fn batches(&self, room: usize) -> Vec<std::ops::Range<usize>> {
-        let mut batches: Vec<std::ops::Range<usize>> = Vec::new();
-        let mut tokens = usize::MAX;
-        for (text, length) in self.lengths().enumerate() {
-            if tokens.saturating_add(length) > room {
-                batches.push(text..text);
-                tokens = 0;
-            }
-            tokens += length;
-            batches.last_mut().expect("there is one").end = text + 1;
-        }
-        batches
+        batches(self.lengths(), room)
     }
 }
 
@@ -107,15 +97,7 @@ impl Learner for Classification {
     }
 
     fn arena(&mut self) -> Arena<'_> {
-        let parameters = self.model.parameters_mut();
-        let tensors = parameters.table().iter();
-        let tensors = tensors.map(|it| (it.range.clone(), it.decays)).collect();
-        let (values, gradients) = parameters.update();
-        Arena {
-            values,
-            gradients,
-            tensors,
-        }
+        Arena::of(self.model.parameters_mut())
     }
 
     fn learn(

@@ -7,7 +7,7 @@ use model::training::{DecoderTraining, Pass, Sequences as Batch};
 use tensor::Team;
 
 use crate::TrainError;
-use crate::learner::{Arena, Examination, Learner, Size};
+use crate::learner::{Arena, Examination, Learner, Size, batches};
 use crate::sequences::Sequences;
 
 /// A decoder with the sequences that it learns and those that it is examined on.
@@ -154,15 +154,7 @@ impl Decoder {
     }
 
     pub(crate) fn arena(&mut self) -> Arena<'_> {
-        let parameters = self.model.parameters_mut();
-        let tensors = parameters.table().iter();
-        let tensors = tensors.map(|it| (it.range.clone(), it.decays)).collect();
-        let (values, gradients) = parameters.update();
-        Arena {
-            values,
-            gradients,
-            tensors,
-        }
+        Arena::of(self.model.parameters_mut())
     }
 
     /// Makes the batch of these sequences.
@@ -183,18 +175,10 @@ impl Decoder {
         &self,
         sequences: impl Iterator<Item = (&'a Sequences, usize)>,
     ) -> Vec<Vec<(&'a Sequences, usize)>> {
-        let mut batches: Vec<Vec<_>> = Vec::new();
-        let mut tokens = usize::MAX;
-        for (set, index) in sequences {
-            let length = set.get(index).ids.len();
-            if tokens.saturating_add(length) > self.room {
-                batches.push(Vec::new());
-                tokens = 0;
-            }
-            tokens += length;
-            batches.last_mut().expect("there is one").push((set, index));
-        }
-        batches
+        let all: Vec<_> = sequences.collect();
+        let lengths = all.iter().map(|(set, index)| set.get(*index).ids.len());
+        let ranges = batches(lengths, self.room).into_iter();
+        ranges.map(|range| all[range].to_vec()).collect()
     }
 
     pub(crate) fn forward(&mut self, team: &Team, pass: Pass) -> Result<(), TrainError> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
+use model::training::Parameters;
 use tensor::Team;
 
 use crate::TrainError;
@@ -16,6 +17,36 @@ pub struct Arena<'a> {
     pub gradients: &'a mut [f32],
     /// Where the tensors are, without a gap from 0 on, and whether weight decay is for them.
     pub tensors: Vec<(Range<usize>, bool)>,
+}
+
+impl<'a> Arena<'a> {
+    /// Returns the arena of a model's parameters.
+    pub fn of(parameters: &'a mut Parameters) -> Self {
+        let tensors = parameters.table().iter();
+        let tensors = tensors.map(|it| (it.range.clone(), it.decays)).collect();
+        let (values, gradients) = parameters.update();
+        Self {
+            values,
+            gradients,
+            tensors,
+        }
+    }
+}
+
+/// Cuts examples of these lengths, in their order, into ranges of at most `room` tokens
+/// together; one that is longer is alone.
+pub(crate) fn batches(lengths: impl Iterator<Item = usize>, room: usize) -> Vec<Range<usize>> {
+    let mut batches: Vec<Range<usize>> = Vec::new();
+    let mut tokens = usize::MAX;
+    for (example, length) in lengths.enumerate() {
+        if tokens.saturating_add(length) > room {
+            batches.push(example..example);
+            tokens = 0;
+        }
+        tokens += length;
+        batches.last_mut().expect("there is one").end = example + 1;
+    }
+    batches
 }
 
 /// How large an example is.

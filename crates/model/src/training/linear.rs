@@ -7,6 +7,7 @@ use std::ops::Range;
 use tensor::training::{Nf4Matrix, TrainingScratch};
 use tensor::{Buffer, Factor, Kernels, Layout, Matmul, Precision, Scratch, Sum, Team};
 
+use super::Pass;
 use super::low_rank::LowRank;
 use crate::weights::Matrix;
 
@@ -25,6 +26,49 @@ pub(crate) struct Machine<'a> {
     pub(crate) adapters: Adapters,
 }
 
+/// What products and kernels need in between, planned once and used again.
+#[derive(Debug, Default)]
+pub(crate) struct Tools {
+    scratch: Scratch,
+    training: TrainingScratch,
+    low: Buffer,
+    widened: Buffer,
+}
+
+/// What products and kernels need at most beside what is planned, in bytes.
+pub(crate) const KERNELS: usize = 8 << 20;
+
+impl Tools {
+    /// Takes memory for so many numbers of adapters, and of widened weights.
+    pub(crate) fn new(low: usize, widened: usize) -> Self {
+        Self {
+            low: Buffer::zeros(low),
+            widened: Buffer::zeros(widened),
+            ..Self::default()
+        }
+    }
+
+    /// Returns what a pass is computed on.
+    pub(crate) fn machine<'a>(
+        &'a mut self,
+        kernels: &'static Kernels,
+        team: &'a Team,
+        precision: Precision,
+        adapters: Adapters,
+    ) -> Machine<'a> {
+        Machine {
+            kernels,
+            team,
+            precision,
+            scratch: &mut self.scratch,
+            training: &mut self.training,
+            low: &mut self.low,
+            widened: &mut self.widened,
+            adapters,
+        }
+    }
+}
+
 /// How adapters take part in a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Adapters {
@@ -34,6 +78,17 @@ pub(crate) enum Adapters {
     On,
     /// And what they leave out at random follows from the seed.
     Training { seed: u64 },
+}
+
+impl Adapters {
+    /// Returns how they take part in `pass`.
+    pub(crate) fn of(pass: Pass) -> Self {
+        match pass {
+            Pass::Train { seed } => Self::Training { seed },
+            Pass::Evaluate => Self::On,
+            Pass::WithoutAdapter => Self::Off,
+        }
+    }
 }
 
 impl Machine<'_> {

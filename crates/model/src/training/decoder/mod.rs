@@ -21,7 +21,7 @@ use tensor::{Kernels, Sum, Team};
 use self::build::{Builder, FrozenAs, Parts, Table};
 use self::layer::Place;
 use self::room::{Memory, Sizes, Widths};
-use super::linear::{Adapters, Machine};
+use super::linear::Adapters;
 use super::{MemoryPlan, Parameters, Pass, Sequences, TrainingOptions, Tuning};
 use crate::ModelError;
 use crate::decoder::{self, DecoderConfig, Names, Positions};
@@ -326,11 +326,7 @@ impl DecoderTraining {
     }
 
     fn adapters(&self) -> Adapters {
-        match self.batch.pass {
-            Some(Pass::Train { seed }) => Adapters::Training { seed },
-            Some(Pass::WithoutAdapter) => Adapters::Off,
-            Some(Pass::Evaluate) | None => Adapters::On,
-        }
+        self.batch.pass.map_or(Adapters::On, Adapters::of)
     }
 
     /// Returns what is left out of what goes into the first layer.
@@ -385,16 +381,10 @@ impl DecoderTraining {
             angles: [&working.cosines, &working.sines].map(|it| &it[..tokens * widths.angles]),
             dropout,
         };
-        let mut machine = Machine {
-            kernels: self.kernels,
-            team,
-            precision: self.options.precision,
-            scratch: &mut working.scratch,
-            training: &mut working.training,
-            low: &mut working.low,
-            widened: &mut working.widened,
-            adapters,
-        };
+        let mut machine =
+            working
+                .tools
+                .machine(self.kernels, team, self.options.precision, adapters);
         self.parts.layers[layer].forward(
             &pass,
             &mut machine,
@@ -430,16 +420,10 @@ impl DecoderTraining {
             stream: &working.stream[..targets.len() * widths.stream],
             targets,
         };
-        let mut machine = Machine {
-            kernels: self.kernels,
-            team,
-            precision: self.options.precision,
-            scratch: &mut working.scratch,
-            training: &mut working.training,
-            low: &mut working.low,
-            widened: &mut working.widened,
-            adapters,
-        };
+        let mut machine =
+            working
+                .tools
+                .machine(self.kernels, team, self.options.precision, adapters);
         let mut found = vec![0.0; targets.len()];
         head.log_probabilities(&mut machine, &mut working.temporary, &mut found);
         Ok(found)
@@ -483,16 +467,10 @@ impl DecoderTraining {
             stream: &working.stream[..numbers],
             targets,
         };
-        let mut machine = Machine {
-            kernels: self.kernels,
-            team,
-            precision: self.options.precision,
-            scratch: &mut working.scratch,
-            training: &mut working.training,
-            low: &mut working.low,
-            widened: &mut working.widened,
-            adapters,
-        };
+        let mut machine =
+            working
+                .tools
+                .machine(self.kernels, team, self.options.precision, adapters);
         let loss = head.backward(
             &mut machine,
             gradients,
@@ -517,16 +495,10 @@ impl DecoderTraining {
                 angles: [&working.cosines, &working.sines].map(|it| &it[..tokens * widths.angles]),
                 dropout,
             };
-            let mut machine = Machine {
-                kernels: self.kernels,
-                team,
-                precision: self.options.precision,
-                scratch: &mut working.scratch,
-                training: &mut working.training,
-                low: &mut working.low,
-                widened: &mut working.widened,
-                adapters,
-            };
+            let mut machine =
+                working
+                    .tools
+                    .machine(self.kernels, team, self.options.precision, adapters);
             self.parts.layers[layer].backward(
                 &pass,
                 &mut machine,

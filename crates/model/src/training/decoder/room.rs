@@ -6,12 +6,11 @@
 //! layer has its own; in bfloat16, and where only what goes into layers is kept, they
 //! share one, and what is kept is copied out of it and back.
 
-use tensor::training::TrainingScratch;
-use tensor::{Buffer, Kernels, Precision, Scratch, Team};
+use tensor::{Buffer, Kernels, Precision, Team};
 
 use super::build::{Layer, Parts};
 use crate::decoder::{DecoderConfig, Feed, Positions};
-use crate::training::linear::Linear;
+use crate::training::linear::{KERNELS, Linear, Tools};
 use crate::training::{Checkpointing, TrainingOptions};
 
 /// Logits that are computed together, in bytes at most: twice as many where the head is
@@ -246,10 +245,7 @@ pub(super) struct Working {
     pub(super) cosines: Vec<f32>,
     pub(super) sines: Vec<f32>,
     pub(super) temporary: Buffer,
-    pub(super) low: Buffer,
-    pub(super) widened: Buffer,
-    pub(super) scratch: Scratch,
-    pub(super) training: TrainingScratch,
+    pub(super) tools: Tools,
 }
 
 /// How much of each kind is needed, in bytes and numbers.
@@ -267,9 +263,6 @@ pub(super) struct Sizes {
     low: usize,
     widened: usize,
 }
-
-/// What products and kernels need at most beside all this, in bytes.
-const KERNELS: usize = 8 << 20;
 
 impl Sizes {
     pub(super) fn of(
@@ -365,10 +358,7 @@ impl Memory {
                 cosines: vec![0.0; sizes.angles],
                 sines: vec![0.0; sizes.angles],
                 temporary: Buffer::zeros(sizes.temporary),
-                low: Buffer::zeros(sizes.low),
-                widened: Buffer::zeros(sizes.widened),
-                scratch: Scratch::default(),
-                training: TrainingScratch::default(),
+                tools: Tools::new(sizes.low, sizes.widened),
             },
         }
     }

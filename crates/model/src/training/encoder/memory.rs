@@ -2,12 +2,12 @@
 //!
 //! Letters: `T` tokens, `D` width, `H` heads, `F` inner width.
 
-use tensor::training::{NORM_STATISTICS, TrainingScratch};
-use tensor::{Buffer, Kernels, Scratch, Team};
+use tensor::training::NORM_STATISTICS;
+use tensor::{Buffer, Kernels, Team};
 
 use super::build::Parts;
 use crate::config::EncoderConfig;
-use crate::training::linear::{Adapters, Linear, Machine};
+use crate::training::linear::{Adapters, KERNELS, Linear, Machine, Tools};
 use crate::training::{Checkpointing, Pass, TrainingOptions};
 
 /// What one layer keeps for its backward; each by rows of tokens.
@@ -112,11 +112,7 @@ pub(super) struct Working {
     pub(super) temporary: Buffer,
     /// What the head keeps and needs, by texts.
     pub(super) head: Buffer,
-    pub(super) low: Buffer,
-    /// Where weights in 4 bits are widened.
-    pub(super) widened: Buffer,
-    pub(super) scratch: Scratch,
-    pub(super) training: TrainingScratch,
+    pub(super) tools: Tools,
 }
 
 /// What of it is used while a machine works.
@@ -139,20 +135,10 @@ impl Working {
         options: &TrainingOptions,
         pass: Pass,
     ) -> (Machine<'a>, Desk<'a>) {
-        let machine = Machine {
-            kernels,
-            team,
-            precision: options.precision,
-            scratch: &mut self.scratch,
-            training: &mut self.training,
-            low: &mut self.low,
-            widened: &mut self.widened,
-            adapters: match pass {
-                Pass::Train { seed } => Adapters::Training { seed },
-                Pass::Evaluate => Adapters::On,
-                Pass::WithoutAdapter => Adapters::Off,
-            },
-        };
+        let adapters = Adapters::of(pass);
+        let machine = self
+            .tools
+            .machine(kernels, team, options.precision, adapters);
         let desk = Desk {
             embedded: &mut self.embedded,
             embedded_statistics: &mut self.embedded_statistics,
@@ -174,9 +160,6 @@ pub(super) struct Sizes {
     temporary: usize,
     low: usize,
 }
-
-/// What products and kernels need at most beside all this, in bytes.
-const KERNELS: usize = 8 << 20;
 
 impl Sizes {
     pub(super) fn of(widths: &Widths, parts: &Parts, options: &TrainingOptions) -> Self {
@@ -233,8 +216,7 @@ impl Memory {
                 gradient: vec![0.0; sizes.stream],
                 positions: Vec::with_capacity(tokens),
                 temporary: Buffer::zeros(sizes.temporary),
-                low: Buffer::zeros(sizes.low),
-                widened: Buffer::default(),
+                tools: Tools::new(sizes.low, 0),
                 ..Working::default()
             },
         }
