@@ -33,6 +33,6 @@ pub use metadata::{Metadata, Value};
 pub use nearest::nearest;
 pub use permission::{Group, Permissions, Reader};
 pub use promise::{Candidate, Completion, Embed, Generate, PromiseError, Rerank, TextRole};
-pub use prompt::{Prompt, Template, render};
+pub use prompt::{Prompt, Shot, Template, render, render_after};
 pub use split::{DevSet, HeldOut, Sets, Split, TestSet, TrainSet, held_out, split};
 pub use unit::{Bytes, Share, Tokens};

@@ -53,6 +53,38 @@ impl Prompt {
     }
 }
 
+/// A question with its answer, shown before another is asked: one of the "shots" of
+/// few-shot prompting (Brown et al. 2020, §2).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Shot<'a> {
+    /// What was asked.
+    pub question: &'a str,
+    /// What was found for it.
+    pub evidence: &'a [Evidence],
+    /// What was right to say.
+    pub answer: &'a str,
+}
+
+/// As [`render()`], after `shots` in their order: each as it would be asked, a space, its
+/// answer, and a blank line.
+pub fn render_after(
+    template: Template,
+    shots: &[Shot<'_>],
+    question: &str,
+    evidence: &[Evidence],
+) -> Prompt {
+    let mut text = String::new();
+    for shot in shots {
+        let asked = render(template, shot.question, shot.evidence);
+        text.push_str(&format!("{} {}\n\n", asked.text, shot.answer.trim()));
+    }
+    let asked = render(template, question, evidence);
+    Prompt {
+        text: text + &asked.text,
+        ..asked
+    }
+}
+
 /// Makes the prompt of `question` from the `evidence` found for it, in its order.
 ///
 /// The evidence's texts are trimmed and joined by a newline. Without evidence the
@@ -167,6 +199,24 @@ mod tests {
             Template::Creative,
             &two,
             "Generate creative content for: Why?",
+        );
+    }
+
+    #[test]
+    fn shots_stand_before_the_question() {
+        let two = [found("One."), found("Two.")];
+        let shot = Shot {
+            question: "Who?",
+            evidence: &two[..1],
+            answer: " Wren ",
+        };
+        let prompt = render_after(Template::Compact, &[shot, shot], "Why?", &two[1..]);
+        let first = "Context: One.\nQuestion: Who?\nAnswer: Wren\n\n";
+        let last = "Context: Two.\nQuestion: Why?\nAnswer:";
+        assert_eq!(prompt.as_str(), format!("{first}{first}{last}"));
+        assert_eq!(
+            prompt.next_part(),
+            render(Template::Compact, "Why?", &two[1..]).next_part()
         );
     }
 
