@@ -4,7 +4,9 @@
 //! This crate judges and cannot see how a candidate works: it knows results and
 //! judgements only.
 
+mod prediction;
 pub mod ranking;
 pub mod trec;
 
+pub use prediction::{Gold, Prediction};
 pub use ranking::{Measure, Qrels, RankingReport, Run, evaluate};
