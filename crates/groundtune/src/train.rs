@@ -119,8 +119,9 @@ pub fn prepare(
         Start::Resume { run } => Some(run.as_path()),
     };
     let files = lessons::read(&recipe)?;
-    let source = Source::open(&recipe, environment, &files, run)?;
+    let mut source = Source::open(&recipe, environment, &files, run)?;
     let lessons = files.lessons(&recipe, &source)?;
+    source.is_for(recipe.steps.count(lessons.summary.examples.0));
     let room = lessons.room(recipe.steps.batch);
     let estimate = memory::estimate(&recipe, &source, &lessons)?;
     let threads = match threads {
@@ -249,7 +250,7 @@ impl PreparedRun {
             result: match (self.recipe.objective, &self.recipe.tuning) {
                 // An encoder is saved with what was adapted merged into it.
                 (Objective::Classify {}, _) | (_, ::train::Tuning::Full) => RunResult::Model,
-                (_, ::train::Tuning::Lora(_) | ::train::Tuning::QLora(_)) => RunResult::Adapter,
+                _ => RunResult::Adapter,
             },
         }
     }

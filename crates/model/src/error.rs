@@ -255,6 +255,18 @@ pub enum ModelError {
         /// What it is.
         found: String,
     },
+    /// A run is too short for ranks to be divided in.
+    #[error(
+        "ranks are divided after the first {first} steps and before the last {last}, and the run has {steps}"
+    )]
+    NoStepsForRanks {
+        /// Steps before.
+        first: u64,
+        /// Steps after.
+        last: u64,
+        /// The run's.
+        steps: u64,
+    },
     /// A cache was made by a model of another shape.
     #[error("the cache was not made by `{}`", model.display())]
     CacheOfAnother {

@@ -360,7 +360,7 @@ mod tests {
         let folder = folder.join("step-3");
         let (mut values, mut gradients) = ([1.0, f32::MIN_POSITIVE, -0.0], [0.0; 3]);
         let arena = arena(&mut values, &mut gradients);
-        let update = Update::new(&Optimiser::default(), &arena);
+        let update = Update::new(&Optimiser::default(), &arena, None);
         write(
             &folder,
             &arena,
@@ -385,7 +385,7 @@ mod tests {
     fn read_back(folder: &Path, count: usize) -> Result<(State, Vec<f32>), TrainError> {
         let (mut values, mut gradients) = (vec![9.0; count], vec![0.0; count]);
         let mut arena = arena(&mut values, &mut gradients);
-        let mut update = Update::new(&Optimiser::default(), &arena);
+        let mut update = Update::new(&Optimiser::default(), &arena, None);
         let state = read(folder, &mut arena, &mut update)?;
         Ok((state, values))
     }

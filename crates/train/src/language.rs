@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use model::tokenizer::TextTokenizer;
-use model::training::{DecoderTraining, Pass, Sequences as Batch};
+use model::training::{DecoderTraining, Pass, RankBudget, Sequences as Batch};
 use tensor::Team;
 
 use crate::TrainError;
@@ -57,6 +57,10 @@ impl Learner for Language {
 
     fn arena(&mut self) -> Arena<'_> {
         self.decoder.arena()
+    }
+
+    fn rank_budget(&self) -> Option<RankBudget> {
+        self.decoder.rank_budget()
     }
 
     fn learn(
@@ -155,6 +159,10 @@ impl Decoder {
 
     pub(crate) fn arena(&mut self) -> Arena<'_> {
         Arena::of(self.model.parameters_mut())
+    }
+
+    pub(crate) fn rank_budget(&self) -> Option<RankBudget> {
+        self.model.rank_budget()
     }
 
     /// Makes the batch of these sequences.

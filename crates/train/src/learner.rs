@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
-use model::training::Parameters;
+use model::training::{Parameters, RankBudget};
 use tensor::Team;
 
 use crate::TrainError;
@@ -77,6 +77,11 @@ pub trait Learner {
 
     /// Returns what is learnt.
     fn arena(&mut self) -> Arena<'_>;
+
+    /// Returns how ranks are divided, if they are.
+    fn rank_budget(&self) -> Option<RankBudget> {
+        None
+    }
 
     /// Adds the gradient of `weight` times the loss summed over all units of `examples`, and
     /// returns that. `draw` decides what chance decides: it differs from batch to batch.

@@ -2,10 +2,12 @@
 //!
 //! Neighbouring tensors for which weight decay holds alike are one part, so that a step is a
 //! few long calls; in 8 bits each tensor is one, so that none shares a scale with another.
+//! Where ranks are divided, that is part of the step.
 
 use std::io::{self, Read, Write};
 use std::ops::Range;
 
+use model::training::RankBudget;
 use tensor::training::{AdamW, EightBitMoments};
 use tensor::{Kernels, Team};
 
@@ -18,6 +20,7 @@ pub(crate) struct Update {
     optimiser: Optimiser,
     step: u64,
     parts: Vec<Part>,
+    budget: Option<RankBudget>,
 }
 
 /// Numbers for which the same holds.
@@ -38,8 +41,13 @@ pub(crate) fn length(team: &Team, gradients: &[f32]) -> f64 {
 }
 
 impl Update {
-    /// Returns one for the numbers of `arena` that has taken no step yet.
-    pub(crate) fn new(optimiser: &Optimiser, arena: &Arena<'_>) -> Self {
+    /// Returns one for the numbers of `arena` that has taken no step yet; it divides ranks by
+    /// `budget`.
+    pub(crate) fn new(
+        optimiser: &Optimiser,
+        arena: &Arena<'_>,
+        budget: Option<RankBudget>,
+    ) -> Self {
         let moments = |count| match optimiser.states {
             States::F32 => Moments::F32 {
                 first: vec![0.0; count],
@@ -60,6 +68,14 @@ impl Update {
                 States::F32 => alike(&arena.tensors).map(part).collect(),
                 States::Int8 => arena.tensors.iter().cloned().map(part).collect(),
             },
+            budget,
+        }
+    }
+
+    /// Adds to the gradients those of what the tuning wants beside a small loss.
+    pub(crate) fn regularise(&self, arena: &mut Arena<'_>) {
+        if let Some(budget) = &self.budget {
+            budget.regularise(arena.values, arena.gradients);
         }
     }
 
@@ -93,6 +109,9 @@ impl Update {
                 }
             }
         }
+        if let Some(budget) = &mut self.budget {
+            budget.allocate(arena.values, arena.gradients, scale, self.step - 1);
+        }
     }
 
     /// Writes all that [`Update::read`] needs.
@@ -112,7 +131,10 @@ impl Update {
                 }
             }
         }
-        Ok(())
+        match &self.budget {
+            Some(budget) => budget.write(to),
+            None => Ok(()),
+        }
     }
 
     /// Reads what one for the same numbers has written.
@@ -134,7 +156,10 @@ impl Update {
                 }
             }
         }
-        Ok(())
+        match &mut self.budget {
+            Some(budget) => budget.read(from),
+            None => Ok(()),
+        }
     }
 }
 
@@ -207,7 +232,7 @@ mod tests {
             gradients: vec![0.0; 2],
             first: 1,
         };
-        let mut update = Update::new(&optimiser, &two.arena());
+        let mut update = Update::new(&optimiser, &two.arena(), None);
         update.apply(&team, &mut two.arena(), 0.1, 0.0);
         assert_eq!(two.values, [0.95, 1.0]);
     }
@@ -226,13 +251,13 @@ mod tests {
                     gradients: (0..300u16).map(|at| f32::from(at) / 300.0 - 0.4).collect(),
                     first: 257,
                 };
-                let mut update = Update::new(&optimiser, &two.arena());
+                let mut update = Update::new(&optimiser, &two.arena(), None);
                 for _ in 0..3 {
                     update.apply(&team, &mut two.arena(), 0.01, 1.0);
                     if saved {
                         let mut bytes = Vec::new();
                         update.write(&mut bytes).unwrap();
-                        update = Update::new(&optimiser, &two.arena());
+                        update = Update::new(&optimiser, &two.arena(), None);
                         update.read(&mut &bytes[..]).unwrap();
                     }
                 }

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use model::tokenizer::TextTokenizer;
-use model::training::{DecoderTraining, Pass};
+use model::training::{DecoderTraining, Pass, RankBudget};
 use tensor::Team;
 
 use crate::TrainError;
@@ -214,6 +214,10 @@ impl Learner for Preferences {
 
     fn arena(&mut self) -> Arena<'_> {
         self.decoder.arena()
+    }
+
+    fn rank_budget(&self) -> Option<RankBudget> {
+        self.decoder.rank_budget()
     }
 
     fn learn(

@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 
-use model::training::{Lora, Tuning};
+use model::training::{AdaLora, Lora, Tuning};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::TrainError;
@@ -240,11 +240,13 @@ fn tuning<'de, D: Deserializer<'de>>(from: D) -> Result<Tuning, D::Error> {
         Full {},
         Lora(Lora),
         Qlora(Lora),
+        Adalora(AdaLora),
     }
     Ok(match Written::deserialize(from)? {
         Written::Full {} => Tuning::Full,
         Written::Lora(lora) => Tuning::Lora(lora),
         Written::Qlora(lora) => Tuning::QLora(lora),
+        Written::Adalora(adalora) => Tuning::AdaLora(adalora),
     })
 }
 
@@ -512,6 +514,19 @@ impl Recipe {
                         .or(positive("tuning.alpha", lora.alpha.into()))
                         .or(below_one("tuning.dropout", lora.dropout.into()))
                 }
+                Tuning::AdaLora(adalora) => at_least_one("tuning.rank", adalora.rank as u64)
+                    .or((adalora.first_rank < adalora.rank).then_some((
+                        "tuning.first_rank",
+                        adalora.first_rank as f64,
+                        "a whole number from `tuning.rank` on",
+                    )))
+                    .or(positive("tuning.alpha", adalora.alpha.into()))
+                    .or(below_one("tuning.dropout", adalora.dropout.into()))
+                    .or(at_least_one("tuning.every", adalora.every))
+                    .or(not_negative(
+                        "tuning.orthogonality",
+                        adalora.orthogonality.into(),
+                    )),
             });
         match fault {
             None => Ok(()),
@@ -555,6 +570,7 @@ mod tests {
         for more in [
             "",
             "[tuning]\nkind = \"qlora\"\nrank = 4\n[schedule]\nkind = \"wsd\"\n",
+            "[tuning]\nkind = \"adalora\"\nrank = 4\nlast_steps = 7\n",
             "[objective]\nkind = \"dpo\"\n[evaluation]\npatience = 3\n[steps]\nlimit = 7\n",
         ] {
             let recipe = recipe(more).unwrap();

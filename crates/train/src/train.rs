@@ -150,7 +150,8 @@ pub fn train(
     }
     let steps = recipe.steps.count(learner.examples());
     let mut order = Order::new(recipe.seed, learner.examples());
-    let mut update = Update::new(&recipe.optimiser, &learner.arena());
+    let budget = learner.rank_budget();
+    let mut update = Update::new(&recipe.optimiser, &learner.arena(), budget);
     let resumed = run.resume(learner, &mut update)?;
     let is_new = resumed.is_none();
     let mut state = resumed.unwrap_or_default();
@@ -193,6 +194,7 @@ pub fn train(
         for (part, batch) in (0..).zip(taken.chunks(recipe.steps.batch)) {
             loss += learner.learn(team, batch, weight, draw(recipe.seed, state.step, part))?;
         }
+        update.regularise(&mut learner.arena());
         let length = optimiser::length(team, learner.arena().gradients);
         for (what, found) in [("loss", loss), ("gradient's length", length)] {
             if !found.is_finite() {

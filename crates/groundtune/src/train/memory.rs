@@ -4,7 +4,7 @@ use std::fmt;
 
 use ::train::{Precision, Recipe, States, Tuning};
 use contract::Bytes;
-use model::training::Lora;
+use model::training::{Lora, RankBudget};
 
 use super::TrainingError;
 use super::lessons::Lessons;
@@ -145,6 +145,9 @@ fn take(recipe: &Recipe, source: &Source, lessons: &Lessons) -> Result<Estimate,
             States::F32 => 2 * plan.weights,
             // A byte each and a scale of four bytes for 256 of them.
             States::Int8 => 2 * (parameters + parameters / 64),
+        } + match recipe.tuning {
+            Tuning::AdaLora(_) => RankBudget::bytes_of(parameters),
+            _ => 0,
         },
         frozen: plan.frozen,
         activations: plan.activations,
@@ -189,7 +192,7 @@ fn smaller(recipe: &Recipe) -> Vec<(String, Recipe)> {
     }
     let lora = match &recipe.tuning {
         Tuning::Lora(lora) | Tuning::QLora(lora) => lora.clone(),
-        Tuning::Full => Lora::default(),
+        _ => Lora::default(),
     };
     add("tuning.kind = \"qlora\"".into(), &move |it| {
         it.tuning = Tuning::QLora(lora.clone());

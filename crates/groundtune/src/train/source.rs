@@ -37,6 +37,8 @@ pub(super) struct Source {
     learnt: Option<Vocabulary>,
     /// Files that lie beside its weights when it is saved.
     companions: Vec<PathBuf>,
+    /// The steps of the run, once they are known.
+    steps: u64,
 }
 
 #[derive(Debug)]
@@ -75,6 +77,7 @@ impl Source {
                     tokenizer: opened,
                     learnt: None,
                     companions: tokenizer.iter().cloned().collect(),
+                    steps: 0,
                 })
             }
             ModelSource::New(_) if recipe.objective == (Objective::Classify {}) => {
@@ -129,7 +132,20 @@ impl Source {
             tokenizer: Some(tokenizer),
             learnt,
             companions,
+            steps: 0,
         })
+    }
+
+    /// Tells it how many steps it learns.
+    pub(super) fn is_for(&mut self, steps: u64) {
+        self.steps = steps;
+    }
+
+    /// Returns what of the model is trained, in this run.
+    fn tuning(&self, recipe: &Recipe) -> Tuning {
+        let mut tuning = recipe.tuning.clone();
+        tuning.is_for(recipe.seed, self.steps);
+        tuning
     }
 
     /// Returns a decoder's vocabulary.
@@ -212,12 +228,14 @@ impl Source {
             return Ok(EncoderTraining::plan(
                 folder,
                 task,
-                &seeded(recipe),
+                &self.tuning(recipe),
                 options,
             )?);
         }
         Ok(match &self.kind {
-            Kind::Base { folder, .. } => DecoderTraining::plan(folder, &seeded(recipe), options)?,
+            Kind::Base { folder, .. } => {
+                DecoderTraining::plan(folder, &self.tuning(recipe), options)?
+            }
             Kind::New(config) => DecoderTraining::plan_of(config, options)?,
         })
     }
@@ -229,7 +247,7 @@ impl Source {
         task: &Task,
         options: &TrainingOptions,
     ) -> Result<EncoderTraining, TrainingError> {
-        let (folder, tuning) = (self.folder().expect(ENCODER), seeded(recipe));
+        let (folder, tuning) = (self.folder().expect(ENCODER), self.tuning(recipe));
         let seed = recipe.seed;
         Ok(EncoderTraining::open(folder, task, &tuning, options, seed)?)
     }
@@ -241,21 +259,12 @@ impl Source {
         options: &TrainingOptions,
     ) -> Result<DecoderTraining, TrainingError> {
         Ok(match &self.kind {
-            Kind::Base { folder, .. } => DecoderTraining::open(folder, &seeded(recipe), options)?,
+            Kind::Base { folder, .. } => {
+                DecoderTraining::open(folder, &self.tuning(recipe), options)?
+            }
             Kind::New(config) => DecoderTraining::initialise(config, recipe.seed, options)?,
         })
     }
-}
-
-/// Returns the tuning with the recipe's seed, where it has none of its own.
-fn seeded(recipe: &Recipe) -> Tuning {
-    let mut tuning = recipe.tuning.clone();
-    if let Tuning::Lora(lora) | Tuning::QLora(lora) = &mut tuning
-        && lora.seed == 0
-    {
-        lora.seed = recipe.seed;
-    }
-    tuning
 }
 
 /// Returns what a recipe's techniques are to the model, for batches of up to `tokens` tokens.

@@ -24,7 +24,10 @@ pub(super) const PREFIX: &str = "base_model.model.";
 pub(super) struct Written {
     peft_type: String,
     base_model_name_or_path: Option<String>,
-    r: usize,
+    /// Without effect where there are other ranks.
+    r: Option<usize>,
+    /// The rank that AdaLoRA begins with.
+    init_r: Option<usize>,
     lora_alpha: f64,
     #[serde(default)]
     use_rslora: bool,
@@ -120,11 +123,14 @@ impl Files {
     /// If there is a tensor that belongs to no such part.
     pub(super) fn parts(&self) -> Result<Vec<String>, ModelError> {
         let mut parts = Vec::new();
-        for (name, _) in self.weights.shapes() {
+        for (name, shape) in self.weights.shapes() {
             let part = name.strip_prefix(PREFIX).unwrap_or(name);
-            if let Some(part) = part.strip_suffix(".lora_A.weight") {
-                parts.push(part.to_owned());
-            } else if !part.ends_with(".lora_B.weight")
+            if let Some(part) = part.strip_suffix(self.written.ends()[0]) {
+                // Of some parts AdaLoRA leaves nothing.
+                if shape.first() != Some(&0) {
+                    parts.push(part.to_owned());
+                }
+            } else if !self.written.ends().iter().any(|end| part.ends_with(end))
                 && !part.ends_with(".lora_magnitude_vector")
                 // A copy of the base's own, which PEFT adds where the head is adapted.
                 && !part.ends_with(".base_layer.weight")
@@ -148,37 +154,43 @@ impl Files {
         base: impl FnOnce() -> Vec<f32>,
         order: impl Fn(Vec<f32>, usize) -> Vec<f32>,
     ) -> Result<LowRank, ModelError> {
-        let tensor = |end: &str| format!("{PREFIX}{name}.{end}");
-        let a_name = tensor("lora_A.weight");
+        let tensor = |end: &str| format!("{PREFIX}{name}{end}");
+        let [a_end, b_end, diagonal] = self.written.ends();
+        let a_name = tensor(a_end);
         let rank = self
             .weights
             .shapes()
             .find(|(found, _)| *found == a_name)
             .and_then(|(_, shape)| shape.first().copied())
-            .unwrap_or(self.written.r);
-        // A part of no rank adds nothing, and nobody writes it.
+            .unwrap_or(1);
+        // A part of no rank adds nothing, and is passed over.
         let rank = rank.max(1);
         let a = self.weights.tensor(&a_name, &[rank, inputs])?;
-        let b = self
-            .weights
-            .tensor(&tensor("lora_B.weight"), &[outputs, rank])?;
+        let b = self.weights.tensor(&tensor(b_end), &[outputs, rank])?;
         let mut b = order(b, rank);
         let alpha = self
             .written
             .alpha_pattern
             .of(name)
             .unwrap_or(self.written.lora_alpha);
-        let divisor = if self.written.use_rslora {
-            (rank as f64).sqrt()
-        } else {
-            rank as f64
+        let divisor = match (self.written.is_adalora(), self.written.use_rslora) {
+            // Of the first rank, whatever is left of it.
+            (true, _) => self.written.init_r.or(self.written.r).unwrap_or(rank) as f64 + 1e-5,
+            (false, true) => (rank as f64).sqrt(),
+            (false, false) => rank as f64,
         };
         let scale = (alpha / divisor) as f32;
         b.iter_mut().for_each(|x| *x *= scale);
+        if self.written.is_adalora() {
+            let diagonal = self.weights.tensor(&tensor(diagonal), &[rank, 1])?;
+            for row in b.chunks_exact_mut(rank) {
+                row.iter_mut().zip(&diagonal).for_each(|(x, it)| *x *= it);
+            }
+        }
         let stretch = if self.written.use_dora {
             let magnitude = self
                 .weights
-                .tensor(&tensor("lora_magnitude_vector"), &[outputs])?;
+                .tensor(&tensor(".lora_magnitude_vector"), &[outputs])?;
             let base = base();
             let mut stretch = order(magnitude, 1);
             let mut row = vec![0.0; inputs];
@@ -214,6 +226,18 @@ impl Written {
             .unwrap_or_else(|| "a model it does not name".into())
     }
 
+    fn is_adalora(&self) -> bool {
+        self.peft_type == "ADALORA"
+    }
+
+    /// Returns how the names of `A`, `B` and, if there is one, the diagonal between them end.
+    fn ends(&self) -> [&'static str; 3] {
+        match self.is_adalora() {
+            true => [".lora_A", ".lora_B", ".lora_E"],
+            false => [".lora_A.weight", ".lora_B.weight", ".lora_A.weight"],
+        }
+    }
+
     /// Refuses what is not done here.
     fn check(&self, path: &Path) -> Result<(), ModelError> {
         let wrong = |key, expected: &str, found: String| ModelError::Setting {
@@ -222,10 +246,10 @@ impl Written {
             expected: expected.into(),
             found,
         };
-        if self.peft_type != "LORA" {
+        if self.peft_type != "LORA" && !self.is_adalora() {
             return Err(wrong(
                 "peft_type",
-                "`LORA`",
+                "`LORA` or `ADALORA`",
                 format!("`{}`", self.peft_type),
             ));
         }
@@ -380,7 +404,7 @@ mod tests {
             (
                 "peft_type",
                 "\"IA3\"",
-                "`peft_type` in `c` is `IA3`, expected `LORA`",
+                "`peft_type` in `c` is `IA3`, expected `LORA` or `ADALORA`",
             ),
             ("bias", "\"all\"", "`bias` in `c` is `all`, expected `none`"),
             (

@@ -2,19 +2,22 @@
 
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::peft::{CONFIG, PREFIX, WEIGHTS};
 use crate::ModelError;
 use crate::safetensors::{self, TensorToWrite};
-use crate::training::{Lora, LoraScale};
+use crate::training::{AdaLora, Lora, LoraScale, LowRankTuning};
 
 /// What an adapter's folder says beside its numbers.
 #[derive(Clone, Debug)]
 pub(crate) struct AdapterToWrite<'a> {
     /// The model that it was trained on.
     pub(crate) base: &'a Path,
-    pub(crate) lora: &'a Lora,
+    pub(crate) tuning: LowRankTuning<'a>,
+    /// Which ranks of each part are left, by the name of its diagonal, where some were taken
+    /// away.
+    pub(crate) rank_pattern: Option<Value>,
     /// The names, or ends of names, of the parts it adds to.
     pub(crate) targets: &'a [String],
     /// Names of parts that are saved whole beside it, such as a new head.
@@ -38,27 +41,7 @@ pub(crate) fn write(
     tensors: &[AdapterTensor<'_>],
 ) -> Result<(), ModelError> {
     fs_err::create_dir_all(folder)?;
-    let lora = adapter.lora;
-    let saved_whole = match adapter.saved_whole {
-        [] => serde_json::Value::Null,
-        names => json!(names),
-    };
-    let config = json!({
-        "peft_type": "LORA",
-        "task_type": adapter.task,
-        "base_model_name_or_path": adapter.base.to_string_lossy(),
-        "inference_mode": true,
-        "r": lora.rank,
-        "lora_alpha": lora.alpha,
-        "lora_dropout": lora.dropout,
-        "use_rslora": lora.scale == LoraScale::Root,
-        "use_dora": lora.dora,
-        "target_modules": adapter.targets,
-        "modules_to_save": saved_whole,
-        "fan_in_fan_out": adapter.by_columns,
-        "bias": "none",
-        "init_lora_weights": true,
-    });
+    let config = config(adapter);
     let mut text = serde_json::to_string_pretty(&config).expect("it is plain values");
     text.push('\n');
     fs_err::write(folder.join(CONFIG), text)?;
@@ -78,5 +61,60 @@ pub(crate) fn write(
         .collect();
     safetensors::write(&folder.join(WEIGHTS), &written, |tensor, file| {
         safetensors::write_f32(tensors[tensor].2, file)
+    })
+}
+
+/// Returns `adapter_config.json`.
+fn config(adapter: &AdapterToWrite<'_>) -> Value {
+    let mut config = json!({
+        "task_type": adapter.task,
+        "base_model_name_or_path": adapter.base.to_string_lossy(),
+        "inference_mode": true,
+        "target_modules": adapter.targets,
+        "modules_to_save": match adapter.saved_whole {
+            [] => Value::Null,
+            names => json!(names),
+        },
+        "fan_in_fan_out": adapter.by_columns,
+        "bias": "none",
+        "init_lora_weights": true,
+    });
+    let own = match adapter.tuning {
+        LowRankTuning::Lora(lora) => of_lora(lora),
+        LowRankTuning::AdaLora(adalora) => of_adalora(adalora, &adapter.rank_pattern),
+    };
+    let (Value::Object(config), Value::Object(own)) = (&mut config, own) else {
+        unreachable!("both are objects");
+    };
+    config.extend(own);
+    Value::Object(std::mem::take(config))
+}
+
+fn of_lora(lora: &Lora) -> Value {
+    json!({
+        "peft_type": "LORA",
+        "r": lora.rank,
+        "lora_alpha": lora.alpha,
+        "lora_dropout": lora.dropout,
+        "use_rslora": lora.scale == LoraScale::Root,
+        "use_dora": lora.dora,
+    })
+}
+
+fn of_adalora(adalora: &AdaLora, rank_pattern: &Option<Value>) -> Value {
+    json!({
+        "peft_type": "ADALORA",
+        "lora_alpha": adalora.alpha,
+        "lora_dropout": adalora.dropout,
+        "target_r": adalora.rank,
+        "init_r": adalora.first_rank,
+        "tinit": adalora.begin(),
+        "tfinal": adalora.end(),
+        "deltaT": adalora.every,
+        "beta1": adalora.beta1,
+        "beta2": adalora.beta2,
+        "orth_reg_weight": adalora.orthogonality,
+        "total_step": adalora.steps,
+        "rank_pattern": rank_pattern,
     })
 }

@@ -1,5 +1,6 @@
-//! Low-rank parts beside a frozen weight: LoRA (Hu et al. 2021, arXiv:2106.09685) and
-//! DoRA (Liu et al. 2024, arXiv:2402.09353), as PEFT computes them.
+//! Low-rank parts beside a frozen weight: LoRA (Hu et al. 2021, arXiv:2106.09685), DoRA
+//! (Liu et al. 2024, arXiv:2402.09353) and AdaLoRA (Zhang et al. 2023, arXiv:2303.10512), as
+//! PEFT computes them.
 //!
 //! Letters: `T` tokens, `K` inputs, `N` outputs, `r` rank.
 //!
@@ -11,14 +12,18 @@ use std::ops::Range;
 use tensor::training::Dropout;
 use tensor::{Factor, Matmul, Precision, Sum};
 
+use super::ParameterTable;
 use super::linear::{Adapters, Linear, Machine, Weight};
 use super::start::Start;
-use super::{Lora, ParameterTable};
+use super::tuning::{AdaLora, Lora, LowRankTuning};
 
 /// Rows that a thread takes together in the loops between products.
 const ROWS: usize = 8;
 
-/// What is trained beside a linear part: `s B A x`.
+/// Adds a tensor to the arena, by the end of its name, its shape and how it begins.
+type Add<'a> = dyn FnMut(&str, &[usize], Start) -> Range<usize> + 'a;
+
+/// What is trained beside a linear part: `s B A x`, or `s B Λ A x`.
 #[derive(Debug)]
 pub(crate) struct LowRank {
     pub(crate) rank: usize,
@@ -33,6 +38,8 @@ pub(crate) struct LowRank {
     /// Tells parts apart, so that each leaves out something else.
     pub(crate) number: u64,
     pub(crate) magnitude: Option<Magnitude>,
+    /// `(r)`, the diagonal of `Λ`.
+    pub(crate) diagonal: Option<Range<usize>>,
 }
 
 /// What DoRA learns of each output's size.
@@ -46,19 +53,33 @@ pub(crate) struct Magnitude {
 
 impl LowRank {
     /// Adds to the arena what is trained beside the part called `name` of `inputs` and
-    /// `outputs`: `A` as `torch.nn.Linear` draws it, `B` zeros, and the lengths of the
-    /// frozen weight's rows. `number` tells it from others.
+    /// `outputs`. `number` tells it from others.
     pub(crate) fn new(
         table: &mut ParameterTable,
-        lora: &Lora,
+        tuning: LowRankTuning<'_>,
         (name, number): (&str, u64),
+        weight: &Weight,
+        sizes: [usize; 2],
+    ) -> Self {
+        let mut add = |end: &str, shape: &[usize], start| {
+            table.add(&format!("{name}.{end}"), shape, shape.len() > 1, start)
+        };
+        match tuning {
+            LowRankTuning::Lora(lora) => Self::lora(&mut add, lora, number, weight, sizes),
+            LowRankTuning::AdaLora(adalora) => Self::adalora(&mut add, adalora, number, sizes),
+        }
+    }
+
+    /// `A` begins as `torch.nn.Linear` draws it, `B` as zeros, and magnitudes as the lengths
+    /// of the frozen weight's rows.
+    fn lora(
+        add: &mut Add<'_>,
+        lora: &Lora,
+        number: u64,
         weight: &Weight,
         [inputs, outputs]: [usize; 2],
     ) -> Self {
         let rank = lora.rank;
-        let mut add = |end: &str, shape: &[usize], start| {
-            table.add(&format!("{name}.{end}"), shape, shape.len() > 1, start)
-        };
         let even = Start::Even((inputs as f32).sqrt().recip());
         let a = add("lora_A.weight", &[rank, inputs], even);
         let b = add("lora_B.weight", &[outputs, rank], Start::Zeros);
@@ -79,6 +100,28 @@ impl LowRank {
             dropout: lora.dropout,
             number,
             magnitude,
+            diagonal: None,
+        }
+    }
+
+    /// `A` and `B` are drawn, and `Λ` begins as zeros.
+    fn adalora(
+        add: &mut Add<'_>,
+        adalora: &AdaLora,
+        number: u64,
+        [inputs, outputs]: [usize; 2],
+    ) -> Self {
+        const DEVIATION: f32 = 0.02;
+        let rank = adalora.first_rank;
+        Self {
+            rank,
+            scale: adalora.factor(),
+            a: add("lora_A", &[rank, inputs], Start::Normal(DEVIATION)),
+            diagonal: Some(add("lora_E", &[rank, 1], Start::Zeros)),
+            b: add("lora_B", &[outputs, rank], Start::Normal(DEVIATION)),
+            dropout: adalora.dropout,
+            number,
+            magnitude: None,
         }
     }
 
@@ -132,6 +175,7 @@ impl LowRank {
         let left_out = self.left_out(machine.adapters);
         let input = see(machine, left_out, input, dropped);
         self.down(machine, values, linear, input, low);
+        self.weigh(values, low);
         let b = Factor::f32(&values[self.b.clone()], outputs, self.rank).turned();
         let low = Factor::f32(low, tokens, self.rank);
         if let Some(magnitude) = &self.magnitude {
@@ -197,7 +241,9 @@ impl LowRank {
         if let Some(magnitude) = &self.magnitude {
             let of_magnitude = magnitude.range.clone();
             linear.product(machine, values, x, whole);
-            let low = Factor::f32(low, tokens, rank);
+            low_gradient.copy_from_slice(low);
+            self.weigh(values, low_gradient);
+            let low = Factor::f32(low_gradient, tokens, rank);
             machine.product(low, b.turned(), None, Sum::Add, whole);
             self.stretch(machine, values, linear, magnitude, overlap, stretch);
             // Σ dY · (W x + s B A x), over the length, which is magnitude over stretch.
@@ -225,11 +271,21 @@ impl LowRank {
         }
 
         let dy = Factor::f32(gradient, tokens, outputs);
+        machine.product(dy, b, None, Sum::Replace, low_gradient);
+        if let Some(diagonal) = &self.diagonal {
+            // Σ over tokens of s (A x) · (Bᵀ dY), before `Λ` makes numbers 0.
+            let of_diagonal = &mut gradients[diagonal.clone()];
+            for (low, gradient) in low.chunks_exact(rank).zip(low_gradient.chunks_exact(rank)) {
+                for ((to, low), gradient) in of_diagonal.iter_mut().zip(low).zip(gradient) {
+                    *to += self.scale * low * gradient;
+                }
+            }
+        }
+        self.weigh(values, low);
         let low = Factor::f32(low, tokens, rank);
         let of_b = &mut gradients[self.b.clone()];
         machine.product(dy.turned(), low, None, Sum::Add, of_b);
-        machine.product(dy, b, None, Sum::Replace, low_gradient);
-        low_gradient.iter_mut().for_each(|it| *it *= self.scale);
+        self.weigh(values, low_gradient);
         let low_gradient = Factor::f32(low_gradient, tokens, rank);
         let of_a = &mut gradients[self.a.clone()];
         machine.product(low_gradient.turned(), x, None, Sum::Add, of_a);
@@ -272,7 +328,7 @@ impl LowRank {
         *machine.low = room;
     }
 
-    /// Sets `low`, `(T, r)`, to `s A x`.
+    /// Sets `low`, `(T, r)`, to `A x`.
     fn down(
         &self,
         machine: &mut Machine<'_>,
@@ -285,7 +341,21 @@ impl LowRank {
         let x = Factor::f32(input, tokens, linear.inputs);
         let a = Factor::f32(&values[self.a.clone()], self.rank, linear.inputs);
         machine.product(x, a.turned(), None, Sum::Replace, low);
-        low.iter_mut().for_each(|it| *it *= self.scale);
+    }
+
+    /// Multiplies each row of `low`, `(T, r)`, by `s`, or by `s Λ`.
+    fn weigh(&self, values: &[f32], low: &mut [f32]) {
+        match &self.diagonal {
+            None => low.iter_mut().for_each(|it| *it *= self.scale),
+            Some(diagonal) => {
+                let diagonal = &values[diagonal.clone()];
+                for row in low.chunks_exact_mut(self.rank) {
+                    for (x, factor) in row.iter_mut().zip(diagonal) {
+                        *x *= self.scale * factor;
+                    }
+                }
+            }
+        }
     }
 
     /// Sets `stretch`, `(N)`, to the magnitude over the length of each row of `W + s B A`

@@ -15,6 +15,7 @@ mod heads;
 mod linear;
 mod low_rank;
 mod parameters;
+mod rank_budget;
 mod start;
 mod tuning;
 
@@ -22,9 +23,11 @@ pub use decoder::DecoderTraining;
 pub use encoder::EncoderTraining;
 pub use heads::{HeadTargets, Task};
 pub use parameters::{Parameter, Parameters};
+pub use rank_budget::RankBudget;
 pub use tensor::Precision;
 pub use tensor::training::IGNORE;
-pub use tuning::{Lora, LoraScale, Targets, Tuning};
+pub(crate) use tuning::LowRankTuning;
+pub use tuning::{AdaLora, Lora, LoraScale, Targets, Tuning};
 
 pub(crate) use parameters::ParameterTable;
 

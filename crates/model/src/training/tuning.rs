@@ -19,27 +19,93 @@ pub enum Tuning {
     /// The same beside weights in 4 bits (Dettmers et al. 2023, arXiv:2305.14314).
     #[serde(rename = "qlora")]
     QLora(Lora),
+    /// Low-rank parts whose ranks are divided by what they are worth (Zhang et al. 2023,
+    /// arXiv:2303.10512).
+    #[serde(rename = "adalora")]
+    AdaLora(AdaLora),
 }
 
 impl Tuning {
     /// Refuses what can not be.
     pub(crate) fn check(&self) -> Result<(), ModelError> {
-        let (Self::Lora(lora) | Self::QLora(lora)) = self else {
-            return Ok(());
-        };
-        let wrong = |setting, expected, found: String| ModelError::TrainingSetting {
-            setting,
-            expected,
-            found,
-        };
-        if !(1..=1 << 16).contains(&lora.rank) {
-            let expected = "a number from 1 to 65536";
-            return Err(wrong("rank", expected, lora.rank.to_string()));
+        match self {
+            Self::Full => Ok(()),
+            Self::Lora(lora) | Self::QLora(lora) => {
+                check_low_rank(lora.rank, lora.alpha, lora.dropout)
+            }
+            Self::AdaLora(adalora) => adalora.check(),
         }
-        if !lora.alpha.is_finite() {
-            return Err(wrong("alpha", "a number", lora.alpha.to_string()));
+    }
+
+    /// Returns how low-rank parts are made, if they are.
+    pub(crate) fn low_rank(&self) -> Option<LowRankTuning<'_>> {
+        match self {
+            Self::Full => None,
+            Self::Lora(lora) | Self::QLora(lora) => Some(LowRankTuning::Lora(lora)),
+            Self::AdaLora(adalora) => Some(LowRankTuning::AdaLora(adalora)),
         }
-        check_share("dropout", lora.dropout)
+    }
+
+    /// Returns what the numbers of what comes beside the model are drawn by.
+    pub(crate) fn seed(&self) -> Option<u64> {
+        match self {
+            Self::Full => None,
+            Self::Lora(lora) | Self::QLora(lora) => Some(lora.seed),
+            Self::AdaLora(adalora) => Some(adalora.seed),
+        }
+    }
+
+    /// Tells it of the run that it is for: `seed` draws what has no seed of its own, and
+    /// there are `steps`.
+    pub fn is_for(&mut self, seed: u64, steps: u64) {
+        let own = match self {
+            Self::Full => return,
+            Self::Lora(lora) | Self::QLora(lora) => &mut lora.seed,
+            Self::AdaLora(adalora) => {
+                adalora.steps = steps;
+                &mut adalora.seed
+            }
+        };
+        if *own == 0 {
+            *own = seed;
+        }
+    }
+}
+
+/// How low-rank parts are made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum LowRankTuning<'a> {
+    Lora(&'a Lora),
+    AdaLora(&'a AdaLora),
+}
+
+impl<'a> LowRankTuning<'a> {
+    /// Returns which linear parts they are beside.
+    pub(crate) fn targets(self) -> &'a Targets {
+        match self {
+            Self::Lora(lora) => &lora.targets,
+            Self::AdaLora(adalora) => &adalora.targets,
+        }
+    }
+}
+
+/// Refuses what no low-rank part can be.
+fn check_low_rank(rank: usize, alpha: f32, dropout: f32) -> Result<(), ModelError> {
+    if !(1..=1 << 16).contains(&rank) {
+        return Err(wrong("rank", "a number from 1 to 65536", rank));
+    }
+    if !alpha.is_finite() {
+        return Err(wrong("alpha", "a number", alpha));
+    }
+    check_share("dropout", dropout)
+}
+
+/// Returns the error that a setting can not be what it is.
+fn wrong(setting: &'static str, expected: &'static str, found: impl ToString) -> ModelError {
+    ModelError::TrainingSetting {
+        setting,
+        expected,
+        found: found.to_string(),
     }
 }
 
@@ -48,11 +114,7 @@ pub(crate) fn check_share(setting: &'static str, share: f32) -> Result<(), Model
     if (0.0..1.0).contains(&share) {
         return Ok(());
     }
-    Err(ModelError::TrainingSetting {
-        setting,
-        expected: "a share from 0 to less than 1",
-        found: share.to_string(),
-    })
+    Err(wrong(setting, "a share from 0 to less than 1", share))
 }
 
 /// Low-rank parts: to a linear part `W x` comes `s B A x`, with `A` `(r, K)` and `B`
@@ -101,6 +163,113 @@ impl Lora {
             LoraScale::Rank => self.alpha / self.rank as f32,
             LoraScale::Root => self.alpha / (self.rank as f32).sqrt(),
         }
+    }
+}
+
+/// Low-rank parts that begin alike and lose what is worth least: to a linear part `W x`
+/// comes `s B Λ A x`, with `A` `(r, K)`, `Λ` a diagonal of `r` and `B` `(N, r)`; a rank is
+/// taken away by setting its place in `Λ` to 0 (Zhang et al. 2023, arXiv:2303.10512). The
+/// defaults are those of PEFT, but for what says otherwise.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AdaLora {
+    /// The ranks that are left at the end, in the mean over all parts; at least 1.
+    pub rank: usize,
+    /// `r`, the rank of every part at the beginning.
+    pub first_rank: usize,
+    /// The scale `s` is this over the first rank. Default: 24, the scale of [`Lora`]'s.
+    pub alpha: f32,
+    /// The share of `x` that the low-rank part does not see in a step of training, 0 to
+    /// less than 1.
+    pub dropout: f32,
+    /// Which linear parts.
+    pub targets: Targets,
+    /// Steps before the first rank is taken away. Default: a tenth of the run's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_steps: Option<u64>,
+    /// Steps after the last one is, at least 1. Default: three tenths of the run's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_steps: Option<u64>,
+    /// In between, ranks are divided anew every so many steps. Default: 10.
+    pub every: u64,
+    /// How long a number's sensitivity is remembered.
+    pub beta1: f32,
+    /// How long is, how much that varies.
+    pub beta2: f32,
+    /// What it counts, in the loss, that `A` and `B` are not orthogonal.
+    pub orthogonality: f32,
+    /// What `A` and `B` are drawn by; `Λ` begins as zeros.
+    pub seed: u64,
+    /// The steps of the run.
+    #[serde(skip)]
+    pub steps: u64,
+}
+
+impl Default for AdaLora {
+    fn default() -> Self {
+        Self {
+            rank: 8,
+            first_rank: 12,
+            alpha: 24.0,
+            dropout: 0.0,
+            targets: Targets::AllLinear,
+            first_steps: None,
+            last_steps: None,
+            every: 10,
+            beta1: 0.85,
+            beta2: 0.85,
+            orthogonality: 0.5,
+            seed: 0,
+            steps: 0,
+        }
+    }
+}
+
+impl AdaLora {
+    /// Returns `s`, as PEFT has it.
+    pub(crate) fn factor(&self) -> f32 {
+        self.alpha / (self.first_rank as f32 + 1e-5)
+    }
+
+    /// Returns the steps before the first rank is taken away.
+    pub fn begin(&self) -> u64 {
+        self.first_steps.unwrap_or(self.steps / 10)
+    }
+
+    /// Returns the steps after the last rank is taken away.
+    pub fn end(&self) -> u64 {
+        self.last_steps.unwrap_or((self.steps * 3 / 10).max(1))
+    }
+
+    fn check(&self) -> Result<(), ModelError> {
+        check_low_rank(self.first_rank, self.alpha, self.dropout)?;
+        if !(1..=self.first_rank).contains(&self.rank) {
+            let expected = "a number from 1 to `first_rank`";
+            return Err(wrong("rank", expected, self.rank));
+        }
+        for (setting, beta) in [("beta1", self.beta1), ("beta2", self.beta2)] {
+            if !(beta > 0.0 && beta < 1.0) {
+                return Err(wrong(setting, "a number between 0 and 1", beta));
+            }
+        }
+        if !(0.0..=f32::MAX).contains(&self.orthogonality) {
+            let expected = "a number from 0 on";
+            return Err(wrong("orthogonality", expected, self.orthogonality));
+        }
+        if self.every == 0 {
+            return Err(wrong("every", "a whole number from 1 on", self.every));
+        }
+        if self.end() == 0 {
+            return Err(wrong("last_steps", "a whole number from 1 on", 0));
+        }
+        if self.begin().saturating_add(self.end()) >= self.steps {
+            return Err(ModelError::NoStepsForRanks {
+                first: self.begin(),
+                last: self.end(),
+                steps: self.steps,
+            });
+        }
+        Ok(())
     }
 }
 

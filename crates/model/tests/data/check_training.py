@@ -1,6 +1,6 @@
-"""Reads back what `saved_models_for_python` wrote: whole models by transformers, adapters by peft.
+"""Reads back what `saved_*_for_python` wrote: whole models by transformers, adapters by peft.
 
-    GROUNDTUNE_SAVED_MODELS=FOLDER cargo test -p groundtune-model --test it -- --ignored saved_models_for_python
+    GROUNDTUNE_SAVED_MODELS=FOLDER cargo test -p groundtune-model --test it -- --ignored for_python
     python check_training.py FOLDER        (torch, transformers, peft)
 
 Each folder has beside the model `expected.json`: tokens, targets, and the log-probability

@@ -7,7 +7,9 @@ an adapter of peft, on sequences of several lengths, one at a time, so without p
 `NAME.json` holds the batch (tokens one sequence after another, targets with -1 for none,
 weights), the weighted sum of losses, and that of ten steps of `torch.optim.AdamW`, each
 before its update; `NAME.safetensors` every gradient of the first, and, where an adapter
-is trained, the numbers it starts with (`start.` before the name). Written with torch 2.15,
+is trained, the numbers it starts with (`start.` before the name). `adalora-*` hold also what
+each step's matrices being apart from orthogonal counts (`regularised`), how long the
+diagonals are after each step (`ranks`) and the numbers after the last (`end.`). Written with torch 2.15,
 transformers 5.23, peft 0.21.
 """
 
@@ -15,7 +17,7 @@ import json
 import os
 
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import AdaLoraConfig, LoraConfig, get_peft_model
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM
 
@@ -33,6 +35,10 @@ ADAPTERS = {
     "rslora-gpt2": ("gpt2", dict(r=5, lora_alpha=6, use_rslora=True, target_modules="all-linear", fan_in_fan_out=True)),
     "dora-qwen2": ("qwen2", dict(r=3, lora_alpha=5, use_dora=True, target_modules="all-linear")),
     "dora-gpt2": ("gpt2", dict(r=3, lora_alpha=5, use_dora=True, target_modules=["c_attn", "c_proj"], fan_in_fan_out=True)),
+}
+ADALORA = {
+    "adalora-llama": ("llama", dict(init_r=4, target_r=2, lora_alpha=6, tinit=2, tfinal=3, deltaT=2, target_modules=["q_proj", "v_proj", "down_proj"])),
+    "adalora-gpt2": ("gpt2", dict(init_r=3, target_r=1, lora_alpha=6, tinit=1, tfinal=4, deltaT=1, beta1=0.8, beta2=0.7, orth_reg_weight=0.1, target_modules=["c_attn", "c_fc"], fan_in_fan_out=True)),
 }
 
 
@@ -98,6 +104,42 @@ def make(name, model, starts):
     print(name, len(named), losses[0], losses[-1])
 
 
+def apart(model, ids):
+    """What AdaLoRA adds to a loss: with and without it, of the same forward."""
+    rows = ids[: LENGTHS[0]][None]
+    return model(input_ids=rows, labels=rows).loss - model.base_model.model(input_ids=rows, labels=rows).loss
+
+
+def make_adalora(name, model):
+    ids, targets, weights = batch(model.config.vocab_size)
+    named = [(plain(n), p) for n, p in model.named_parameters() if p.requires_grad]
+    tensors = {f"start.{n}": p.detach().clone() for n, p in named}
+    optimiser = torch.optim.AdamW([p for _, p in named], **ADAMW)
+    losses, regularised, ranks = [], [], []
+    for step in range(10):
+        loss, extra = loss_of(model, ids, targets, weights), apart(model, ids)
+        optimiser.zero_grad()
+        (loss + extra).backward()
+        if step == 0:
+            for n, p in named:
+                tensors[n] = p.grad.detach().clone().contiguous()
+        optimiser.step()
+        model.base_model.update_and_allocate(step)
+        losses.append(loss.item())
+        regularised.append(extra.item())
+        ranks.append([(p != 0).flatten().tolist() for n, p in named if n.endswith("lora_E")])
+    tensors |= {f"end.{n}": p.detach().clone().contiguous() for n, p in named}
+    save_file(tensors, os.path.join(OUT, f"{name}.safetensors"))
+    with open(os.path.join(OUT, f"{name}.json"), "w") as file:
+        json.dump(dict(
+            ids=ids.tolist(), targets=targets.tolist(), lengths=LENGTHS,
+            weights=[float(f"{x:.9g}") for x in weights.tolist()], losses=losses,
+            regularised=regularised, ranks=ranks,
+        ), file)
+        file.write("\n")
+    print(name, len(named), losses[0], losses[-1], [sum(map(sum, it)) for it in ranks])
+
+
 if __name__ == "__main__":
     os.makedirs(OUT, exist_ok=True)
     for number, name in enumerate(FULL):
@@ -111,3 +153,12 @@ if __name__ == "__main__":
                 if parameter.requires_grad:
                     parameter.add_(torch.randn_like(parameter) * 0.1)
         make(name, model, starts=True)
+    for number, (name, (base, config)) in enumerate(ADALORA.items()):
+        torch.manual_seed(300 + number)
+        config = AdaLoraConfig(task_type="CAUSAL_LM", total_step=10, **config)
+        model = get_peft_model(opened(base), config).eval()
+        with torch.no_grad():
+            for n, parameter in model.named_parameters():
+                if parameter.requires_grad:
+                    parameter.add_(torch.randn_like(parameter) * 0.2)
+        make_adalora(name, model)

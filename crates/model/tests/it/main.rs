@@ -1,6 +1,7 @@
 //! The tiny models in `tests/data` against the numbers of transformers and
 //! sentence-transformers, and what happens to damaged folders.
 
+mod adalora;
 mod allocation;
 mod chat;
 mod cross_encoder;

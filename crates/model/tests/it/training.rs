@@ -18,28 +18,28 @@ use crate::decoder::assert_near;
 use crate::tiny;
 
 /// Largest difference of a gradient, relative to the largest of its tensor.
-const GRADIENTS: f32 = 1e-4;
+pub(crate) const GRADIENTS: f32 = 1e-4;
 /// Largest difference of a step's loss, relative to it.
-const LOSSES: f64 = 1e-5;
+pub(crate) const LOSSES: f64 = 1e-5;
 
 #[derive(Deserialize)]
-struct Expected {
+pub(crate) struct Expected {
     ids: Vec<u32>,
     targets: Vec<i64>,
     lengths: Vec<usize>,
     weights: Vec<f32>,
-    losses: Vec<f64>,
+    pub(crate) losses: Vec<f64>,
 }
 
 /// A batch and what training on it should give.
-struct Case {
-    expected: Expected,
-    targets: Vec<u32>,
-    tensors: Weights,
+pub(crate) struct Case {
+    pub(crate) expected: Expected,
+    pub(crate) targets: Vec<u32>,
+    pub(crate) tensors: Weights,
 }
 
 impl Case {
-    fn open(name: &str) -> Self {
+    pub(crate) fn open(name: &str) -> Self {
         let path = |end: &str| tiny("training").join(format!("{name}.{end}"));
         let expected: Expected =
             serde_json::from_slice(&fs_err::read(path("json")).unwrap()).unwrap();
@@ -55,7 +55,7 @@ impl Case {
         }
     }
 
-    fn batch(&self) -> Sequences<'_> {
+    pub(crate) fn batch(&self) -> Sequences<'_> {
         Sequences {
             ids: &self.expected.ids,
             lengths: &self.expected.lengths,
@@ -63,7 +63,7 @@ impl Case {
     }
 
     /// Sets what is trained to what it begins with.
-    fn start(&self, parameters: &mut Parameters) {
+    pub(crate) fn start(&self, parameters: &mut Parameters) {
         for parameter in parameters.table().to_vec() {
             let name = format!("start.{}", parameter.name);
             let numbers = self.tensors.tensor(&name, &parameter.shape).unwrap();
@@ -71,7 +71,7 @@ impl Case {
         }
     }
 
-    fn step(&self, training: &mut DecoderTraining, team: &Team) -> f64 {
+    pub(crate) fn step(&self, training: &mut DecoderTraining, team: &Team) -> f64 {
         let pass = Pass::Train { seed: 1 };
         training.forward(team, self.batch(), pass).unwrap();
         training
@@ -79,9 +79,24 @@ impl Case {
             .unwrap()
     }
 
-    fn check_gradients(&self, parameters: &Parameters, tolerance: f32, what: &str) {
+    /// Writes what `check_training.py` holds a saved model against.
+    pub(crate) fn write_expected(&self, folder: &std::path::Path, base: &str, found: &[f32]) {
+        let expected = serde_json::json!({
+            "base": base,
+            "ids": self.expected.ids,
+            "targets": self.expected.targets,
+            "lengths": self.expected.lengths,
+            "log_probabilities": found,
+        });
+        fs_err::write(folder.join("expected.json"), expected.to_string()).unwrap();
+    }
+
+    pub(crate) fn check_gradients(&self, parameters: &Parameters, tolerance: f32, what: &str) {
         let names = self.tensors.shapes().map(|(name, _)| name);
-        let count = names.filter(|name| !name.starts_with("start.")).count();
+        let others = ["start.", "end."];
+        let count = names
+            .filter(|name| !others.iter().any(|other| name.starts_with(other)))
+            .count();
         assert_eq!(parameters.table().len(), count, "{what}");
         for parameter in parameters.table() {
             let name = &parameter.name;
@@ -99,11 +114,11 @@ impl Case {
     }
 }
 
-fn team() -> Team {
+pub(crate) fn team() -> Team {
     Team::new(NonZeroUsize::new(2).unwrap()).unwrap()
 }
 
-fn options() -> TrainingOptions {
+pub(crate) fn options() -> TrainingOptions {
     TrainingOptions {
         tokens: 50,
         precision: Precision::F32,
@@ -112,7 +127,7 @@ fn options() -> TrainingOptions {
     }
 }
 
-fn open(base: &str, tuning: &Tuning, options: &TrainingOptions) -> DecoderTraining {
+pub(crate) fn open(base: &str, tuning: &Tuning, options: &TrainingOptions) -> DecoderTraining {
     DecoderTraining::open(&tiny("decoders").join(base), tuning, options).unwrap()
 }
 
@@ -232,7 +247,11 @@ fn adapters_are_trained_as_by_peft() {
 }
 
 /// Returns the log-probabilities of the case's targets by an ordinary forward.
-fn by_decoder(path: &std::path::Path, adapter: Option<&std::path::Path>, case: &Case) -> Vec<f32> {
+pub(crate) fn by_decoder(
+    path: &std::path::Path,
+    adapter: Option<&std::path::Path>,
+    case: &Case,
+) -> Vec<f32> {
     let decoder = crate::decoder::open(path);
     let adapter = adapter.map(|folder| Adapter::open(folder, &decoder).unwrap());
     let adapters: Vec<(&Adapter, f32)> = adapter.iter().map(|it| (it, 1.0)).collect();
@@ -691,13 +710,6 @@ fn saved_models_for_python() {
         let found = training.log_probabilities(&team, &case.targets).unwrap();
         let folder = std::path::Path::new(&root).join(format!("{kind}-{base}"));
         training.save(&folder).unwrap();
-        let expected = serde_json::json!({
-            "base": base,
-            "ids": case.expected.ids,
-            "targets": case.expected.targets,
-            "lengths": case.expected.lengths,
-            "log_probabilities": found,
-        });
-        fs_err::write(folder.join("expected.json"), expected.to_string()).unwrap();
+        case.write_expected(&folder, base, &found);
     }
 }

@@ -10,7 +10,7 @@ use crate::decoder::{DecoderConfig, Feed, Names, in_layer};
 use crate::training::linear::{Linear, Vector, Weight};
 use crate::training::low_rank::LowRank;
 use crate::training::start::Start;
-use crate::training::{Lora, ParameterTable, Targets, Tuning};
+use crate::training::{LowRankTuning, ParameterTable, Targets, Tuning};
 use crate::weights::{Matrix, Weights};
 
 /// The norm before a part; its kind is that of the model.
@@ -172,7 +172,7 @@ pub(super) struct Builder<'a> {
     weights: Option<&'a Weights>,
     /// What stands before all names but the head's, in the file.
     stored_prefix: &'static str,
-    lora: Option<&'a Lora>,
+    tuning: &'a Tuning,
     frozen_as: FrozenAs,
     pub(super) table: ParameterTable,
     /// The names of the linear parts that are adapted.
@@ -203,14 +203,16 @@ impl<'a> Builder<'a> {
             weights,
             stored_prefix: stored_prefix.unwrap_or(&names.prefixes[0]),
             frozen_as,
-            lora: match tuning {
-                Tuning::Full => None,
-                Tuning::Lora(lora) | Tuning::QLora(lora) => Some(lora),
-            },
+            tuning,
             table: ParameterTable::default(),
             adapted: Vec::new(),
             frozen: 0,
         }
+    }
+
+    /// Returns whether the model's own numbers stay as they are.
+    fn freezes(&self) -> bool {
+        *self.tuning != Tuning::Full
     }
 
     /// Finds all parts.
@@ -333,7 +335,7 @@ impl<'a> Builder<'a> {
         let (name, stored) = self.names_of(part);
         let (name, stored) = (format!("{name}.weight"), format!("{stored}.weight"));
         let width = self.config.width;
-        if self.lora.is_some() {
+        if self.freezes() {
             let matrix = self.stored().matrix(&stored, width, rows, Layout::Rows)?;
             return Ok(Table::Stored(matrix));
         }
@@ -356,7 +358,7 @@ impl<'a> Builder<'a> {
     ) -> Result<Vector, ModelError> {
         let (name, stored) = self.names_of(part);
         let (name, stored) = (format!("{name}.{end}"), format!("{stored}.{end}"));
-        if self.lora.is_some() {
+        if self.freezes() {
             self.frozen += length;
             return Ok(Vector::Frozen(self.stored().tensor(&stored, &[length])?));
         }
@@ -400,7 +402,7 @@ impl<'a> Builder<'a> {
         let (name, stored) = self.names_of(part);
         let layout = self.names.layout;
         let stored = format!("{stored}.weight");
-        let weight = if self.lora.is_some() {
+        let weight = if self.freezes() {
             let matrix = self.stored().matrix(&stored, inputs, outputs, layout)?;
             match self.frozen_as {
                 FrozenAs::Nf4 => {
@@ -427,9 +429,10 @@ impl<'a> Builder<'a> {
             .then(|| self.vector(part, "bias", outputs, Start::Zeros))
             .transpose()?;
         let adapter = self
-            .lora
-            .filter(|lora| lora.targets.has(&name))
-            .map(|lora| self.adapter(lora, &name, &weight, [inputs, outputs]));
+            .tuning
+            .low_rank()
+            .filter(|it| it.targets().has(&name))
+            .map(|it| self.adapter(it, &name, &weight, [inputs, outputs]));
         Ok(Linear {
             inputs,
             outputs,
@@ -440,10 +443,16 @@ impl<'a> Builder<'a> {
     }
 
     /// Adds a low-rank part.
-    fn adapter(&mut self, lora: &Lora, name: &str, weight: &Weight, sizes: [usize; 2]) -> LowRank {
+    fn adapter(
+        &mut self,
+        tuning: LowRankTuning<'_>,
+        name: &str,
+        weight: &Weight,
+        sizes: [usize; 2],
+    ) -> LowRank {
         let number = self.adapted.len() as u64;
         self.adapted.push(name.into());
-        LowRank::new(&mut self.table, lora, (name, number), weight, sizes)
+        LowRank::new(&mut self.table, tuning, (name, number), weight, sizes)
     }
 
     /// Returns what gives the logits: a matrix of its own, or the embedding table.
@@ -470,10 +479,10 @@ impl<'a> Builder<'a> {
         };
         let bias_name = format!("{name}.bias");
         let has_bias = self.weights.is_some_and(|it| it.contains(&bias_name));
-        let bias = match (has_bias && !self.config.tied, &self.lora) {
+        let bias = match (has_bias && !self.config.tied, self.freezes()) {
             (false, _) => None,
-            (true, Some(_)) => Some(Vector::Frozen(self.stored().tensor(&bias_name, &[tokens])?)),
-            (true, None) => {
+            (true, true) => Some(Vector::Frozen(self.stored().tensor(&bias_name, &[tokens])?)),
+            (true, false) => {
                 let names = (&*bias_name, bias_name.clone());
                 Some(Vector::Trained(self.train(
                     names,
@@ -484,9 +493,10 @@ impl<'a> Builder<'a> {
             }
         };
         let adapter = self
-            .lora
-            .filter(|lora| matches!(lora.targets, Targets::Named(_)) && lora.targets.has(name))
-            .map(|lora| self.adapter(lora, name, &weight, [width, tokens]));
+            .tuning
+            .low_rank()
+            .filter(|it| matches!(it.targets(), Targets::Named(_)) && it.targets().has(name))
+            .map(|it| self.adapter(it, name, &weight, [width, tokens]));
         Ok(Linear {
             inputs: width,
             outputs: tokens,

@@ -22,7 +22,7 @@ use self::build::{Builder, FrozenAs, Parts, Table};
 use self::layer::Place;
 use self::room::{Memory, Sizes, Widths};
 use super::linear::Adapters;
-use super::{MemoryPlan, Parameters, Pass, Sequences, TrainingOptions, Tuning};
+use super::{MemoryPlan, Parameters, Pass, RankBudget, Sequences, TrainingOptions, Tuning};
 use crate::ModelError;
 use crate::decoder::{self, DecoderConfig, Names, Positions};
 use crate::weights::Weights;
@@ -85,11 +85,11 @@ impl Blueprint {
         tuning.check()?;
         let mut builder = Builder::new(config, names, weights, tuning, frozen_as);
         let parts = builder.parts()?;
-        if let Tuning::Lora(lora) | Tuning::QLora(lora) = tuning
+        if let Some(low_rank) = tuning.low_rank()
             && builder.adapted.is_empty()
         {
-            return Err(lora
-                .targets
+            return Err(low_rank
+                .targets()
                 .none_fits(config.path.clone(), &Parts::names(names)));
         }
         let Builder {
@@ -176,7 +176,7 @@ impl DecoderTraining {
         let weights = Weights::open(path)?;
         let frozen_as = match tuning {
             Tuning::QLora(_) => FrozenAs::PlannedNf4,
-            Tuning::Full | Tuning::Lora(_) => FrozenAs::Stored,
+            _ => FrozenAs::Stored,
         };
         let weights = Some(&weights);
         Ok(Blueprint::new(&config, names, weights, tuning, options, frozen_as)?.plan)
@@ -205,13 +205,10 @@ impl DecoderTraining {
     ) -> Result<Self, ModelError> {
         let frozen_as = match tuning {
             Tuning::QLora(_) => FrozenAs::Nf4,
-            Tuning::Full | Tuning::Lora(_) => FrozenAs::Stored,
+            _ => FrozenAs::Stored,
         };
         let blueprint = Blueprint::new(&config, names, weights, tuning, options, frozen_as)?;
-        let seed = match tuning {
-            Tuning::Full => seed,
-            Tuning::Lora(lora) | Tuning::QLora(lora) => lora.seed,
-        };
+        let seed = tuning.seed().unwrap_or(seed);
         let parameters = blueprint.table.allocate(weights, seed)?;
         Ok(Self {
             config,
@@ -243,6 +240,14 @@ impl DecoderTraining {
     /// Returns the numbers that are trained, to be changed.
     pub fn parameters_mut(&mut self) -> &mut Parameters {
         &mut self.parameters
+    }
+
+    /// Returns how ranks are divided, if they are; whoever owns the optimiser calls it.
+    pub fn rank_budget(&self) -> Option<RankBudget> {
+        match &self.tuning {
+            Tuning::AdaLora(adalora) => Some(RankBudget::new(adalora, self.parameters.table())),
+            _ => None,
+        }
     }
 
     /// Returns what memory it takes.

@@ -1,18 +1,22 @@
 //! A trained decoder on the disk: weights as transformers reads them, adapters as PEFT
 //! does.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use serde_json::json;
 use tensor::Layout;
 
 use super::DecoderTraining;
 use crate::ModelError;
 use crate::lora::{self, AdapterTensor, AdapterToWrite};
 use crate::safetensors::{self, TensorToWrite};
-use crate::training::{Lora, Parameter, Targets, Tuning};
+use crate::training::{LowRankTuning, Parameter, Targets};
 use crate::weights::FILE;
 
 const CONFIG: &str = "config.json";
+/// The end of the name of AdaLoRA's diagonals.
+const DIAGONAL: &str = "lora_E";
 
 impl DecoderTraining {
     /// Writes what was trained to `folder`, which is made if it is not there. A whole model
@@ -24,9 +28,9 @@ impl DecoderTraining {
     /// If something could not be read or written.
     pub fn save(&self, folder: &Path) -> Result<(), ModelError> {
         fs_err::create_dir_all(folder)?;
-        match &self.tuning {
-            Tuning::Full => self.save_whole(folder),
-            Tuning::Lora(lora) | Tuning::QLora(lora) => self.save_adapter(folder, lora),
+        match self.tuning.low_rank() {
+            None => self.save_whole(folder),
+            Some(tuning) => self.save_adapter(folder, tuning),
         }
     }
 
@@ -60,8 +64,8 @@ impl DecoderTraining {
         })
     }
 
-    fn save_adapter(&self, folder: &Path, lora: &Lora) -> Result<(), ModelError> {
-        let targets = match &lora.targets {
+    fn save_adapter(&self, folder: &Path, tuning: LowRankTuning<'_>) -> Result<(), ModelError> {
+        let targets = match tuning.targets() {
             Targets::Named(names) => names.clone(),
             Targets::AllLinear => {
                 let ends = self.adapted.iter().map(|name| {
@@ -74,24 +78,71 @@ impl DecoderTraining {
                 ends
             }
         };
+        let remaining = self.remaining();
         let adapter = AdapterToWrite {
             base: self.folder.as_deref().unwrap_or(&self.config.path),
-            lora,
+            tuning,
+            rank_pattern: (!remaining.is_empty()).then(|| json!(remaining)),
             targets: &targets,
             saved_whole: &[],
             task: "CAUSAL_LM",
             by_columns: self.names.layout == Layout::Columns,
         };
-        let tensors: Vec<AdapterTensor<'_>> = self
+        let kept: Vec<(Vec<usize>, Vec<f32>)> = self
             .parameters
             .table()
             .iter()
-            .map(|it| (&*it.name, &*it.shape, self.numbers(it)))
+            .map(|it| {
+                let part = it.name.rsplit_once('.').map_or("", |(part, _)| part);
+                match remaining.get(&format!("{part}.{DIAGONAL}")) {
+                    Some(remaining) => kept(it, self.numbers(it), remaining),
+                    None => (it.shape.clone(), self.numbers(it).to_vec()),
+                }
+            })
+            .collect();
+        let names = self.parameters.table().iter().map(|it| &*it.name);
+        let tensors: Vec<AdapterTensor<'_>> = names
+            .zip(&kept)
+            .map(|(name, (shape, numbers))| (name, &**shape, &**numbers))
             .collect();
         lora::write(folder, &adapter, &tensors)
+    }
+
+    /// Returns which ranks AdaLoRA has left, by the names of the diagonals they are in.
+    fn remaining(&self) -> BTreeMap<String, Vec<bool>> {
+        let all = self.parameters.table().iter();
+        all.filter(|it| it.name.ends_with(DIAGONAL))
+            .map(|it| {
+                let remaining = self.numbers(it).iter().map(|x| *x != 0.0);
+                (it.name.clone(), remaining.collect())
+            })
+            .collect()
     }
 
     fn numbers(&self, parameter: &Parameter) -> &[f32] {
         &self.parameters.values()[parameter.range.clone()]
     }
+}
+
+/// Returns the shape and the numbers of a tensor of a low-rank part without the ranks that do
+/// not remain: rows, or columns of `lora_B`.
+fn kept(parameter: &Parameter, numbers: &[f32], remaining: &[bool]) -> (Vec<usize>, Vec<f32>) {
+    let rank = remaining.iter().filter(|it| **it).count();
+    let [rows, columns] = parameter.shape[..] else {
+        unreachable!("low-rank parts are matrices");
+    };
+    let by_columns = parameter.name.ends_with("lora_B");
+    let remains = |at: usize| {
+        remaining[if by_columns {
+            at % columns
+        } else {
+            at / columns
+        }]
+    };
+    let numbers = numbers.iter().enumerate().filter(|(at, _)| remains(*at));
+    let shape = match by_columns {
+        true => vec![rows, rank],
+        false => vec![rank, columns],
+    };
+    (shape, numbers.map(|(_, x)| *x).collect())
 }

@@ -15,7 +15,7 @@ use crate::training::heads::Task;
 use crate::training::linear::{Linear, Vector, Weight};
 use crate::training::low_rank::LowRank;
 use crate::training::start::Start;
-use crate::training::{Lora, ParameterTable, Tuning};
+use crate::training::{LowRankTuning, ParameterTable, Tuning};
 use crate::weights::{Matrix, Weights};
 
 /// A norm's weight and bias.
@@ -125,7 +125,7 @@ pub(super) struct Builder<'a> {
     /// where they will be saved.
     stored_prefix: &'static str,
     pub(super) prefix: &'static str,
-    lora: Option<&'a Lora>,
+    low_rank: Option<LowRankTuning<'a>>,
     /// Whether the head is stored, and not drawn.
     head_is_stored: bool,
     pub(super) table: ParameterTable,
@@ -154,10 +154,7 @@ impl<'a> Builder<'a> {
                 (_, Family::Bert) => "bert.",
                 (_, Family::Roberta) => "roberta.",
             },
-            lora: match tuning {
-                Tuning::Full => None,
-                Tuning::Lora(lora) | Tuning::QLora(lora) => Some(lora),
-            },
+            low_rank: tuning.low_rank(),
             head_is_stored,
             table: ParameterTable::default(),
             adapted: Vec::new(),
@@ -183,7 +180,7 @@ impl<'a> Builder<'a> {
     fn layer(&mut self, layer: usize) -> Result<Layer, ModelError> {
         let names = &HUGGING_FACE;
         let (width, inner) = (self.config.width, self.config.inner);
-        let query_key_value = match self.lora {
+        let query_key_value = match self.low_rank {
             None => QueryKeyValue::Together(self.together(layer)?),
             Some(_) => {
                 let [q, k, v] = names.query_key_value;
@@ -240,7 +237,7 @@ impl<'a> Builder<'a> {
     fn table(&mut self, part: &str, rows: usize) -> Result<Table, ModelError> {
         let (name, stored) = self.names(part, 0);
         let width = self.config.width;
-        if self.lora.is_some() {
+        if self.low_rank.is_some() {
             let matrix = self.weights.matrix(&stored, width, rows, Layout::Rows)?;
             return Ok(Table::Stored(matrix));
         }
@@ -258,7 +255,7 @@ impl<'a> Builder<'a> {
             ("weight", "bias")
         };
         let width = self.config.width;
-        let frozen = self.lora.is_some();
+        let frozen = self.low_rank.is_some();
         let mut vector = |end: &str, written: &str| {
             self.vector(
                 &format!("{name}.{end}"),
@@ -302,8 +299,8 @@ impl<'a> Builder<'a> {
         sizes: [usize; 2],
     ) -> Result<Linear, ModelError> {
         let (name, stored) = self.names(part, layer);
-        match self.lora {
-            Some(lora) => self.adapted(lora, &name, &stored, sizes),
+        match self.low_rank {
+            Some(low_rank) => self.adapted(low_rank, &name, &stored, sizes),
             None => Ok(self.trained(&name, Some(&stored), sizes)),
         }
     }
@@ -311,7 +308,7 @@ impl<'a> Builder<'a> {
     /// Returns a frozen linear part, with a low-rank one beside it if it is named.
     fn adapted(
         &mut self,
-        lora: &Lora,
+        low_rank: LowRankTuning<'_>,
         name: &str,
         stored: &str,
         [inputs, outputs]: [usize; 2],
@@ -322,11 +319,11 @@ impl<'a> Builder<'a> {
             .matrix(&weight, inputs, outputs, Layout::Rows)?;
         let weight = Weight::Stored(matrix);
         let bias = self.vector("", &format!("{stored}.bias"), outputs, true)?;
-        let adapter = lora.targets.has(name).then(|| {
+        let adapter = low_rank.targets().has(name).then(|| {
             let number = self.adapted.len() as u64;
             self.adapted.push(name.into());
             let place = (name, number);
-            LowRank::new(&mut self.table, lora, place, &weight, [inputs, outputs])
+            LowRank::new(&mut self.table, low_rank, place, &weight, [inputs, outputs])
         });
         Ok(Linear {
             inputs,
@@ -393,9 +390,9 @@ impl<'a> Builder<'a> {
                     Family::Roberta => self.head_is_stored,
                 };
                 let sizes = [width, width];
-                let dense = match self.lora {
-                    Some(lora) if pooler && self.config.family == Family::Bert => {
-                        self.adapted(lora, &names.dense, &stored.dense, sizes)?
+                let dense = match self.low_rank {
+                    Some(low_rank) if pooler && self.config.family == Family::Bert => {
+                        self.adapted(low_rank, &names.dense, &stored.dense, sizes)?
                     }
                     _ => {
                         let stored = pooler.then_some(&*stored.dense);

@@ -78,10 +78,10 @@ impl EncoderTraining {
         } = Opened::open(folder, task, tuning, options)?;
         let mut builder = Builder::new(&config, &weights, task, head_is_stored, tuning);
         let parts = builder.parts(task, pooling)?;
-        if let Tuning::Lora(lora) | Tuning::QLora(lora) = tuning
+        if let Some(low_rank) = tuning.low_rank()
             && builder.adapted.is_empty()
         {
-            return Err(lora.targets.none_fits(config.path, &Parts::NAMES));
+            return Err(low_rank.targets().none_fits(config.path, &Parts::NAMES));
         }
         let Builder {
             table,
@@ -252,11 +252,16 @@ impl Opened {
     ) -> Result<Self, ModelError> {
         options.check()?;
         tuning.check()?;
-        if let Tuning::QLora(_) = tuning {
+        let found = match tuning {
+            Tuning::Full | Tuning::Lora(_) => None,
+            Tuning::QLora(_) => Some("`qlora`"),
+            Tuning::AdaLora(_) => Some("`adalora`"),
+        };
+        if let Some(found) = found {
             return Err(ModelError::TrainingSetting {
                 setting: "tuning",
-                expected: "`full` or `lora`, for an encoder's weights are not kept in 4 bits",
-                found: "`qlora`".into(),
+                expected: "`full` or `lora`: the others are for decoders",
+                found: found.into(),
             });
         }
         let mut files = Folder::new(folder);

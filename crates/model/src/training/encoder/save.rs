@@ -14,7 +14,7 @@ use crate::lora::{self, AdapterTensor, AdapterToWrite};
 use crate::safetensors::{self, TensorToWrite};
 use crate::training::heads::Task;
 use crate::training::linear::Linear;
-use crate::training::{Targets, Tuning};
+use crate::training::{LowRankTuning, Targets, Tuning};
 use crate::weights;
 
 /// What belongs to a tokenizer.
@@ -86,7 +86,8 @@ impl EncoderTraining {
         }
         let adapter = AdapterToWrite {
             base: &self.folder,
-            lora,
+            tuning: LowRankTuning::Lora(lora),
+            rank_pattern: None,
             targets: match &lora.targets {
                 Targets::AllLinear => &self.adapted,
                 Targets::Named(names) => names,
