@@ -10,7 +10,7 @@ use crate::snippet::snippet;
 use crate::ui::{Style, Ui, count, elapsed, one_line};
 
 /// Snippets stand this far in.
-const INDENT: usize = 3;
+pub(crate) const INDENT: usize = 3;
 
 /// Returns where evidence stands in one line: the document, and the headings above.
 pub(crate) fn place(ui: &Ui, evidence: &Evidence) -> String {

@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _, Parser};
+use groundtune::ingest::STRANGERS_THREAD;
 
 use crate::commands::Command;
 use crate::ui::Ui;
@@ -53,7 +54,19 @@ struct Arguments {
     command: Command,
 }
 
+/// Says nothing of a panic in the reader of a stranger's file: the run goes on, and the
+/// file is named with what is wrong with it. Any other panic is a fault of ours, and said.
+fn be_silent_about_strangers() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if std::thread::current().name() != Some(STRANGERS_THREAD) {
+            usual(panic);
+        }
+    }));
+}
+
 fn main() -> ExitCode {
+    be_silent_about_strangers();
     let mut command = Arguments::command();
     if !ui::color_wanted(ColorChoice::Auto) {
         command = command.color(ColorChoice::Never);

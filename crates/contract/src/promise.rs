@@ -45,6 +45,13 @@ pub trait Generate: Send + Sync {
     /// Returns the name of the model that writes.
     fn name(&self) -> &str;
 
+    /// Returns what `prompt` takes of the tokens that the model can look back on, if that
+    /// is known: a model on a server does not tell.
+    fn room(&self, prompt: &Prompt) -> Result<Option<Room>, PromiseError> {
+        let _ = prompt;
+        Ok(None)
+    }
+
     /// Writes at most `max_tokens` after `prompt`, giving each piece of text to
     /// `sink` as it is written. Stops early, without error, when the sink breaks.
     fn generate(
@@ -53,6 +60,16 @@ pub trait Generate: Send + Sync {
         max_tokens: Tokens,
         sink: &mut dyn FnMut(&str) -> ControlFlow<()>,
     ) -> Result<Completion, PromiseError>;
+}
+
+/// What a prompt takes of the tokens that a model can look back on. What it writes has
+/// to fit there too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// The prompt's tokens, with those that the model puts around it.
+    pub prompt: Tokens,
+    /// All that the model can look back on.
+    pub context: Tokens,
 }
 
 /// What a generator wrote.

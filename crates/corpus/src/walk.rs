@@ -6,6 +6,7 @@
 //! even if a file above it ignores it. The walk follows links, and a link that
 //! leads back into itself is reported instead of followed.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -60,7 +61,30 @@ pub struct Skipped {
     /// Which, if the system names it.
     pub path: Option<PathBuf>,
     /// Why.
-    pub reason: ignore::Error,
+    pub reason: SkipReason,
+}
+
+/// Why a folder or file could not be looked into.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum SkipReason {
+    /// It is a link that leads back to where it is.
+    #[error("it is a link back to `{}`, in which it lies; not followed", above.display())]
+    Loop {
+        /// The folder it leads to.
+        above: PathBuf,
+    },
+    /// It is a link, and nothing is at its other end.
+    #[error("it is a link to nothing")]
+    DeadLink,
+    /// The system does not let us.
+    #[error("it may not be read by who runs this")]
+    Denied,
+    /// The system cannot look into it.
+    #[error("it cannot be looked into: {what}")]
+    Unreadable {
+        /// What the system says.
+        what: ErrorKind,
+    },
 }
 
 /// Why a walk could not begin.
@@ -151,7 +175,7 @@ fn relative(path: &Path, root: &Path, base: &Path) -> PathBuf {
     }
 }
 
-fn skipped(reason: ignore::Error) -> Skipped {
+fn skipped(error: ignore::Error) -> Skipped {
     fn path_of(error: &ignore::Error) -> Option<PathBuf> {
         match error {
             ignore::Error::WithPath { path, .. } => Some(path.clone()),
@@ -162,10 +186,26 @@ fn skipped(reason: ignore::Error) -> Skipped {
             _ => None,
         }
     }
-    Skipped {
-        path: path_of(&reason),
-        reason,
+    fn ancestor_of(error: &ignore::Error) -> Option<PathBuf> {
+        match error {
+            ignore::Error::Loop { ancestor, .. } => Some(ancestor.clone()),
+            ignore::Error::WithPath { err, .. }
+            | ignore::Error::WithDepth { err, .. }
+            | ignore::Error::WithLineNumber { err, .. } => ancestor_of(err),
+            _ => None,
+        }
     }
+    let path = path_of(&error);
+    let is_link = path.as_deref().is_some_and(Path::is_symlink);
+    let reason = match (ancestor_of(&error), error.io_error().map(std::io::Error::kind)) {
+        (Some(above), _) => SkipReason::Loop { above },
+        (_, Some(ErrorKind::NotFound)) if is_link => SkipReason::DeadLink,
+        (_, Some(ErrorKind::PermissionDenied)) => SkipReason::Denied,
+        (_, what) => SkipReason::Unreadable {
+            what: what.unwrap_or(ErrorKind::Other),
+        },
+    };
+    Skipped { path, reason }
 }
 
 #[cfg(test)]
@@ -260,5 +300,8 @@ mod tests {
             .map(|skipped| skipped.path.as_deref().and_then(Path::file_name).unwrap())
             .collect();
         assert_eq!(skipped, ["again", "broken.md"]);
+        let reasons: Vec<&SkipReason> = walk.skipped.iter().map(|it| &it.reason).collect();
+        let above = docs.clone();
+        assert_eq!(reasons, [&SkipReason::Loop { above }, &SkipReason::DeadLink]);
     }
 }

@@ -12,15 +12,18 @@ use std::time::{Duration, Instant};
 
 use contract::{
     Answer, Citation, DocumentId, Embed, Embedding, Evidence, Generate, Reader, Rerank, Share,
-    TextRole, Tokens, render,
+    TextRole, Tokens,
 };
 use search::{
     Filter, Grounded, GroundedSentence, Grounding, OpenReport, RetrievalRecipe, SearchReply,
     SearchRequest, Searcher,
 };
 
+use crate::fit::{Fitted, fit};
 use crate::ingest::given_embedder;
 use crate::{Environment, Error, Project, config};
+
+pub use crate::fit::EvidenceCut;
 
 /// What an answer says when the evidence does not bear on the question.
 pub const NOT_IN_THE_DOCUMENTS: &str = "not in the documents";
@@ -86,6 +89,8 @@ pub struct Written {
     pub sentences: Vec<GroundedSentence>,
     /// Numbers that the model cited and that are no evidence's; they were left out.
     pub unknown_citations: Vec<u32>,
+    /// What of the evidence the model was not given, if it has no room for all.
+    pub cut: Option<EvidenceCut>,
 }
 
 impl Session {
@@ -232,10 +237,17 @@ impl Session {
         sink: &mut dyn FnMut(&str) -> ControlFlow<()>,
     ) -> Result<(Answer, Written), Error> {
         let started = Instant::now();
+        let limit = Tokens(self.writing.max_tokens as u64);
+        let fitted = fit(generator, self.template, &question.text, evidence, limit)?;
+        let Fitted {
+            prompt,
+            evidence: given,
+            cut,
+        } = fitted;
         let mut grounding = Grounding::new(
             self.searcher.keyword(),
             &question.text,
-            evidence,
+            &given,
             NOT_IN_THE_DOCUMENTS,
             self.writing.unsupported,
         );
@@ -243,8 +255,6 @@ impl Session {
             "" => ControlFlow::Continue(()),
             text => sink(text),
         };
-        let prompt = render(self.template, &question.text, evidence);
-        let limit = Tokens(self.writing.max_tokens as u64);
         let completion =
             generator.generate(&prompt, limit, &mut |piece| show(&grounding.take(piece)))?;
         let (rest, grounded) = grounding.finish();
@@ -272,6 +282,7 @@ impl Session {
             generator: generator.name().to_owned(),
             sentences: grounded.sentences,
             unknown_citations: grounded.unknown,
+            cut,
         };
         Ok((answer, written))
     }

@@ -19,6 +19,8 @@ use search::store::{Change, NewDocument, Sequence, Snapshot, Source, Writer};
 use search::{IndexSettings, Searcher};
 use xxhash_rust::xxh3::Xxh3;
 
+pub use corpus::STRANGERS_THREAD;
+
 use crate::config::narrow;
 use crate::{Error, Project};
 
@@ -542,6 +544,14 @@ impl Kitchen<'_> {
             });
         }
         let mut documents = Vec::with_capacity(reading.documents.len());
+        let bring = reading.documents.iter().filter(|it| it.embedding.is_some());
+        if let (Some(embedder), 1..) = (self.embedder, bring.count()) {
+            prepared.warnings.push(format!(
+                "`{id}`: the vectors that it brings are not used, since `{}` makes them; \
+                 `[models] embedder = \"none\"` takes them",
+                embedder.identity().name
+            ));
+        }
         for document in reading.documents {
             let new = self.cook(document, &id, known, &mut prepared)?;
             documents.push(new);

@@ -12,6 +12,7 @@ pub mod data;
 pub mod demo;
 pub mod distill;
 mod error;
+mod fit;
 pub mod generate;
 pub mod index_bench;
 pub mod ingest;

@@ -11,7 +11,7 @@ use super::question::QuestionArguments;
 use crate::command_error::CommandError;
 use crate::environment::environment;
 use crate::evidence::{
-    evidence_json, found_json, lines, note_nearest, note_search, place, print_found, timings_json,
+    INDENT, evidence_json, found_json, lines, note_nearest, note_search, place, print_found, timings_json,
 };
 use crate::ui::{Style, Ui, count, printable, wrap};
 
@@ -71,9 +71,17 @@ pub(crate) fn run(
         print_reply(ui, &reply)?;
     }
     if arguments.explain {
+        let cut = reply.written.as_ref().and_then(|it| it.cut);
         for (number, found) in (1..).zip(&reply.search.found) {
             writeln!(ui.out())?;
             print_found(ui, number, found, true)?;
+            let given = match cut {
+                Some(cut) if number > cut.given => "not given to the model: it has no room",
+                Some(cut) if cut.shortened => "the model was given its beginning",
+                _ => continue,
+            };
+            let given = ui.paint(Style::Faint, given);
+            writeln!(ui.out(), "{:INDENT$}{given}", "")?;
         }
     }
     ui.finish()?;
@@ -81,7 +89,7 @@ pub(crate) fn run(
         note_nearest(ui, reply.search.nearest.as_ref(), reply.threshold.get());
     }
     if let Some(written) = &reply.written {
-        note_written(ui, written);
+        note_written(ui, written, reply.search.found.len());
     }
     note_search(ui, &reply.search);
     Ok(())
@@ -135,7 +143,20 @@ impl<'a> Aloud<'a> {
 }
 
 /// Says what about a model's answer is to be doubted.
-fn note_written(ui: &Ui, written: &Written) {
+fn note_written(ui: &Ui, written: &Written, found: usize) {
+    if let Some(cut) = &written.cut {
+        let given = match (cut.given, cut.shortened) {
+            (_, true) => "the beginning of the first".to_owned(),
+            (1, _) => "the first".to_owned(),
+            (given, _) => format!("the first {given}"),
+        };
+        ui.warn(format_args!(
+            "{} looks back on {} only: of {} it was given {given}",
+            written.generator,
+            count(cut.context.0 as usize, "token"),
+            count(found, "passage"),
+        ));
+    }
     let doubtful = written.sentences.iter().filter(|it| !it.supported).count();
     if doubtful > 0 {
         ui.warn(format_args!(
@@ -230,6 +251,9 @@ fn reply_json(question: &str, reply: &AskReply, explain: bool) -> Value {
         value["generator"] = json!(written.generator);
         value["sentences"] = json!(sentences);
         value["unknown_citations"] = json!(written.unknown_citations);
+        let given = written.cut.map_or(reply.search.found.len(), |it| it.given);
+        value["evidence_given"] = json!(given);
+        value["evidence_shortened"] = json!(written.cut.is_some_and(|it| it.shortened));
         value["prompt_tokens"] = json!(reply.answer.prompt_tokens);
         value["completion_tokens"] = json!(reply.answer.completion_tokens);
     }

@@ -29,6 +29,10 @@ pub(crate) use markdown::Fence;
 pub(crate) use source_code::Language;
 pub(crate) use table::sniff as delimiter;
 
+/// The name of threads that read a file of which a stranger could make a program. A panic
+/// there is the file's fault and becomes its error; whoever prints panics may pass it over.
+pub const STRANGERS_THREAD: &str = "a stranger's file";
+
 /// A format that is read, or the reason why it is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {

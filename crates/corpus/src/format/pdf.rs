@@ -18,6 +18,7 @@ use hayro_interpret::{
 };
 use hayro_syntax::{LoadPdfError, Pdf};
 
+use super::STRANGERS_THREAD;
 use super::pdf_layout::{self, Glyph};
 use crate::read::{Draft, Drafts, Source};
 use crate::{ReadError, Warning};
@@ -36,7 +37,7 @@ pub(crate) fn read(mut source: Source<'_>) -> Result<Drafts, ReadError> {
     let bytes = std::mem::take(&mut source.bytes);
     let (sender, receiver) = mpsc::channel();
     let reader = thread::Builder::new()
-        .name("pdf".into())
+        .name(STRANGERS_THREAD.into())
         .stack_size(STACK)
         .spawn(move || {
             // Nobody listens any more once patience has run out.

@@ -1,6 +1,8 @@
 //! Vectors through the `Embed` promise, and vectors that come with the documents.
 
 use contract::EmbedderId;
+use groundtune::contract::Embed;
+use groundtune::models::{ModelReference, Precision, open_embedder};
 use groundtune::{Environment, Error, IngestRequest, Question, SearchError};
 
 use crate::fake::{Folder, WordEmbedder, ask, found};
@@ -198,4 +200,54 @@ fn the_weighted_order_is_similarity_and_rerank_by_their_weights() {
             );
         }
     }
+}
+
+#[test]
+fn vectors_that_come_with_the_documents_are_not_dropped_in_silence() {
+    let records = concat!(
+        "{\"id\": \"east\", \"text\": \"The sun rises.\", \"embedding\": [1, 0]}\n",
+        "{\"id\": \"north\", \"text\": \"The moss grows.\", \"embedding\": [0, 2]}\n",
+    );
+    let folder = Folder::new(&[("facts.jsonl", records), ("returns.md", RETURNS)]);
+    let embedder = WordEmbedder::new("words");
+    let summary = folder.ingest_with(&IngestRequest::default(), Some(&embedder));
+    assert_eq!(
+        summary.warnings,
+        [
+            "`facts.jsonl`: the vectors that it brings are not used, since `words` makes them; \
+             `[models] embedder = \"none\"` takes them"
+        ]
+    );
+}
+
+/// Sentences about bread, then about the moon, with no word in common and no blank line
+/// between the two.
+const BREAD_THEN_MOON: &str = "Knead the dough for ten minutes until it is smooth and elastic. \
+    Cover the bowl and let the yeast work in a warm kitchen. The loaf should double in size \
+    before you shape it. Bake at a high temperature so that the crust turns brown. Sourdough \
+    starter gives the crumb its flavour. Astronauts landed in the lunar highlands and collected \
+    rock samples. Craters were formed by meteorites billions of years ago. Its gravity is a \
+    sixth of that on Earth. An orbit around our planet takes about four weeks. Telescopes on \
+    the far side would be shielded from radio noise.";
+
+#[test]
+fn the_built_in_embedder_sees_where_the_subject_changes() {
+    let config = "[chunk]\nmethod = \"topic\"\nmax_words = 200\nmin_words = 15\n";
+    let folder = Folder::with_config(config, &[("essay.txt", BREAD_THEN_MOON)]);
+    let embedder: Box<dyn Embed> = open_embedder(
+        &ModelReference::BuiltIn,
+        Precision::F32,
+        &folder.project.root,
+        &Environment::default(),
+    )
+    .unwrap()
+    .unwrap();
+    folder.ingest_with(&IngestRequest::default(), Some(embedder.as_ref()));
+    let mut session = folder.session().with_embedder(embedder);
+    let reply = session.search(&ask("bread and the moon")).unwrap();
+    let mut chunks: Vec<&str> = reply.found.iter().map(|it| it.evidence.text.trim()).collect();
+    chunks.sort_by_key(|text| !text.starts_with("Knead"));
+    assert_eq!(chunks.len(), 2, "{chunks:?}");
+    assert!(chunks[0].ends_with("flavour."), "{chunks:?}");
+    assert!(chunks[1].starts_with("Astronauts"), "{chunks:?}");
 }

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use contract::promise::Completion;
+use contract::promise::{Completion, Room};
 use contract::{Generate, PromiseError, Prompt, Tokens};
 
 use crate::ModelError;
@@ -273,6 +273,22 @@ impl Generator {
         Ok(tokens)
     }
 
+    /// Returns a prompt as this model takes it.
+    fn input(&self, prompt: &Prompt) -> Input {
+        let text = prompt.as_str().to_owned();
+        match self.tokenizer.chat_template() {
+            Some(_) => Input::Messages(vec![Message::user(text)]),
+            None => Input::Text(text),
+        }
+    }
+
+    fn broken(&self, source: GenerateError) -> PromiseError {
+        PromiseError {
+            who: self.name.clone(),
+            source: Box::new(source),
+        }
+    }
+
     fn applied(&self, wanted: &[(String, f32)]) -> Result<Applied, GenerateError> {
         let at = |(name, weight): &(String, f32)| {
             let at = self.adapters.iter().position(|(known, _)| known == name);
@@ -316,6 +332,16 @@ impl Generate for Generator {
         &self.name
     }
 
+    fn room(&self, prompt: &Prompt) -> Result<Option<Room>, PromiseError> {
+        let tokens = self
+            .tokens(&self.input(prompt))
+            .map_err(|source| self.broken(source))?;
+        Ok(Some(Room {
+            prompt: Tokens(tokens.len() as u64),
+            context: Tokens(self.decoder.config().context as u64),
+        }))
+    }
+
     /// A model with a chat template is given the prompt as what the user says; another goes
     /// on with it, until it begins a question of its own.
     fn generate(
@@ -324,15 +350,11 @@ impl Generate for Generator {
         max_tokens: Tokens,
         sink: &mut dyn FnMut(&str) -> ControlFlow<()>,
     ) -> Result<Completion, PromiseError> {
-        let text = prompt.as_str().to_owned();
+        let input = self.input(prompt);
         let mut stop = self.options.stop.clone();
-        let input = match self.tokenizer.chat_template() {
-            Some(_) => Input::Messages(vec![Message::user(text)]),
-            None => {
-                stop.extend(prompt.next_part().iter().map(|it| (*it).to_owned()));
-                Input::Text(text)
-            }
-        };
+        if matches!(input, Input::Text(_)) {
+            stop.extend(prompt.next_part().iter().map(|it| (*it).to_owned()));
+        }
         let request = Request {
             input,
             max_tokens: Some(usize::try_from(max_tokens.0).unwrap_or(usize::MAX)),
@@ -340,10 +362,9 @@ impl Generate for Generator {
             stop,
             ..Request::default()
         };
-        let written = self.write(&request, sink).map_err(|source| PromiseError {
-            who: self.name.clone(),
-            source: Box::new(source),
-        })?;
+        let written = self
+            .write(&request, sink)
+            .map_err(|source| self.broken(source))?;
         Ok(Completion {
             text: written.text,
             prompt_tokens: Tokens(written.prompt_tokens as u64),

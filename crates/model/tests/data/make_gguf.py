@@ -1,6 +1,6 @@
 """Makes the tiny encoders in `encoders-gguf/`, and what they should give.
 
-    python make_gguf.py                 (torch, transformers, tokenizers, gguf)
+    python make_gguf.py                 (torch, transformers, tokenizers, gguf, llama_cpp)
     python make_gguf.py FOLDER KIND OUT.gguf
                                         (writes a real BERT, for tests by hand: KIND is
                                         F32, F16, BF16, Q8_0 or Q4_0)
@@ -216,6 +216,37 @@ def embeddings(model, tokenizer, pooling):
     return found
 
 
+def k_quants(name, words):
+    """Has llama.cpp write a BERT in Q4_K and Q6_K; returns what it gives, by the file's numbers."""
+    import llama_cpp
+
+    shape = dict(hidden_size=256, num_hidden_layers=2, num_attention_heads=4, intermediate_size=256)
+    model = BertModel(BertConfig(vocab_size=len(words), max_position_embeddings=LONGEST, **shape), add_pooling_layer=False)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.03)
+    model.eval()
+    path = os.path.join(FOLDER, name)
+    plain = path + ".f32"
+    write(plain, model, Kind.F32, gguf.PoolingType.MEAN, word_pieces(words))
+    how = llama_cpp.llama_model_quantize_default_params()
+    how.ftype = llama_cpp.LLAMA_FTYPE_MOSTLY_Q4_K_M
+    how.nthread = 1
+    assert llama_cpp.llama_model_quantize(plain.encode(), path.encode(), how) == 0
+    os.remove(plain)
+    written = {it.name: it for it in gguf.GGUFReader(path).tensors}
+    kinds = {it.tensor_type for it in written.values()}
+    assert {Kind.Q4_K, Kind.Q6_K} <= kinds, kinds
+    state = model.state_dict()
+    for key, tensor in state.items():
+        if target(key) is not None:
+            it = written[target(key)]
+            state[key] = torch.from_numpy(
+                gguf.quants.dequantize(it.data, it.tensor_type).reshape(tensor.shape).astype(np.float32))
+    model.load_state_dict(state)
+    return embeddings(model, words, gguf.PoolingType.MEAN)
+
+
 def tiny():
     os.makedirs(FOLDER, exist_ok=True)
     torch.manual_seed(23)
@@ -240,6 +271,7 @@ def tiny():
         pair = bytes_([TEXTS[1]], [passage], truncation="longest_first", max_length=LONGEST, return_tensors="pt")
         with torch.no_grad():
             logits.append(float(model(**pair).logits[0, 0]))
+    expected["bert-Q4_K_M.gguf"] = k_quants("bert-Q4_K_M.gguf", words)
     cross = dict(question=TEXTS[1], passages=PAIRS, logits=logits)
     with open(os.path.join(FOLDER, "expected.json"), "w") as file:
         json.dump(dict(texts=TEXTS, embeddings=expected, cross=cross), file)

@@ -37,7 +37,7 @@ fn wanted() -> Expected {
 fn embeddings_are_those_of_transformers() {
     let expected = wanted();
     let texts: Vec<&str> = expected.texts.iter().map(String::as_str).collect();
-    assert_eq!(expected.embeddings.len(), 5);
+    assert_eq!(expected.embeddings.len(), 6);
     for (name, vectors) in &expected.embeddings {
         let file = tiny("encoders-gguf").join(name);
         let embedder = Embedder::open(&file, &EmbedderOptions::default()).unwrap();
