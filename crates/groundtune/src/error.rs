@@ -217,6 +217,12 @@ fn model_hint(error: &model::ModelError) -> Option<String> {
         M::FileMissing { .. } | M::Io(_) => {
             "what `--model` or `[models]` names is a folder with `config.json`, `tokenizer.json` and `model.safetensors`, or a `.gguf` file".into()
         }
+        M::TensorMissing { tensor, .. } if tensor.starts_with("classifier.") || tensor.starts_with("cls.") => {
+            "a reranker is a cross-encoder, which has such a layer (`cross-encoder/ms-marco-MiniLM-L-6-v2`); an embedder has none".into()
+        }
+        M::Setting { key: "model_type", .. } => {
+            "`groundtune models show` says what kind of model it is".into()
+        }
         M::CutShort { .. } => "copy the file again, or get it again with `groundtune models pull`".into(),
         _ => return None,
     })

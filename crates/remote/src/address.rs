@@ -1,5 +1,7 @@
 //! Addresses of servers: as much of RFC 3986 as redirects and lists of links need.
 
+use crate::RemoteError;
+
 /// Returns the host and port of `url`, without user and password: `localhost:8000`.
 pub(crate) fn host(url: &str) -> &str {
     let authority = authority(url);
@@ -9,6 +11,21 @@ pub(crate) fn host(url: &str) -> &str {
 /// Returns the user and password that stand in `url`, as written.
 pub(crate) fn user(url: &str) -> Option<&str> {
     authority(url).rsplit_once('@').map(|it| it.0)
+}
+
+/// Looks whether `url`, which `from` names as the address of `what`, is one.
+///
+/// # Errors
+/// If it begins with neither `https://` nor `http://`, or has no host.
+pub(crate) fn check(url: &str, what: &str, from: &str) -> Result<(), RemoteError> {
+    let rest = ["https://", "http://"].map(|scheme| url.strip_prefix(scheme));
+    if rest.iter().flatten().next().is_some() && !host(url).is_empty() {
+        return Ok(());
+    }
+    Err(RemoteError::Setting {
+        what: format!("the address of {what}, `{}`,", without_user(url)),
+        source: format!("expected `https://…`; `{from}` names it").into(),
+    })
 }
 
 /// Returns `url` without user and password.
@@ -145,6 +162,15 @@ mod tests {
             assert_eq!(join(base, reference), expect, "{reference}");
         }
         assert_eq!(join("http://x.test", "f"), "http://x.test/f");
+    }
+
+    #[test]
+    fn an_address_has_a_scheme_and_a_host() {
+        let check = |url: &str| check(url, "the hub", "HF_ENDPOINT").is_ok();
+        assert!(check("https://x.test") && check("http://u:p@localhost:8000/a"));
+        assert!(!check("x.test") && !check("ftp://x.test") && !check("https://"));
+        let error = super::check("ftp://me:secret@x.test", "the hub", "HF_ENDPOINT").unwrap_err();
+        assert!(!error.to_string().contains("secret"), "{error}");
     }
 
     #[test]

@@ -199,10 +199,10 @@ impl RemoteError {
                 "make room, or name another place for the cache with `HF_HOME`; then run it again: it goes on where it stopped".into()
             }
             Self::Offline { .. } => {
-                "run it without `--offline` and `HF_HUB_OFFLINE`, or copy the model here and name its folder".into()
+                "run it without `--offline` and `HF_HUB_OFFLINE`, or copy the model's folder here and name that".into()
             }
             Self::NoHost { .. } | Self::Connection { .. } | Self::Broken { .. } | Self::TimedOut { .. } => {
-                "is the server there, and the address right? Behind a proxy set `HTTPS_PROXY`; a mirror of the hub is named with `HF_ENDPOINT`".into()
+                "is the server there, and the address right? Behind a proxy set `HTTPS_PROXY`; a mirror of the hub is named with `HF_ENDPOINT`, a package index with `PIP_INDEX_URL`".into()
             }
             Self::TooMany { .. } => "wait a while and run it again; a token (`HF_TOKEN`) may do more".into(),
             Self::Key { had_key: false, variable: None, .. } => {

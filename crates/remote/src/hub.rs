@@ -6,7 +6,7 @@
 
 use serde::Deserialize;
 
-use crate::address::{escaped, host};
+use crate::address::{check, escaped, host};
 use crate::cache::is_name;
 use crate::download::{Checksum, PullEvent, PullSink, stop_on_break};
 use crate::http::unexpected;
@@ -67,6 +67,7 @@ impl Hub {
         sink: &mut PullSink<'_>,
     ) -> Result<Snapshot, RemoteError> {
         let endpoint = self.endpoint.trim_end_matches('/');
+        check(endpoint, "the hub", "HF_ENDPOINT")?;
         let token = match &self.token {
             Some(token) => Some(token.bearer().ok_or_else(|| RemoteError::Key {
                 host: host(endpoint).into(),

@@ -12,7 +12,7 @@ use std::path::Path;
 use base64::Engine as _;
 use serde::Deserialize;
 
-use crate::address::{host, join, same_server, unescaped, user, without_user};
+use crate::address::{check, host, join, same_server, unescaped, user, without_user};
 use crate::cache::is_name;
 use crate::download::{Checksum, Download, PullEvent, PullSink, Tally, stop_on_break};
 use crate::http::unexpected;
@@ -87,6 +87,7 @@ impl PackageIndex {
         sink: &mut PullSink<'_>,
     ) -> Result<Snapshot, RemoteError> {
         let index = self.url.trim_end_matches('/');
+        check(index, "the package index", "PIP_INDEX_URL")?;
         let authorization = user(index).map(|it| {
             let user = base64::engine::general_purpose::STANDARD.encode(unescaped(it));
             format!("Basic {user}")

@@ -121,6 +121,9 @@ impl FromStr for ModelName {
                 file: None,
             })));
         }
+        if text.contains("://") {
+            return Err(wrong("expected `organisation/name`, as behind the server's address"));
+        }
         let (rest, file) = match text.split_once(':') {
             Some((rest, file)) => (rest, Some(file)),
             None => (text, None),

@@ -231,6 +231,10 @@ impl Chat {
             ui.note(format_args!("Stopped."));
         }
         note_written(ui, &written, self.most, started.elapsed());
+        if written.finish == Finish::Sink && written.text.is_empty() {
+            // Stopped before the first word: as if it had not been said.
+            return Ok(());
+        }
         self.turns.push(Message::user(text));
         self.turns.push(Message::assistant(written.text));
         Ok(())

@@ -234,8 +234,8 @@ fn show(
     project: Option<&Path>,
     ui: &mut Ui,
 ) -> Result<(), CommandError> {
-    let base = project.map_or_else(|| Path::new(".").to_owned(), Path::to_owned);
-    let Some((path, description)) = environment.describe(model, &base)? else {
+    let base = project.unwrap_or(Path::new(""));
+    let Some((path, description)) = environment.describe(model, base)? else {
         return Err(CommandError::failed(format!(
             "`{model}` is no model in files: there is nothing to show"
         )));

@@ -182,9 +182,9 @@ fn what_is_missing_is_said() {
     "#);
     assert_screen!(folder.screen(&["generate", "x", "--model", "./nowhere"]), @r"
     -- stderr --
-    error: there is no model `[FOLDER]/./nowhere`
+    error: there is no model `[FOLDER]/nowhere`
 
-    hint: a model is a folder, a `.gguf` file, or a name such as `org/name`; `groundtune models list` shows those that were pulled
+    hint: a model is a folder, a `.gguf` file, or a name such as `org/name`; `groundtune models list` shows those that were pulled; `--model` or `[models]` names it
     -- exit 1 --
     ");
     let bert = format!("{MODELS}/bert");

@@ -91,16 +91,16 @@ fn what_is_missing_says_what_to_do() {
     -- stderr --
     error: there is no model `org/tiny`: neither `[FOLDER]/org/tiny` nor in the cache `cache`
 
-    hint: get it with `groundtune models pull org/tiny`
+    hint: get it with `groundtune models pull org/tiny`; a folder, a `.gguf` file or `URL#MODEL` does as well, with `--model` or in `[models]`
     -- exit 1 --
     ");
     let offline = ["models", "pull", "org/tiny", "--offline"];
     let shown = screen(&folder, "http://hub.invalid", &offline);
     assert_screen!(shown, @r"
     -- stderr --
-    error: the network is switched off, and `hub.invalid` is not here
+    error: the network is switched off, and `org/tiny` is not here
 
-    hint: run it without `--offline` and `HF_HUB_OFFLINE`, or copy the model here and name its folder
+    hint: run it without `--offline` and `HF_HUB_OFFLINE`, or copy the model's folder here and name that
     -- exit 1 --
     ");
     let shown = screen(&folder, &hub.url, &["models", "pull", "org/none"]);

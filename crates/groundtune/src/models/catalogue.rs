@@ -56,6 +56,9 @@ impl Environment {
         reference: &ModelReference,
         base: &Path,
     ) -> Result<Option<(PathBuf, ModelDescription)>, Error> {
+        if *reference == ModelReference::BuiltIn {
+            return Ok(None);
+        }
         Ok(match self.resolve(reference, ModelUse::Generator, base)? {
             ModelPlace::Local(path) => {
                 let description = describe(&path)?;
@@ -78,7 +81,14 @@ impl Environment {
             return Ok(snapshot);
         }
         let network = Network::new(self.network.clone())?;
-        Ok(cache.pull(name, &self.sources, &network, sink)?)
+        let pulled = cache.pull(name, &self.sources, &network, sink);
+        Ok(pulled.map_err(|error| match error {
+            // Not a server is missing, but what it would have given.
+            RemoteError::Offline { .. } => RemoteError::Offline {
+                wanted: name.to_string(),
+            },
+            error => error,
+        })?)
     }
 
     /// Takes the model `name` out of the cache: the revision it names, or `main`.

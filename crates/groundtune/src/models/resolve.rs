@@ -88,7 +88,10 @@ impl ResolveError {
     /// Returns what to do about it.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::NotHere { name, .. } | Self::Incomplete { name, .. } => {
+            Self::NotHere { name, .. } => format!(
+                "get it with `groundtune models pull {name}`; a folder, a `.gguf` file or `URL#MODEL` does as well, with `--model` or in `[models]`"
+            ),
+            Self::Incomplete { name, .. } => {
                 format!("get it with `groundtune models pull {name}`")
             }
             Self::WhichFile { name, found } => match found.first() {
@@ -100,7 +103,7 @@ impl ResolveError {
                 wanted.word()
             ),
             Self::NoSuchPath { .. } => {
-                "a model is a folder, a `.gguf` file, or a name such as `org/name`; `groundtune models list` shows those that were pulled".into()
+                "a model is a folder, a `.gguf` file, or a name such as `org/name`; `groundtune models list` shows those that were pulled; `--model` or `[models]` names it".into()
             }
             Self::NoKey { variable, .. } => format!("set it: `export {variable}=…`"),
             Self::Cache(error) => return error.hint(),
@@ -172,7 +175,7 @@ impl Environment {
     }
 
     fn find(&self, text: &str, base: &Path) -> Result<PathBuf, ResolveError> {
-        let path = base.join(text);
+        let path: PathBuf = base.join(text).components().collect();
         if path.exists() {
             return Ok(path);
         }

@@ -45,8 +45,8 @@ pub(super) struct Scratch {
     softmax: LogSoftmax,
 }
 
-/// Takes a piece of text, which is empty where a token makes none sure, and says whether
-/// more is wanted.
+/// Takes a piece of text, which is empty where a token makes none sure or a part of a long
+/// prompt was read, and says whether more is wanted.
 pub(super) type Sink<'a> = dyn FnMut(usize, &str) -> ControlFlow<()> + 'a;
 
 impl<E: Engine> Sequence<E> {

@@ -90,7 +90,13 @@ impl<'a, E: Engine> Session<'a, E> {
         for Running { sequence, .. } in &mut self.running {
             let (at, row) = places.next().expect("each has its row");
             sequence.read = sequence.tokens.len().min(sequence.read + CHUNK);
-            let Some(row) = row else { continue };
+            let Some(row) = row else {
+                // A long prompt takes its time, and perhaps nobody waits for it any more.
+                if sink(sequence.request, "").is_break() {
+                    left.push((at, Ok(Finish::Sink)));
+                }
+                continue;
+            };
             let chosen = sequence.choose(self.engine, &row, &mut self.scratch, sink);
             if let Some(end) = chosen.transpose() {
                 left.push((at, end));
@@ -494,6 +500,24 @@ mod tests {
         );
         assert_eq!(engine.passes.len(), 3);
         assert_eq!(engine.read, 1300);
+    }
+
+    #[test]
+    fn a_prompt_that_nobody_waits_for_is_not_read_to_its_end() {
+        let prompt: Vec<u32> = (0..CHUNK as u32 * 3).map(|at| at % 30).collect();
+        let (mut engine, mut prefixes) = (Echo::default(), Prefixes::new(1));
+        let sequence = Asked::new(&prompt, 3).sequence(0);
+        let results = run(&mut engine, &mut prefixes, 1, [sequence], &mut |_, text| {
+            assert_eq!(text, "");
+            ControlFlow::Break(())
+        });
+        let written = results[&0].as_ref().unwrap();
+        assert_eq!((written.finish, written.text.as_str()), (Finish::Sink, ""));
+        assert_eq!(engine.read, CHUNK);
+        // What was read is kept: asked again, it goes on from there.
+        let sequence = Asked::new(&prompt, 3).sequence(0);
+        let results = run(&mut engine, &mut prefixes, 1, [sequence], &mut nothing());
+        assert_eq!(results[&0].as_ref().unwrap().reused_tokens, CHUNK);
     }
 
     #[test]
