@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde_json::Value;
 use tensor::Activation;
 
 use crate::ModelError;
@@ -14,7 +15,6 @@ pub(crate) const FILE: &str = "config.json";
 /// `config.json`, as far as it is used here.
 #[derive(Deserialize)]
 struct Written {
-    model_type: String,
     vocab_size: usize,
     hidden_size: usize,
     num_hidden_layers: usize,
@@ -90,12 +90,35 @@ impl EncoderConfig {
     /// # Errors
     /// If it is missing, not as expected, or of a model that is not in the family.
     pub(crate) fn read(folder: &mut Folder) -> Result<Self, ModelError> {
-        let written: Written = folder.json(FILE)?.ok_or_else(|| ModelError::FileMissing {
+        let written: Value = folder.json(FILE)?.ok_or_else(|| ModelError::FileMissing {
             folder: folder.path().to_path_buf(),
             file: FILE,
             hint: None,
         })?;
-        Self::of(written, &folder.path().join(FILE))
+        Self::of_json(written, &folder.path().join(FILE))
+    }
+
+    /// Looks first what kind of model it is: another one lacks what this one needs, which
+    /// is no news.
+    fn of_json(written: Value, path: &Path) -> Result<Self, ModelError> {
+        let kind = written["model_type"].as_str();
+        let family = match kind {
+            Some("bert") => Family::Bert,
+            Some("roberta" | "xlm-roberta" | "camembert") => Family::Roberta,
+            other => {
+                return Err(ModelError::Setting {
+                    path: path.to_path_buf(),
+                    key: "model_type",
+                    expected: "`bert`, `roberta`, `xlm-roberta` or `camembert`".into(),
+                    found: other.map_or("missing".into(), |it| format!("`{it}`")),
+                });
+            }
+        };
+        let written = serde_json::from_value(written).map_err(|source| ModelError::Json {
+            path: path.to_path_buf(),
+            source,
+        })?;
+        Self::of(family, written, path)
     }
 
     /// Reads the metadata of a GGUF file of the architecture `bert`: BERT, and RoBERTa and
@@ -165,20 +188,12 @@ impl EncoderConfig {
         })
     }
 
-    fn of(written: Written, path: &Path) -> Result<Self, ModelError> {
+    fn of(family: Family, written: Written, path: &Path) -> Result<Self, ModelError> {
         let wrong = |key, expected: &str, found: &dyn std::fmt::Display| ModelError::Setting {
             path: path.to_path_buf(),
             key,
             expected: expected.into(),
             found: format!("`{found}`"),
-        };
-        let family = match &*written.model_type {
-            "bert" => Family::Bert,
-            "roberta" | "xlm-roberta" | "camembert" => Family::Roberta,
-            other => {
-                let known = "`bert`, `roberta`, `xlm-roberta` or `camembert`";
-                return Err(wrong("model_type", known, &other));
-            }
         };
         let activation = match &*written.hidden_act {
             "gelu" => Activation::Gelu,
@@ -258,7 +273,7 @@ mod tests {
 
     fn read(text: &str) -> Result<EncoderConfig, String> {
         let written = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        EncoderConfig::of(written, Path::new("config.json")).map_err(|error| error.to_string())
+        EncoderConfig::of_json(written, Path::new("config.json")).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -267,6 +282,22 @@ mod tests {
         assert_eq!((bert.longest(), bert.segments), (512, 2));
         let roberta = read(&MINILM.replace("\"bert\"", "\"roberta\"")).unwrap();
         assert_eq!((roberta.first_position, roberta.longest()), (1, 511));
+    }
+
+    #[test]
+    fn another_kind_of_model_is_called_by_its_name() {
+        for (text, expect) in [
+            (r#"{"model_type":"t5","d_model":512}"#, "`t5`"),
+            ("{}", "missing"),
+            (r#"{"model_type":7}"#, "missing"),
+        ] {
+            let expect = format!(
+                "`model_type` in `config.json` is {expect}, expected `bert`, `roberta`, `xlm-roberta` or `camembert`"
+            );
+            assert_eq!(read(text).unwrap_err(), expect);
+        }
+        let error = read(r#"{"model_type":"bert"}"#).unwrap_err();
+        assert_eq!(error, "`config.json` is not as expected");
     }
 
     #[test]

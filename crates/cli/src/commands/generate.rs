@@ -49,15 +49,9 @@ pub(crate) struct Arguments {
     #[arg(long)]
     json: bool,
 
-    /// Tells with `--json` how likely each token was, and of so many others.
-    #[arg(
-        long,
-        value_name = "COUNT",
-        num_args = 0..=1,
-        default_missing_value = "0",
-        require_equals = true,
-        requires = "json"
-    )]
+    /// Tells with `--json` how likely each token was, and of so many of the likeliest; 0
+    /// tells of the token alone.
+    #[arg(long, value_name = "COUNT", requires = "json")]
     logprobs: Option<usize>,
 
     #[command(flatten)]

@@ -100,7 +100,7 @@ fn several_prompts_are_several_texts() {
 #[test]
 fn every_token_tells_how_likely_it_was() {
     let folder = Folder::empty();
-    let arguments = ["--regex", "ab", "--json", "--logprobs=2", "x"];
+    let arguments = ["--regex", "ab", "--json", "--logprobs", "2", "x"];
     let reply = &lines(&screen(&folder, &arguments))[0];
     let likelihoods = reply["logprobs"].as_array().unwrap();
     assert_eq!(likelihoods.len(), reply["tokens"].as_array().unwrap().len());
@@ -122,7 +122,7 @@ fn every_token_tells_how_likely_it_was() {
 fn an_adapter_changes_what_is_likely() {
     let folder = Folder::empty();
     let logprob = |more: &[&str]| {
-        let arguments = ["--regex", "a", "--json", "--logprobs", "x"];
+        let arguments = ["--regex", "a", "--json", "--logprobs", "0", "x"];
         let shown = screen(&folder, &[more, &arguments].concat());
         lines(&shown)[0]["logprobs"][0]["logprob"].as_f64().unwrap()
     };
@@ -229,12 +229,12 @@ fn what_is_missing_is_said() {
     error: temperature is -1, expected 0 or more
     -- exit 2 --
     ");
-    assert_screen!(screen(&folder, &["--logprobs", "x"]), @r"
+    assert_screen!(screen(&folder, &["--logprobs", "1", "x"]), @r"
     -- stderr --
     error: the following required arguments were not provided:
       --json
 
-    Usage: groundtune generate --json --model <MODEL> --logprobs[=<COUNT>] <PROMPT>...
+    Usage: groundtune generate --json --model <MODEL> --logprobs <COUNT> <PROMPT>...
 
     For more information, try '--help'.
     -- exit 2 --
