@@ -215,7 +215,7 @@ fn model_hint(error: &model::ModelError) -> Option<String> {
     Some(match error {
         M::FileMissing { hint: Some(_), .. } => return None,
         M::FileMissing { .. } | M::Io(_) => {
-            "what `--model` or `[models]` names is a folder with `config.json`, `tokenizer.json` and `model.safetensors`, or a `.gguf` file".into()
+            "what `--model` or `[models]` names is a folder with `config.json`, `tokenizer.json` and `model.safetensors`, or a `.gguf` file; `groundtune models pull` also gets what is missing of a model that was pulled before".into()
         }
         M::TensorMissing { tensor, .. } if tensor.starts_with("classifier.") || tensor.starts_with("cls.") => {
             "a reranker is a cross-encoder, which has such a layer (`cross-encoder/ms-marco-MiniLM-L-6-v2`); an embedder has none".into()

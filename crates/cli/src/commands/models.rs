@@ -148,6 +148,12 @@ fn pull(
         ));
         return Err(CommandError::interrupted());
     }
+    let before = environment.cache.as_ref().map(|cache| cache.find(name));
+    if result.is_err() && matches!(before, Some(Ok(Some(_)))) {
+        ui.note(format_args!(
+            "`{name}` is here from before, and can be used as it was fetched then."
+        ));
+    }
     let snapshot = result?;
     let files = snapshot.files().map_err(groundtune::Error::from)?;
     let size: u64 = files.iter().map(|(_, size)| size).sum();
@@ -207,6 +213,8 @@ fn list(environment: &Environment, as_json: bool, ui: &mut Ui) -> Result<(), Com
         let pad = " ".repeat(widest.saturating_sub(columns(name)));
         let name = ui.paint(Style::Strong, name);
         let kind = match &model.description {
+            // Neither safetensors nor GGUF, or they were taken away.
+            Ok(description) if description.format.is_none() => "no weights",
             Ok(description) => kind_word(description.kind),
             Err(_) => "damaged",
         };
@@ -214,7 +222,7 @@ fn list(environment: &Environment, as_json: bool, ui: &mut Ui) -> Result<(), Com
         let folder = ui.paint(Style::Faint, &one_line(&model.folder.to_string_lossy()));
         writeln!(
             ui.out(),
-            "{name}{pad}  {kind:<8}  {:>9}  {commit}  {folder}",
+            "{name}{pad}  {kind:<10}  {:>9}  {commit}  {folder}",
             model.size.to_string()
         )?;
     }

@@ -54,7 +54,7 @@ fn a_model_is_fetched_listed_shown_and_removed() {
     assert_screen!(screen(&folder, &hub.url, &["models", "pull", "org/tiny"]), @"org/tiny fetched in [TIME]: 3 files, [SIZE], in `cache/models--org--tiny/snapshots/0123456789abcdef0123456789abcdef01234567`");
     let offline = ["models", "pull", "org/tiny", "--offline"];
     assert_screen!(screen(&folder, &hub.url, &offline), @"org/tiny is here: 3 files, [SIZE], in `cache/models--org--tiny/snapshots/0123456789abcdef0123456789abcdef01234567`");
-    assert_screen!(screen(&folder, &hub.url, &["models", "list"]), @"org/tiny  embedder      [SIZE]  01234567  cache/models--org--tiny/snapshots/0123456789abcdef0123456789abcdef01234567");
+    assert_screen!(screen(&folder, &hub.url, &["models", "list"]), @"org/tiny  embedder        [SIZE]  01234567  cache/models--org--tiny/snapshots/0123456789abcdef0123456789abcdef01234567");
     assert_screen!(screen(&folder, &hub.url, &["models", "show", "org/tiny"]), @r"
     model          org/tiny
     kind           embedder
