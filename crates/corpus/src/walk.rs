@@ -197,7 +197,10 @@ fn skipped(error: ignore::Error) -> Skipped {
     }
     let path = path_of(&error);
     let is_link = path.as_deref().is_some_and(Path::is_symlink);
-    let reason = match (ancestor_of(&error), error.io_error().map(std::io::Error::kind)) {
+    let reason = match (
+        ancestor_of(&error),
+        error.io_error().map(std::io::Error::kind),
+    ) {
         (Some(above), _) => SkipReason::Loop { above },
         (_, Some(ErrorKind::NotFound)) if is_link => SkipReason::DeadLink,
         (_, Some(ErrorKind::PermissionDenied)) => SkipReason::Denied,
@@ -302,6 +305,9 @@ mod tests {
         assert_eq!(skipped, ["again", "broken.md"]);
         let reasons: Vec<&SkipReason> = walk.skipped.iter().map(|it| &it.reason).collect();
         let above = docs.clone();
-        assert_eq!(reasons, [&SkipReason::Loop { above }, &SkipReason::DeadLink]);
+        assert_eq!(
+            reasons,
+            [&SkipReason::Loop { above }, &SkipReason::DeadLink]
+        );
     }
 }

@@ -122,7 +122,9 @@ impl FromStr for ModelName {
             })));
         }
         if text.contains("://") {
-            return Err(wrong("expected `organisation/name`, as behind the server's address"));
+            return Err(wrong(
+                "expected `organisation/name`, as behind the server's address",
+            ));
         }
         let (rest, file) = match text.split_once(':') {
             Some((rest, file)) => (rest, Some(file)),

@@ -11,7 +11,8 @@ use super::question::QuestionArguments;
 use crate::command_error::CommandError;
 use crate::environment::environment;
 use crate::evidence::{
-    INDENT, evidence_json, found_json, lines, note_nearest, note_search, place, print_found, timings_json,
+    INDENT, evidence_json, found_json, lines, note_nearest, note_search, place, print_found,
+    timings_json,
 };
 use crate::ui::{Style, Ui, count, printable, wrap};
 

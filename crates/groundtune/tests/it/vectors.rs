@@ -245,7 +245,11 @@ fn the_built_in_embedder_sees_where_the_subject_changes() {
     folder.ingest_with(&IngestRequest::default(), Some(embedder.as_ref()));
     let mut session = folder.session().with_embedder(embedder);
     let reply = session.search(&ask("bread and the moon")).unwrap();
-    let mut chunks: Vec<&str> = reply.found.iter().map(|it| it.evidence.text.trim()).collect();
+    let mut chunks: Vec<&str> = reply
+        .found
+        .iter()
+        .map(|it| it.evidence.text.trim())
+        .collect();
     chunks.sort_by_key(|text| !text.starts_with("Knead"));
     assert_eq!(chunks.len(), 2, "{chunks:?}");
     assert!(chunks[0].ends_with("flavour."), "{chunks:?}");
