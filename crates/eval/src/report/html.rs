@@ -1,0 +1,457 @@
+//! The report as one page: no script, nothing from the network.
+
+use std::fmt::Write as _;
+
+use super::markdown::{metrics, or_dash, signature};
+use super::plot::{Axes, Series, escaped, plot};
+use super::{QuestionRow, Report};
+use crate::verdict::figure;
+
+const STYLE: &str = "\
+:root{color-scheme:light dark;--line:#8884;--soft:#8881;--bad:#d55e00;--good:#009e73}\
+body{font:16px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem}\
+h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2.5rem}\
+.verdict{font-size:1.2rem;padding:1rem;border-left:4px solid var(--good);background:var(--soft)}\
+.scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.9rem}\
+th,td{padding:.3rem .7rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}\
+td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\
+small{opacity:.7}.plots{display:flex;flex-wrap:wrap;gap:1rem}\
+svg{width:min(100%,560px);height:auto;font:12px system-ui,sans-serif}svg text{fill:currentColor}\
+.grid{stroke:currentColor;stroke-opacity:.15}details{border-bottom:1px solid var(--line);padding:.4rem 0}\
+summary{cursor:pointer}pre{white-space:pre-wrap;overflow-wrap:anywhere;font:inherit;margin:.2rem 0}\
+.right{color:var(--good)}.wrong{color:var(--bad)}";
+
+/// Writes the report as one HTML page.
+pub fn html(report: &Report) -> String {
+    let mut out = String::new();
+    write(report, &mut out).expect("writing to a string does not fail");
+    out
+}
+
+fn write(report: &Report, out: &mut String) -> std::fmt::Result {
+    let compared = &report.compared;
+    let title = escaped(&report.title);
+    write!(
+        out,
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title>\
+         <style>{STYLE}</style></head><body><h1>{title}</h1><p class=\"verdict\">{}</p>",
+        escaped(&compared.verdict.statement)
+    )?;
+    writeln!(
+        out,
+        "<p><small>{} questions in {} clusters; decided by {} ({}); differences from {} on matter; \
+         α = {}; seed {}</small></p>",
+        compared.questions,
+        compared.clusters,
+        escaped(compared.plan.metric.name()),
+        escaped(signature(report)),
+        compared.plan.smallest_difference,
+        compared.plan.alpha,
+        compared.plan.seed,
+    )?;
+    for line in &report.made {
+        write!(out, "<p><small>{}</small></p>", escaped(line))?;
+    }
+    if !report.warnings.is_empty() {
+        out.push_str("<h2>Before believing it</h2><ul>");
+        for warning in &report.warnings {
+            write!(out, "<li>{}</li>", escaped(warning))?;
+        }
+        out.push_str("</ul>");
+    }
+    scores(report, out)?;
+    plots(report, out);
+    differences(report, out)?;
+    effort(report, out)?;
+    flips(report, out)?;
+    causes(report, out)?;
+    for drill in &report.drills {
+        write!(
+            out,
+            "<h2>{}</h2><p>{}</p>",
+            escaped(&drill.name),
+            escaped(&drill.says)
+        )?;
+        let names = drill.columns.iter().map(String::as_str);
+        let columns: Vec<&str> = ["candidate"].into_iter().chain(names).collect();
+        let rows = drill.rows.iter().map(|(name, cells)| {
+            [name.clone()]
+                .into_iter()
+                .chain(cells.iter().cloned())
+                .collect()
+        });
+        table(out, &columns, rows)?;
+    }
+    if !report.questions.is_empty() {
+        out.push_str("<h2>Questions, those first on which they differ most</h2>");
+        for question in &report.questions {
+            one_question(question, out)?;
+        }
+        if report.questions_left_out > 0 {
+            write!(
+                out,
+                "<p><small>{} more are in the candidates' predictions.</small></p>",
+                report.questions_left_out
+            )?;
+        }
+    }
+    out.push_str("</body></html>\n");
+    Ok(())
+}
+
+/// Writes a table; cells after the first that begin like a number stand to the right.
+fn table(
+    out: &mut String,
+    columns: &[&str],
+    rows: impl Iterator<Item = Vec<String>>,
+) -> std::fmt::Result {
+    out.push_str("<div class=\"scroll\"><table><tr>");
+    for column in columns {
+        write!(out, "<th>{}</th>", escaped(column))?;
+    }
+    out.push_str("</tr>");
+    for row in rows {
+        out.push_str("<tr>");
+        for (place, cell) in row.iter().enumerate() {
+            let number = cell.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '–');
+            let class = if place > 0 && number {
+                " class=\"n\""
+            } else {
+                ""
+            };
+            write!(out, "<td{class}>{}</td>", escaped(cell))?;
+        }
+        out.push_str("</tr>");
+    }
+    out.push_str("</table></div>");
+    Ok(())
+}
+
+fn scores(report: &Report, out: &mut String) -> std::fmt::Result {
+    let metrics = metrics(report);
+    let columns: Vec<&str> = ["candidate"]
+        .into_iter()
+        .chain(metrics.iter().map(|it| it.name()))
+        .collect();
+    out.push_str("<h2>Scores</h2>");
+    let rows = report.compared.candidates.iter().map(|candidate| {
+        let scores = metrics.iter().map(|metric| {
+            candidate
+                .metrics
+                .get(metric.name())
+                .map_or("–".to_owned(), |score| {
+                    let figure = |value| figure(*metric, value, 0.01);
+                    format!(
+                        "{} ({} to {})",
+                        figure(score.value),
+                        figure(score.interval.low),
+                        figure(score.interval.high)
+                    )
+                })
+        });
+        [candidate.name.clone()].into_iter().chain(scores).collect()
+    });
+    table(out, &columns, rows)
+}
+
+fn plots(report: &Report, out: &mut String) {
+    let compared = &report.compared;
+    let metric = compared.plan.metric;
+    let by = |x: &dyn Fn(&crate::compare::CandidateScores) -> Option<f64>| -> Vec<Series<'_>> {
+        let candidates = compared.candidates.iter();
+        let series = candidates.filter_map(|it| {
+            let score = it.metrics.get(metric.name())?;
+            Some(Series {
+                name: &it.name,
+                points: vec![(x(it)?, score.value)],
+                interval: Some((score.interval.low, score.interval.high)),
+            })
+        });
+        series.collect()
+    };
+    let cost = by(&|it| it.cost.thousand_questions_usd);
+    let latency = by(&|it| it.effort.latency.map(|it| it.p50_seconds));
+    let memory = by(&|it| {
+        it.effort
+            .peak_memory_bytes
+            .map(|it| it as f64 / (1 << 20) as f64)
+    });
+    out.push_str("<div class=\"plots\">");
+    for (title, x, series) in [
+        (
+            "quality against cost",
+            "US dollars for 1000 questions",
+            cost,
+        ),
+        (
+            "quality against latency",
+            "median seconds to the answer",
+            latency,
+        ),
+        ("quality against memory", "MiB at most", memory),
+    ] {
+        let axes = Axes {
+            title,
+            x,
+            y: metric.name(),
+            x_from_zero: true,
+        };
+        out.push_str(&plot(&axes, &series).unwrap_or_default());
+    }
+    let mut kinds: Vec<&str> = report.curves.iter().map(|it| it.what.as_str()).collect();
+    kinds.dedup();
+    for kind in kinds {
+        let of_kind = report.curves.iter().filter(|it| it.what == kind);
+        let series: Vec<Series<'_>> = of_kind
+            .map(|it| Series {
+                name: &it.name,
+                points: it.points.clone(),
+                interval: None,
+            })
+            .collect();
+        let axes = Axes {
+            title: kind,
+            x: "steps",
+            y: kind,
+            x_from_zero: true,
+        };
+        out.push_str(&plot(&axes, &series).unwrap_or_default());
+    }
+    if let Some(flips) = &report.flips {
+        let situation = flips.situation;
+        for (title, x, now, updates) in [
+            (
+                "what a month costs by questions",
+                "questions a month",
+                situation.questions,
+                false,
+            ),
+            (
+                "what a month costs by updates",
+                "updates a month",
+                situation.updates,
+                true,
+            ),
+        ] {
+            let most = 3.0 * now.max(1.0);
+            let series: Vec<Series<'_>> = flips
+                .costs
+                .iter()
+                .filter(|it| it.fixed + it.per_question + it.per_update > 0.0)
+                .map(|line| {
+                    let at = |x: f64| match updates {
+                        true => line.at(situation.questions, x),
+                        false => line.at(x, situation.updates),
+                    };
+                    Series {
+                        name: &line.name,
+                        points: vec![(0.0, at(0.0)), (most, at(most))],
+                        interval: None,
+                    }
+                })
+                .collect();
+            let axes = Axes {
+                title,
+                x,
+                y: "US dollars a month",
+                x_from_zero: true,
+            };
+            out.push_str(&plot(&axes, &series).unwrap_or_default());
+        }
+    }
+    out.push_str("</div>");
+}
+
+fn differences(report: &Report, out: &mut String) -> std::fmt::Result {
+    let plan = &report.compared.plan;
+    if report.compared.differences.is_empty() {
+        return Ok(());
+    }
+    out.push_str("<h2>Differences, paired</h2>");
+    let interval = format!("{:.0} % interval", 100.0 * (1.0 - plan.alpha));
+    let columns = [
+        "better",
+        "than",
+        "by",
+        &interval,
+        "p",
+        "p corrected",
+        "test",
+    ];
+    let rows = report.compared.differences.iter().map(|it| {
+        let figure = |value: f64| figure(plan.metric, value, plan.smallest_difference);
+        vec![
+            it.better.clone(),
+            it.worse.clone(),
+            figure(it.difference),
+            format!(
+                "{} to {}",
+                figure(it.interval.low),
+                figure(it.interval.high)
+            ),
+            format!("{:.4}", it.p_value),
+            format!("{:.4}", it.p_corrected),
+            it.test.to_owned(),
+        ]
+    });
+    table(out, &columns, rows)
+}
+
+fn effort(report: &Report, out: &mut String) -> std::fmt::Result {
+    out.push_str("<h2>What it takes</h2>");
+    let columns = [
+        "candidate",
+        "seeds",
+        "median s",
+        "p95 s",
+        "tokens read",
+        "tokens written",
+        "peak memory",
+        "before (USD)",
+        "1000 questions (USD)",
+        "an update (USD)",
+        "an update (s)",
+        "refused",
+        "failed",
+    ];
+    let rows = report.compared.candidates.iter().map(|it| {
+        let latency = it.effort.latency;
+        let memory = it.effort.peak_memory_bytes;
+        vec![
+            it.name.clone(),
+            it.seeds.to_string(),
+            or_dash(latency.map(|it| it.p50_seconds), 3),
+            or_dash(latency.map(|it| it.p95_seconds), 3),
+            or_dash(it.effort.prompt_tokens, 0),
+            or_dash(it.effort.completion_tokens, 0),
+            memory.map_or("–".to_owned(), |bytes| contract::Bytes(bytes).to_string()),
+            or_dash(it.cost.upfront_usd, 2),
+            or_dash(it.cost.thousand_questions_usd, 2),
+            or_dash(it.cost.update_usd, 2),
+            or_dash(it.cost.update_seconds, 1),
+            it.refused.to_string(),
+            it.failed.to_string(),
+        ]
+    });
+    table(out, &columns, rows)
+}
+
+fn flips(report: &Report, out: &mut String) -> std::fmt::Result {
+    let Some(flips) = &report.flips else {
+        return Ok(());
+    };
+    let (weights, situation) = (flips.weights, flips.situation);
+    write!(
+        out,
+        "<h2>When it flips</h2><p>By utility: quality {:.2}, latency {:.2}, cost {:.2}, freshness \
+         {:.2}; {} questions and {} updates a month.</p>",
+        weights.quality,
+        weights.latency,
+        weights.cost,
+        weights.freshness,
+        situation.questions,
+        situation.updates
+    )?;
+    let columns = [
+        "candidate",
+        "utility",
+        "first among weights near these",
+        "among all weights",
+    ];
+    let rows = flips.ranking.iter().map(|it| {
+        vec![
+            it.name.clone(),
+            format!("{:.3}", it.utility),
+            format!("{:.0} %", 100.0 * it.first_share),
+            format!("{:.0} %", 100.0 * it.first_share_of_all),
+        ]
+    });
+    table(out, &columns, rows)?;
+    out.push_str("<ul>");
+    for flip in &flips.flips {
+        write!(out, "<li>{}</li>", escaped(&flip.statement))?;
+    }
+    for even in &flips.break_even {
+        write!(out, "<li>{}</li>", escaped(&even.statement))?;
+    }
+    for left in &flips.left_out {
+        let winner = escaped(&left.winner);
+        write!(
+            out,
+            "<li>without {}, `{winner}` comes first</li>",
+            left.criterion
+        )?;
+    }
+    if !flips.unknown.is_empty() {
+        let unknown = escaped(&flips.unknown.join(", "));
+        write!(
+            out,
+            "<li>not known, and counted as the worst: {unknown}</li>"
+        )?;
+    }
+    out.push_str("</ul>");
+    Ok(())
+}
+
+fn causes(report: &Report, out: &mut String) -> std::fmt::Result {
+    out.push_str("<h2>Why</h2>");
+    let rows = report.causes.iter().map(|(name, causes)| {
+        let parts = causes
+            .iter()
+            .map(|(cause, many)| format!("{} {many}", cause.as_str()));
+        vec![name.clone(), parts.collect::<Vec<_>>().join(", ")]
+    });
+    table(out, &["candidate", "answers"], rows)
+}
+
+fn one_question(question: &QuestionRow, out: &mut String) -> std::fmt::Result {
+    let gold = match question.gold.is_empty() {
+        true => "(no answer: to refuse is right)".to_owned(),
+        false => question.gold.join(" / "),
+    };
+    write!(
+        out,
+        "<details><summary>{} <small>{}</small></summary><p>right: {}</p>\
+         <div class=\"scroll\"><table>",
+        escaped(&question.question),
+        escaped(&question.id),
+        escaped(&gold)
+    )?;
+    for answer in &question.answers {
+        use crate::why::Cause;
+        let good = matches!(answer.cause, Cause::Right | Cause::RefusedRightly);
+        let said = match answer.refused {
+            true => "(refused)",
+            false => answer.answer.as_str(),
+        };
+        write!(
+            out,
+            "<tr><td>{}</td><td class=\"n\">{}</td><td class=\"{}\">{}</td><td><pre>{}</pre>",
+            escaped(&answer.candidate),
+            or_dash(answer.value, 2),
+            if good { "right" } else { "wrong" },
+            answer.cause.as_str(),
+            escaped(said)
+        )?;
+        if !answer.evidence.is_empty() {
+            write!(
+                out,
+                "<details><summary>{} pieces of evidence</summary>",
+                answer.evidence.len()
+            )?;
+            for (document, text) in &answer.evidence {
+                write!(
+                    out,
+                    "<small>{}</small><pre>{}</pre>",
+                    escaped(document),
+                    escaped(text)
+                )?;
+            }
+            out.push_str("</details>");
+        }
+        out.push_str("</td></tr>");
+    }
+    out.push_str("</table></div></details>");
+    Ok(())
+}
