@@ -4,7 +4,9 @@
 //! ([`Metric`]). What is no sum (latency, agreement of judges, risk against coverage) stands
 //! in its own file.
 
+mod agreement;
 mod bleu;
+mod calibration;
 mod chrf;
 mod entities;
 mod grounding;
@@ -27,7 +29,9 @@ use crate::statistics::rows::Rows;
 use crate::{Gold, GoldSet, Prediction};
 use labels::Classes;
 
+pub use agreement::{Agreement, agreement};
 pub use bleu::{BleuRecipe, BleuStatistics, Tokenizer};
+pub use calibration::{Bin, area_under_risk, reliability, risk_coverage};
 pub use chrf::ChrfRecipe;
 pub use entities::{TagScheme, entities};
 pub use grounding::{CitedSentence, Grounding, cited_sentences, ground};
@@ -338,9 +342,7 @@ impl Metric {
                 if self == Self::Brier {
                     return mean((confidence - right).powi(2));
                 }
-                // A bin has its upper edge, not its lower one.
-                let bin = ((confidence * BINS as f64).ceil() as usize).clamp(1, BINS) - 1;
-                let bin = 3 * bin as u32;
+                let bin = 3 * calibration::bin_of(confidence, BINS) as u32;
                 vec![(bin, 1.0), (bin + 1, confidence), (bin + 2, right)]
             }
             Self::CitationRecall | Self::CitationPrecision | Self::Supported => {

@@ -123,22 +123,6 @@ impl Rows {
         self.weighted(&vec![1.0; self.len()], &mut sums);
         sums
     }
-
-    /// Adds row `index`, `weight` times, to `sums`.
-    pub(crate) fn add_row(&self, index: usize, weight: f64, sums: &mut [f64]) {
-        match &self.kept {
-            Kept::Columns(columns) => {
-                for (sum, column) in sums.iter_mut().zip(columns) {
-                    *sum += weight * column[index];
-                }
-            }
-            Kept::Sparse { starts, entries } => {
-                for (column, value) in &entries[starts[index]..starts[index + 1]] {
-                    sums[*column as usize] += weight * value;
-                }
-            }
-        }
-    }
 }
 
 /// Returns the scalar product. Eight sums side by side, so that it does not wait for each.
@@ -177,13 +161,8 @@ mod tests {
             let (mut a, mut b) = (vec![0.0; 5], vec![0.0; DENSE + 1]);
             narrow.weighted(&weights, &mut a);
             wide.weighted(&weights, &mut b);
-            let mut c = vec![0.0; 5];
-            for (index, weight) in weights.iter().enumerate() {
-                narrow.add_row(index, *weight, &mut c);
-            }
             for column in 0..5 {
                 proptest::prop_assert!((a[column] - b[column]).abs() < 1e-9);
-                proptest::prop_assert!((a[column] - c[column]).abs() < 1e-9);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The measures against `trec_eval`'s own code; see `tests/data/make_ranking.py`.
 
 mod metrics;
+mod statistics;
 
 use std::collections::BTreeSet;
 use std::path::Path;
