@@ -3,7 +3,9 @@
 //! [`prepare`] reads everything and says what it will take; [`PreparedRun::run`] learns. A run
 //! that was broken off goes on with [`Start::Resume`].
 
+mod bench;
 mod error;
+mod evidence;
 mod lessons;
 mod memory;
 mod recipe;
@@ -16,17 +18,19 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use ::train::{
-    Classification, Language, Learner, Outcome, Preference, Preferences, RunDescription, RunResult,
-    Team,
+    Classification, Language, Learner, ModelSource, Outcome, Preference, Preferences,
+    RunDescription, RunResult, Team,
 };
 use model::training::DecoderTraining;
 
 use crate::models::Environment;
 
 use lessons::Lessons;
+use recipe::ReadRecipe;
 use source::Source;
 
 pub use ::train::{Curve, Event, Objective, Point, Preset, Recipe, Run, TrainError, Why};
+pub use bench::{BenchRun, BenchShape, Measured};
 pub use error::TrainingError;
 pub use memory::{Estimate, Remedy};
 pub use tuned::Tuned;
@@ -102,7 +106,7 @@ pub fn prepare(
     environment: &Environment,
     threads: Option<NonZeroUsize>,
 ) -> Result<PreparedRun, TrainingError> {
-    let recipe = match &start {
+    let read = match &start {
         Start::New { recipe, set, .. } => recipe::read(recipe, set)?,
         Start::Resume { run } => {
             if !Run::is_run(run) {
@@ -110,9 +114,16 @@ pub fn prepare(
                     folder: run.clone(),
                 });
             }
-            recipe::parse(&Run::recipe(run)?, &run.join("recipe.toml"))?
+            ReadRecipe {
+                recipe: recipe::parse(&Run::recipe(run)?, &run.join("recipe.toml"))?,
+                says_length: true,
+            }
         }
     };
+    let mut recipe = read.recipe;
+    if let (false, ModelSource::New(shape)) = (read.says_length, &recipe.model) {
+        recipe.steps.length = recipe.steps.length.min(shape.context);
+    }
     recipe.check()?;
     let run = match &start {
         Start::New { .. } => None,
@@ -120,6 +131,9 @@ pub fn prepare(
     };
     let files = lessons::read(&recipe)?;
     let mut source = Source::open(&recipe, environment, &files, run)?;
+    if !read.says_length {
+        recipe.steps.length = recipe.steps.length.min(source.context()?);
+    }
     let lessons = files.lessons(&recipe, &source)?;
     source.is_for(recipe.steps.count(lessons.summary.examples.0));
     let room = lessons.room(recipe.steps.batch);

@@ -95,6 +95,12 @@ fn of_folder(folder: &Path) -> Result<ModelDescription, ModelError> {
     let number = |keys: &[&str]| keys.iter().find_map(|key| config.get(*key)?.as_u64());
     description.vocabulary = number(&["vocab_size"]);
     description.context = number(&["max_position_embeddings", "n_positions", "n_ctx"]);
+    let families = ["roberta", "xlm-roberta", "camembert"];
+    if text(&config, "model_type").is_some_and(|it| families.contains(&&*it)) {
+        // Its positions begin after the padding token's number.
+        let before = number(&["pad_token_id"]).unwrap_or(1) + 1;
+        description.context = description.context.map(|it| it.saturating_sub(before));
+    }
     let class = config
         .pointer("/architectures/0")
         .and_then(Value::as_str)
@@ -297,6 +303,14 @@ mod tests {
             assert_eq!(found.format.as_deref(), Some(format), "{name}");
             assert!(found.parameters.unwrap() > 1000 && found.context.unwrap() > 10);
         }
+        // As many positions less those up to the padding token's.
+        let config: Value =
+            serde_json::from_slice(&fs_err::read(data("roberta").join("config.json")).unwrap())
+                .unwrap();
+        let positions = config["max_position_embeddings"].as_u64().unwrap();
+        let padding = config["pad_token_id"].as_u64().unwrap();
+        let context = describe(&data("roberta")).unwrap().context;
+        assert_eq!(context, Some(positions - padding - 1));
     }
 
     #[test]

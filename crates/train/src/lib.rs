@@ -12,6 +12,7 @@ mod curve;
 mod error;
 mod language;
 mod learner;
+mod measure;
 mod optimiser;
 mod order;
 mod preference;
@@ -31,11 +32,13 @@ pub use curve::{Curve, Point};
 pub use error::TrainError;
 pub use language::Language;
 pub use learner::{Arena, Examination, Learner, Size};
+pub use measure::{MeasuredStep, measure};
 pub use model::training::{Lora, Tuning};
 pub use preference::{Pairs, Preference, Preferences};
 pub use recipe::{
-    Architecture, Checkpoints, Data, Dev, Evaluation, ModelSource, NewModel, Objective, Optimiser,
-    Precision, Preset, Recipe, Spikes, States, Steps, Technique, TokenizerSource,
+    Architecture, Checkpoints, Data, Dev, Evaluation, EvidenceRecipe, ModelSource, NewModel,
+    Objective, Optimiser, Precision, Preset, Recipe, Spikes, States, Steps, Technique,
+    TokenizerSource, Without,
 };
 pub use run::{Run, RunDescription, RunResult};
 pub use schedule::Schedule;

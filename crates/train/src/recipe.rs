@@ -64,6 +64,8 @@ pub enum Preset {
     Creative,
     /// Three epochs in batches of four, saved every 500 steps, the last two kept.
     Compact,
+    /// A hundred epochs in batches of 32 at 1e-4: for a few facts to be known by heart.
+    KnowledgeBase,
     /// LoRA of rank 8 on all linear layers at 2e-4, cosine.
     Adapter,
     /// From nothing: a model of 512 × 8 heads × 6 layers, cosine at 6e-4.
@@ -71,12 +73,25 @@ pub enum Preset {
 }
 
 impl Preset {
+    /// Returns its name, as a recipe has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Classic => "classic",
+            Self::Creative => "creative",
+            Self::Compact => "compact",
+            Self::KnowledgeBase => "knowledge-base",
+            Self::Adapter => "adapter",
+            Self::Pretrain => "pretrain",
+        }
+    }
+
     /// Returns the recipe's keys that it sets, as TOML. A recipe's own keys come before them.
     pub fn text(self) -> &'static str {
         match self {
             Self::Classic => include_str!("presets/classic.toml"),
             Self::Creative => include_str!("presets/creative.toml"),
             Self::Compact => include_str!("presets/compact.toml"),
+            Self::KnowledgeBase => include_str!("presets/knowledge-base.toml"),
             Self::Adapter => include_str!("presets/adapter.toml"),
             Self::Pretrain => include_str!("presets/pretrain.toml"),
         }
@@ -178,6 +193,54 @@ pub struct Data {
     /// The format of the files. Default: told from their contents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
+    /// How questions are asked with evidence beside their own passage. Default: with that
+    /// alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<EvidenceRecipe>,
+}
+
+/// How questions are asked with evidence beside their own passage (RAFT: Zhang et al. 2024,
+/// arXiv:2403.10131).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EvidenceRecipe {
+    /// The share of questions whose own passage is among the evidence. Default: 0.8.
+    pub gold: f64,
+    /// How many other texts are. Default: 3.
+    pub distractors: usize,
+    /// What the others are learnt to answer. Default: that it is not in the documents.
+    pub without: Without,
+    /// How question and evidence become a prompt, as a project's `prompt.template`.
+    /// Default: `cited`, and then the answer cites its passage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+    /// The project whose documents are searched for other texts, relative to the recipe.
+    /// Default: none; the passages of other questions are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<PathBuf>,
+}
+
+impl Default for EvidenceRecipe {
+    fn default() -> Self {
+        Self {
+            gold: 0.8,
+            distractors: 3,
+            without: Without::Abstain,
+            template: None,
+            project: None,
+        }
+    }
+}
+
+/// What is learnt where a question's passage is not among the evidence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Without {
+    /// To say that it is not in the documents.
+    #[default]
+    Abstain,
+    /// To know the answer, as in the paper.
+    Answer,
 }
 
 /// What a model is examined on while it learns: `0.05`, `["dev.txt"]` or `false`.
@@ -279,7 +342,15 @@ impl Default for Steps {
     }
 }
 
+/// Epochs from which a model learns by heart, if there are not very many examples.
+const MANY_EPOCHS: f64 = 20.0;
+
 impl Steps {
+    /// Returns whether examples are learnt so often that the model will know them by heart.
+    pub fn are_many(&self) -> bool {
+        self.limit.is_none() && self.epochs >= MANY_EPOCHS
+    }
+
     /// Returns the examples of one step.
     pub fn examples(&self) -> usize {
         self.batch * self.accumulation
@@ -501,6 +572,13 @@ impl Recipe {
                 }
                 _ => None,
             })
+            .or(self.data.evidence.as_ref().and_then(|evidence| {
+                (!(0.0..=1.0).contains(&evidence.gold)).then_some((
+                    "data.evidence.gold",
+                    evidence.gold,
+                    "a share from 0 to 1",
+                ))
+            }))
             .or(match self.objective {
                 Objective::Dpo { beta } | Objective::Orpo { beta } => {
                     positive("objective.beta", beta)

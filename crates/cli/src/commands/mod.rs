@@ -20,6 +20,7 @@ mod rerank;
 mod search;
 mod status;
 mod train;
+mod train_bench;
 mod writing;
 
 use std::env;

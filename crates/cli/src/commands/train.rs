@@ -8,9 +8,12 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use groundtune::contract::Bytes;
 use groundtune::project::{Project, ProjectError};
-use groundtune::train::{Event, PreparedRun, Start, TrainReport, TrainingError, Why, prepare};
+use groundtune::train::{
+    BenchShape, Event, PreparedRun, Start, TrainReport, TrainingError, Why, prepare,
+};
 use serde_json::json;
 
+use super::train_bench::{self, Again, Bench};
 use crate::command_error::CommandError;
 use crate::environment::environment;
 use crate::interrupt;
@@ -46,6 +49,26 @@ pub(crate) struct Arguments {
     #[arg(long)]
     dry_run: bool,
 
+    /// Measures a few steps with each technique, or how cost grows with the model's shape,
+    /// each in a process of its own, and keeps nothing.
+    #[arg(
+        long,
+        value_name = "WHAT",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "techniques",
+        conflicts_with_all = ["resume", "dry_run"]
+    )]
+    bench: Option<Bench>,
+
+    /// One of these processes.
+    #[arg(long, hide = true)]
+    measure: bool,
+
+    /// The shape that it measures.
+    #[arg(long, hide = true, requires = "measure")]
+    shape: Option<BenchShape>,
+
     /// Threads to compute on [default: one for each processor].
     #[arg(long, value_name = "COUNT")]
     threads: Option<NonZeroUsize>,
@@ -60,6 +83,8 @@ pub(crate) fn run(
     project: Option<&Path>,
     ui: &mut Ui,
 ) -> Result<(), CommandError> {
+    let recipe = arguments.recipe.clone();
+    let set = arguments.set.clone();
     let start = match (arguments.resume, arguments.recipe) {
         (Some(run), _) => Start::Resume { run },
         (None, Some(recipe)) => Start::New {
@@ -71,7 +96,22 @@ pub(crate) fn run(
     };
     let prepared =
         prepare(start, &environment(), arguments.threads).map_err(CommandError::failed)?;
+    if arguments.measure {
+        let measured = match arguments.shape {
+            Some(shape) => prepared.measure_shape(shape),
+            None => prepared.measure(),
+        };
+        return Ok(ui.json(&measured.map_err(CommandError::failed)?)?);
+    }
     introduce(ui, &prepared);
+    if let (Some(bench), Some(recipe)) = (arguments.bench, recipe) {
+        let again = Again {
+            recipe: &recipe,
+            set: &set,
+            threads: arguments.threads.map(NonZeroUsize::get),
+        };
+        return train_bench::run(ui, bench, &prepared, &again, arguments.json);
+    }
     if arguments.dry_run {
         return if prepared.estimate().fits() {
             Ok(())
@@ -153,8 +193,28 @@ fn introduce(ui: &Ui, prepared: &PreparedRun) {
     };
     ui.note(format_args!(
         "memory  about {}{left}",
-        Bytes(estimate.total() as u64)
+        Bytes(estimate.peak() as u64)
     ));
+    let recipe = prepared.recipe();
+    if let Some(preset) = recipe.preset {
+        let values: Vec<&str> = preset
+            .text()
+            .lines()
+            .filter(|line| !line.is_empty())
+            .collect();
+        ui.note(format_args!(
+            "preset  {}, where the recipe says nothing else: {}",
+            preset.name(),
+            values.join(" ")
+        ));
+    }
+    if recipe.steps.are_many() {
+        ui.warn(format_args!(
+            "{} epochs: a model learns so few examples by heart. Watch dev; \
+             `evaluation.patience = 3` ends it when nothing gets better",
+            recipe.steps.epochs
+        ));
+    }
     ui.note(format_args!(
         "steps   {}, of {} each",
         thousands(prepared.steps()),

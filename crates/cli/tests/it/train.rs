@@ -256,6 +256,14 @@ fn what_cannot_be_trained_is_said_with_what_to_do() {
     hint: did you mean `batch`? Known here: `epochs`, `limit`, `batch`, `accumulation`, `length`
     -- exit 1 --
     ");
+    assert_screen!(folder.screen(&["train", "nothing.toml"]), @r"
+    -- stderr --
+    error: the recipe cannot be read
+      failed to open file `nothing.toml`: No such file or directory (os error 2)
+
+    hint: a recipe is a TOML file; `docs/train.md` has its keys, `docs/recipes/` some that run
+    -- exit 1 --
+    ");
     assert_screen!(folder.screen(&["train", "--resume", "nothing"]), @r"
     -- stderr --
     error: `nothing` is no run: it has no `run.json` and `recipe.toml`
@@ -274,5 +282,82 @@ fn changed_data_is_not_learnt_on() {
     assert!(
         screen.contains("the data of `.groundtune/runs/0001` has changed"),
         "{screen}"
+    );
+}
+
+#[test]
+fn questions_are_learnt_with_evidence() {
+    let folder = Folder::empty();
+    let evidence = recipe("evidence.toml");
+    let set = ["--set", "steps.limit=2", "--threads", "2", "--json"];
+    let mut arguments = vec!["train", &evidence];
+    arguments.extend(set);
+    let report = folder.json(&arguments);
+    assert_eq!(report["steps"], 2);
+    assert!(
+        folder
+            .path()
+            .join(".groundtune/runs/0001/model/model.safetensors")
+            .is_file()
+    );
+
+    arguments.extend(["--set", "objective.kind=\"classify\"", "--set"]);
+    arguments.push("model={ kind=\"base\", path=\"nothing\" }");
+    let screen = folder.screen(&arguments);
+    assert!(screen.contains("error:"), "{screen}");
+}
+
+#[test]
+fn techniques_and_growth_are_measured() {
+    let folder = small();
+    let bench = |what: &str| {
+        let arguments = ["train", "recipe.toml", what, "--threads=2", "--json"];
+        folder.json(&arguments)
+    };
+    let found = bench("--bench");
+    let rows = found["techniques"].as_array().unwrap();
+    let names: Vec<&str> = rows
+        .iter()
+        .map(|it| it["technique"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "plain",
+            "accumulation of 4",
+            "bf16",
+            "checkpointing",
+            "8-bit states",
+            "sharding"
+        ]
+    );
+    let of = |row: usize, key: &str| rows[row][key].as_u64().unwrap();
+    // Batches of one take a quarter of the memory of four, and the same step.
+    assert!(of(1, "activation_bytes") < of(0, "activation_bytes") / 2);
+    assert!(of(3, "activation_bytes") < of(0, "activation_bytes"));
+    assert!(of(4, "state_bytes") < of(0, "state_bytes"));
+    for row in &rows[..5] {
+        let loss = row["losses"][0].as_f64().unwrap();
+        assert!((4.0..7.0).contains(&loss), "{row}");
+        assert!(row["tokens_per_second"].as_f64().unwrap() > 0.0);
+    }
+    assert_eq!(rows[5]["error"], "one machine only: not measured");
+
+    let found = bench("--bench=growth");
+    let rows = found["growth"].as_array().unwrap();
+    assert_eq!(rows.len(), 15);
+    let activations = |row: usize| rows[row]["activation_bytes"].as_u64().unwrap();
+    assert!(
+        activations(11) > activations(9),
+        "a larger batch takes more"
+    );
+    assert_eq!(
+        activations(12),
+        activations(14),
+        "accumulation takes no more"
+    );
+    assert!(
+        !folder.path().join(".groundtune").exists(),
+        "nothing is kept"
     );
 }

@@ -13,6 +13,12 @@ use crate::models::ResolveError;
 /// What went wrong before or in a run.
 #[derive(Debug, Error)]
 pub enum TrainingError {
+    /// There is no such recipe.
+    #[error("the recipe cannot be read")]
+    NoRecipe {
+        /// What stopped it; names the path.
+        source: io::Error,
+    },
     /// The recipe was not understood.
     #[error(transparent)]
     Recipe(#[from] ConfigError),
@@ -57,6 +63,28 @@ pub enum TrainingError {
     /// The format that the recipe names is not known.
     #[error(transparent)]
     Layout(#[from] corpus::examples::UnknownLayout),
+    /// The documents that evidence comes from cannot be searched.
+    #[error("the documents of `data.evidence` cannot be searched")]
+    Evidence {
+        /// Why not.
+        source: Box<crate::Error>,
+    },
+    /// There is nothing to ask with evidence.
+    #[error(
+        "`data.evidence` has no effect: it is for questions with their passages, and `objective.kind = \"language\"`"
+    )]
+    NoQuestions,
+    /// What is no decoder does not grow.
+    #[error("how cost grows is measured of decoders, with `objective.kind = \"language\"`")]
+    NoGrowth,
+    /// There is no such template for questions and their evidence.
+    #[error(
+        "`data.evidence.template` is `{found}`, expected `cited`, `spaced`, `compact` or `grounded`"
+    )]
+    UnknownTemplate {
+        /// As written.
+        found: String,
+    },
     /// Examples are longer than the model reads.
     #[error("`steps.length` is {found}, but the model reads at most {context} tokens")]
     TooLong {
@@ -125,8 +153,13 @@ impl TrainingError {
     /// Returns what the user can do about it, if that is known.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::NoRecipe { .. } => {
+                "a recipe is a TOML file; `docs/train.md` has its keys, `docs/recipes/` some that run"
+                    .into()
+            }
             Self::Recipe(error) => return error.hint(),
             Self::Resolve(error) => return error.hint(),
+            Self::Evidence { source } => return source.hint(),
             Self::Train(error) => return error.hint(),
             Self::DoesNotFit { estimate } => return estimate.hint(),
             Self::Model(model::ModelError::FileMissing {

@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
-use ::train::{Dev, LabelledTexts, Objective, Pairs, Recipe, Sequences};
+use ::train::{Dev, EvidenceRecipe, LabelledTexts, Objective, Pairs, Recipe, Sequences};
 use contract::{Example, Lesson, Share, Split, held_out};
 use model::training::Task;
+use xxhash_rust::xxh3::Xxh3;
 
+use super::evidence::Pool;
 use super::source::Source;
 use super::{DataSummary, TrainingError};
 use crate::data::{
@@ -134,6 +136,18 @@ impl Files {
             }),
         };
         let (training, dev) = (sets.train.examples(), sets.dev.examples());
+        let asked = match &recipe.data.evidence {
+            None => None,
+            Some(evidence) => Some(with_evidence(evidence, recipe, [training, dev])?),
+        };
+        let (training, dev) = match &asked {
+            None => (training, dev),
+            Some(asked) => {
+                left_out.extend(asked.left_out.iter().cloned());
+                fingerprint ^= asked.fingerprint;
+                (&*asked.training, &*asked.dev)
+            }
+        };
         let (content, tokens, longest, examples) = match recipe.objective {
             Objective::Language {} => {
                 let mut made = |examples: &[Example]| -> Result<_, TrainingError> {
@@ -239,6 +253,52 @@ impl Files {
             fingerprint: format!("{fingerprint:016x}"),
         })
     }
+}
+
+/// Examples whose questions are asked with evidence.
+struct Asked {
+    training: Vec<Example>,
+    dev: Vec<Example>,
+    left_out: Vec<String>,
+    /// Of the texts: documents that change are other data.
+    fingerprint: u64,
+}
+
+/// Asks questions with evidence. What is examined is asked also with the passages that are
+/// learnt from, and not the other way round.
+fn with_evidence(
+    evidence: &EvidenceRecipe,
+    recipe: &Recipe,
+    [training, dev]: [&[Example]; 2],
+) -> Result<Asked, TrainingError> {
+    let is_question = |it: &Example| matches!(it.lesson, Lesson::Question { .. });
+    if recipe.objective != (Objective::Language {}) || !training.iter().any(is_question) {
+        return Err(TrainingError::NoQuestions);
+    }
+    let mut hash = Xxh3::new();
+    let mut left_out = Vec::new();
+    let mut ask = |examples: &[Example], others: &[Example]| -> Result<_, TrainingError> {
+        let passages = examples.iter().chain(others);
+        let mut pool = Pool::open(evidence, recipe.seed, passages)?;
+        let mut asked = Vec::with_capacity(examples.len());
+        for example in examples {
+            match pool.ask(example.clone())? {
+                Ok(example) => {
+                    hash.update(example.lesson.input().as_bytes());
+                    asked.push(example);
+                }
+                Err(why) => left_out.push(why),
+            }
+        }
+        Ok(asked)
+    };
+    let (training, dev) = (ask(training, &[])?, ask(dev, training)?);
+    Ok(Asked {
+        training,
+        dev,
+        left_out,
+        fingerprint: hash.digest(),
+    })
 }
 
 /// Returns whether sequence `at` is in the last `share` of the sequences of its text.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use ::train::{Precision, Recipe, States, Tuning};
 use contract::Bytes;
-use model::training::{Lora, RankBudget};
+use model::training::{Lora, MemoryPlan, RankBudget};
 
 use super::TrainingError;
 use super::lessons::Lessons;
@@ -28,8 +28,10 @@ pub struct Estimate {
     pub activations: usize,
     /// What is used within one layer.
     pub scratch: usize,
-    /// The examples.
-    pub data: usize,
+    /// What the program has already: the examples, above all.
+    pub process: usize,
+    /// The most that it has had, to read the examples and to learn a vocabulary.
+    pub before: usize,
     /// What the machine has left, if the system tells.
     pub available: Option<usize>,
     /// What would make it less, the least change first; only if it does not fit.
@@ -54,17 +56,23 @@ impl Estimate {
             + self.frozen
             + self.activations
             + self.scratch
-            + self.data
+            + self.process
+    }
+
+    /// Returns the most that the program will have had at the end, in bytes.
+    pub fn peak(&self) -> usize {
+        self.total().max(self.before)
     }
 
     /// Returns whether the machine has so much left. Where the system does not tell, it has.
     pub fn fits(&self) -> bool {
         self.available
-            .is_none_or(|available| self.total() <= available)
+            .is_none_or(|available| self.total() - self.process <= available)
     }
 
     pub(super) fn hint(&self) -> Option<String> {
         let available = self.available.unwrap_or(usize::MAX);
+        let available = available.saturating_add(self.process);
         let (fit, rest): (Vec<_>, Vec<_>) =
             self.remedies.iter().partition(|it| it.bytes <= available);
         let list = |remedies: &[&Remedy]| {
@@ -136,8 +144,13 @@ fn take(recipe: &Recipe, source: &Source, lessons: &Lessons) -> Result<Estimate,
         lessons.task().as_ref(),
         &source::options(recipe, room),
     )?;
+    Ok(of_plan(recipe, plan))
+}
+
+/// Returns what `recipe` takes with a model of this plan.
+pub(super) fn of_plan(recipe: &Recipe, plan: MemoryPlan) -> Estimate {
     let parameters = plan.weights / size_of::<f32>();
-    Ok(Estimate {
+    Estimate {
         parameters,
         weights: plan.weights,
         gradients: plan.gradients,
@@ -152,10 +165,11 @@ fn take(recipe: &Recipe, source: &Source, lessons: &Lessons) -> Result<Estimate,
         frozen: plan.frozen,
         activations: plan.activations,
         scratch: plan.scratch,
-        data: lessons.summary.tokens * 2 * size_of::<u32>(),
+        process: resident().unwrap_or(0) as usize,
+        before: peak().unwrap_or(0) as usize,
         available: available(),
         remedies: Vec::new(),
-    })
+    }
 }
 
 /// Returns recipes that take less, each with what was changed.
@@ -223,6 +237,17 @@ pub(super) fn peak() -> Option<u64> {
     Some(field("/proc/self/status", "VmHWM:")? as u64 * 1024)
 }
 
+/// Returns the memory that this process has, in bytes, where the system tells.
+fn resident() -> Option<u64> {
+    Some(field("/proc/self/status", "VmRSS:")? as u64 * 1024)
+}
+
+/// Makes [`peak`] begin anew with what this process has now, where the system allows it.
+pub(super) fn forget_peak() {
+    // `proc_pid_clear_refs(5)`; elsewhere the peak remains that of all before.
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
 /// Returns the number behind `name` in a file of such lines.
 fn field(file: &str, name: &str) -> Option<usize> {
     let text = std::fs::read_to_string(file).ok()?;
@@ -247,7 +272,8 @@ mod tests {
             frozen: 0,
             activations: 600,
             scratch: 0,
-            data: 0,
+            process: 0,
+            before: 0,
             available: Some(available),
             remedies: vec![remedy("a = 1", 700), remedy("b = 2", 300)],
         }

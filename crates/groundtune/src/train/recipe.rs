@@ -8,13 +8,18 @@ use toml::{Table, Value};
 use super::TrainingError;
 use crate::ConfigError;
 
+/// A recipe with every key.
+#[derive(Debug)]
+pub(super) struct ReadRecipe {
+    pub(super) recipe: Recipe,
+    /// Whether `steps.length` was written, and is not only a default.
+    pub(super) says_length: bool,
+}
+
 /// Reads the recipe at `path` with the keys of `set` before its own, and makes its paths
 /// whole.
-pub(super) fn read(path: &Path, set: &[String]) -> Result<Recipe, TrainingError> {
-    let text = fs_err::read_to_string(path).map_err(|source| ConfigError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
+pub(super) fn read(path: &Path, set: &[String]) -> Result<ReadRecipe, TrainingError> {
+    let text = fs_err::read_to_string(path).map_err(|source| TrainingError::NoRecipe { source })?;
     // By itself first: what is wrong with it is then said with its line.
     let written = parse(&text, path)?;
     let mut table: Table = toml::from_str(&text).expect("it was just read");
@@ -25,6 +30,9 @@ pub(super) fn read(path: &Path, set: &[String]) -> Result<Recipe, TrainingError>
         })?;
         table = over(more, table);
     }
+    let says_length = table
+        .get("steps")
+        .is_some_and(|steps| steps.get("length").is_some());
     if let Some(preset) = written.preset {
         let preset: Table = preset.text().parse().expect("a preset is TOML");
         table = over(table, preset);
@@ -38,7 +46,10 @@ pub(super) fn read(path: &Path, set: &[String]) -> Result<Recipe, TrainingError>
         base
     })?;
     make_absolute(&mut recipe, &base);
-    Ok(recipe)
+    Ok(ReadRecipe {
+        recipe,
+        says_length,
+    })
 }
 
 /// Reads a recipe's text.
@@ -75,6 +86,14 @@ fn make_absolute(recipe: &mut Recipe, base: &Path) {
     if let Dev::Files(paths) = &mut recipe.data.dev {
         paths.iter_mut().for_each(whole);
     }
+    if let Some(project) = recipe
+        .data
+        .evidence
+        .as_mut()
+        .and_then(|it| it.project.as_mut())
+    {
+        whole(project);
+    }
     match &mut recipe.model {
         // A name in the cache stays one.
         ModelSource::Base { path, tokenizer } => {
@@ -106,6 +125,7 @@ mod tests {
             &path,
             &set.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>(),
         )
+        .map(|it| it.recipe)
     }
 
     #[test]
@@ -121,9 +141,18 @@ mod tests {
 
     #[test]
     fn every_preset_is_a_recipe() {
-        for preset in ["classic", "creative", "compact", "adapter", "pretrain"] {
+        for preset in [
+            "classic",
+            "creative",
+            "compact",
+            "knowledge-base",
+            "adapter",
+            "pretrain",
+        ] {
             let recipe = recipe(&format!("preset = \"{preset}\""), &[]).unwrap();
             recipe.check().unwrap();
+            assert_eq!(recipe.preset.unwrap().name(), preset);
+            assert_eq!(recipe.steps.are_many(), preset == "knowledge-base");
         }
         let found = recipe("preset = \"creative\"", &[]).unwrap();
         assert_eq!(found.preset, Some(Preset::Creative));

@@ -190,6 +190,14 @@ impl Source {
         }
     }
 
+    /// Returns the shape of the decoder that learns.
+    pub(super) fn decoder(&self) -> Result<DecoderConfig, TrainingError> {
+        Ok(match &self.kind {
+            Kind::Base { folder, .. } => DecoderConfig::of_folder(folder)?,
+            Kind::New(config) => config.clone(),
+        })
+    }
+
     /// Returns the most tokens that the model reads.
     pub(super) fn context(&self) -> Result<usize, TrainingError> {
         Ok(match &self.kind {

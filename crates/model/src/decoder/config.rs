@@ -103,6 +103,14 @@ pub struct Biases {
 }
 
 impl DecoderConfig {
+    /// Reads the configuration in a Hugging Face folder.
+    ///
+    /// # Errors
+    /// If it is missing, damaged, or of a model that is not known here.
+    pub fn of_folder(folder: &std::path::Path) -> Result<Self, ModelError> {
+        Ok(super::of_folder(folder)?.0)
+    }
+
     /// Returns how many layers it has.
     pub fn layers(&self) -> usize {
         self.attention.len()

@@ -1,0 +1,85 @@
+//! What a few steps take: the loop without its run, to be timed.
+
+use std::time::{Duration, Instant};
+
+use tensor::Team;
+
+use crate::TrainError;
+use crate::learner::Learner;
+use crate::optimiser::{self, Update};
+use crate::order::{Order, mix};
+use crate::recipe::Recipe;
+
+/// One step, as it was measured.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MeasuredStep {
+    /// Tokens that were read in it.
+    pub tokens: usize,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// Its loss.
+    pub loss: f64,
+}
+
+/// Takes `steps` steps of `recipe` and tells of each; nothing is examined, saved or written.
+///
+/// # Errors
+/// If there is nothing to learn, or the model fails.
+pub fn measure(
+    team: &Team,
+    learner: &mut dyn Learner,
+    recipe: &Recipe,
+    steps: u64,
+) -> Result<Vec<MeasuredStep>, TrainError> {
+    recipe.check()?;
+    if learner.examples() == 0 {
+        return Err(TrainError::NoExamples { left_out: 0 });
+    }
+    let mut order = Order::new(recipe.seed, learner.examples());
+    let budget = learner.rank_budget();
+    let mut update = Update::new(&recipe.optimiser, &learner.arena(), budget);
+    let mut measured = Vec::new();
+    for step in 0..steps {
+        let begun = Instant::now();
+        let taken = order.step(step, recipe.steps.examples());
+        let sizes = taken.iter().map(|example| learner.size(*example));
+        let (tokens, units) = sizes.fold((0, 0), |(tokens, units), size| {
+            (tokens + size.tokens, units + size.units)
+        });
+        let weight = 1.0 / units.max(1) as f64;
+        learner.arena().gradients.fill(0.0);
+        let mut loss = 0.0;
+        for (part, batch) in (0..).zip(taken.chunks(recipe.steps.batch)) {
+            loss += learner.learn(team, batch, weight, mix(step << 32 | part))?;
+        }
+        update.regularise(&mut learner.arena());
+        let length = optimiser::length(team, learner.arena().gradients);
+        let rate = recipe.optimiser.learning_rate;
+        update.apply(team, &mut learner.arena(), rate, length);
+        measured.push(MeasuredStep {
+            tokens,
+            elapsed: begun.elapsed(),
+            loss,
+        });
+    }
+    Ok(measured)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use super::*;
+    use crate::line::{Line, recipe};
+
+    #[test]
+    fn steps_are_those_of_a_run() {
+        let team = Team::new(NonZeroUsize::MIN).unwrap();
+        let mut line = Line::new(40);
+        let recipe = recipe("[steps]\nbatch = 3\naccumulation = 2\n");
+        let measured = measure(&team, &mut line, &recipe, 200).unwrap();
+        assert_eq!(measured.len(), 200);
+        assert!(measured[199].loss < 0.01 * measured[0].loss);
+        assert!((line.values[0] - 2.0).abs() < 0.1, "{:?}", line.values);
+    }
+}
