@@ -3,7 +3,8 @@
 //!
 //! Without a generator the answer is extractive: sentences of the evidence. With one,
 //! what it writes is held against the evidence sentence by sentence
-//! ([`search::Grounding`]). With or without one, a question for which no evidence reaches
+//! ([`search::Grounding`]); an encoder that was taught to finds it there, word for word.
+//! With or without one, a question for which no evidence reaches
 //! the threshold is not answered.
 
 use std::ops::ControlFlow;
@@ -21,6 +22,7 @@ use search::{
 
 use crate::fit::{Fitted, fit};
 use crate::ingest::given_embedder;
+use crate::models::Answerer;
 use crate::{Environment, Error, Project, config};
 
 pub use crate::fit::EvidenceCut;
@@ -38,7 +40,7 @@ pub struct Session {
     threshold: Share,
     embedder: Option<Box<dyn Embed>>,
     reranker: Option<Box<dyn Rerank>>,
-    generator: Option<Box<dyn Generate>>,
+    answerer: Option<Answerer>,
     template: contract::Template,
     writing: config::Answer,
     /// What was found out about the indexes on opening.
@@ -80,12 +82,13 @@ pub struct AskReply {
     pub written: Option<Written>,
 }
 
-/// Who wrote an answer, and how it stood up to the evidence.
+/// Who wrote an answer, or found it, and how it stood up to the evidence.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Written {
     /// The model.
     pub generator: String,
-    /// The answer's sentences, also those that were dropped, with what supports them.
+    /// The answer's sentences, also those that were dropped, with what supports them; none
+    /// of an answer that was found, for it is the evidence's own words.
     pub sentences: Vec<GroundedSentence>,
     /// Numbers that the model cited and that are no evidence's; they were left out.
     pub unknown_citations: Vec<u32>,
@@ -103,7 +106,7 @@ impl Session {
             threshold: project.config.retrieval.threshold,
             embedder: None,
             reranker: None,
-            generator: None,
+            answerer: None,
             template: project.config.prompt.template,
             writing: project.config.answer.clone(),
             report,
@@ -135,8 +138,13 @@ impl Session {
     }
 
     /// Lets `generator` write the answers.
-    pub fn with_generator(mut self, generator: Box<dyn Generate>) -> Self {
-        self.generator = Some(generator);
+    pub fn with_generator(self, generator: Box<dyn Generate>) -> Self {
+        self.with_answerer(Answerer::Writes(generator))
+    }
+
+    /// Lets `answerer` write the answers, or find them in the evidence.
+    pub fn with_answerer(mut self, answerer: Answerer) -> Self {
+        self.answerer = Some(answerer);
         self
     }
 
@@ -176,8 +184,13 @@ impl Session {
             .iter()
             .map(|found| found.evidence.clone())
             .collect();
-        if let Some(generator) = self.generator.as_deref().filter(|_| !evidence.is_empty()) {
-            let (answer, written) = self.write(generator, question, &evidence, sink)?;
+        if let Some(answerer) = self.answerer.as_ref().filter(|_| !evidence.is_empty()) {
+            let (answer, written) = match answerer {
+                Answerer::Writes(generator) => {
+                    self.write(&**generator, question, &evidence, sink)?
+                }
+                Answerer::Finds(reader) => read(reader, &question.text, &evidence)?,
+            };
             return Ok(AskReply {
                 answer: Answer {
                     elapsed: started.elapsed(),
@@ -356,6 +369,49 @@ impl Session {
 }
 
 /// Returns whether a model's answer is that the documents do not say.
+/// Has `reader` find the answer to `question` in the evidence: where it is surest that there
+/// is one, if it is sure enough.
+fn read(
+    reader: &model::Reader,
+    question: &str,
+    evidence: &[Evidence],
+) -> Result<(Answer, Written), Error> {
+    let started = Instant::now();
+    let passages: Vec<(&str, &str)> = evidence.iter().map(|it| (question, &*it.text)).collect();
+    let readings = reader.read(&passages)?;
+    let surest = readings.iter().zip(evidence).min_by(|(a, _), (b, _)| {
+        let excess = |it: &model::Reading| it.none - it.score;
+        excess(a).total_cmp(&excess(b))
+    });
+    let found = surest.and_then(|(reading, evidence)| {
+        let bytes = reading.answer(reader.threshold())?;
+        Some((&evidence.text[bytes], evidence))
+    });
+    let answer = Answer {
+        text: match found {
+            Some((text, _)) => format!("{} [1]", text.trim()),
+            None => NOT_IN_THE_DOCUMENTS.into(),
+        },
+        abstained: found.is_none(),
+        citations: found
+            .map(|(_, evidence)| Citation {
+                number: 1,
+                evidence: evidence.clone(),
+            })
+            .into_iter()
+            .collect(),
+        prompt_tokens: None,
+        completion_tokens: None,
+        elapsed: started.elapsed(),
+    };
+    let written = Written {
+        generator: reader.name().to_owned(),
+        sentences: Vec::new(),
+        unknown_citations: Vec::new(),
+    };
+    Ok((answer, written))
+}
+
 fn is_refusal(text: &str) -> bool {
     text.trim_matches(|c: char| !c.is_alphanumeric())
         .eq_ignore_ascii_case(NOT_IN_THE_DOCUMENTS)

@@ -18,6 +18,7 @@ pub use corpus::examples::{
     ExampleError, Examples, Fault, Layout, Located, Passages, ReadExamples, Refusal, UnknownLayout,
     read_examples, written, written_as,
 };
+pub(crate) use labels::other;
 pub use labels::{LabelError, Labelled, Tagged, label_names, labelled, tag_names, tagged};
 pub use sequences::{
     LeftOut, Overlong, Prepared, PreparedPairs, SequenceOptions, Why, preferences, sequences,

@@ -40,6 +40,9 @@ pub enum Error {
     /// A model that is named cannot be opened.
     #[error("the model cannot be opened")]
     Model(#[from] model::ModelError),
+    /// A run that is named has brought no model.
+    #[error(transparent)]
+    Run(Box<crate::train::TrainingError>),
     /// A LoRA adapter cannot be opened.
     #[error("the adapter cannot be opened")]
     Adapter {
@@ -141,6 +144,7 @@ impl Error {
         Some(match self {
             Self::Project(error) => return error.hint(),
             Self::Resolve(error) => return error.hint(),
+            Self::Run(error) => return error.hint(),
             Self::Remote(error) => return error.hint(),
             Self::NotInCache { .. } => "`groundtune models list` shows what is there".into(),
             Self::NothingIngested { .. } | Self::Search(S::NoStore { .. }) => {

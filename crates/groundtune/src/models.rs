@@ -11,10 +11,12 @@ use std::path::Path;
 use contract::{Embed, Generate, Rerank};
 use model::generator::{Generator, GeneratorOptions};
 use model::{
-    CrossEncoder, CrossEncoderOptions, Embedder, EmbedderOptions, LongText, StaticEmbedder,
+    CrossEncoder, CrossEncoderOptions, Embedder, EmbedderOptions, LongText, Reader, ReaderOptions,
+    StaticEmbedder,
 };
 use remote::{Chat, Prefixes, RemoteEmbedder, RemoteReranker};
 
+use crate::train::Tuned;
 use crate::{Error, Project};
 
 pub use catalogue::ModelListing;
@@ -156,6 +158,38 @@ pub fn open_generator(
     )
 }
 
+/// A model that answers from evidence.
+pub enum Answerer {
+    /// It writes the answer.
+    Writes(Box<dyn Generate>),
+    /// It finds the answer in the evidence, word for word.
+    Finds(Box<Reader>),
+}
+
+/// Opens the model that answers which `reference` names, if it names one: one that writes,
+/// or an encoder that was taught to find answers. A run's folder is the model that it made.
+/// Paths are relative to `base`.
+///
+/// # Errors
+/// If it is not there, damaged, or of a kind that is not known.
+pub fn open_answerer(
+    reference: &ModelReference,
+    base: &Path,
+    environment: &Environment,
+) -> Result<Option<Answerer>, Error> {
+    if let ModelPlace::Local(path) = environment.resolve(reference, ModelUse::Generator, base)? {
+        let path = match Tuned::at(&path) {
+            Some(tuned) => tuned.map_err(|it| Error::Run(Box::new(it)))?.model,
+            None => path,
+        };
+        if model::describe(&path)?.kind == Some(ModelKind::Reader) {
+            let reader = Reader::open(&path, &ReaderOptions::default())?;
+            return Ok(Some(Answerer::Finds(Box::new(reader))));
+        }
+    }
+    Ok(open_generator(reference, base, environment)?.map(Answerer::Writes))
+}
+
 impl Project {
     /// Opens the model that makes vectors, if the configuration names one.
     ///
@@ -185,14 +219,11 @@ impl Project {
         open_reranker(&self.config.models.reranker, &self.root, environment)
     }
 
-    /// Opens the model that writes answers, if the configuration names one.
+    /// Opens the model that answers, if the configuration names one.
     ///
     /// # Errors
-    /// As [`open_generator`].
-    pub fn open_generator(
-        &self,
-        environment: &Environment,
-    ) -> Result<Option<Box<dyn Generate>>, Error> {
-        open_generator(&self.config.models.generator, &self.root, environment)
+    /// As [`open_answerer`].
+    pub fn open_answerer(&self, environment: &Environment) -> Result<Option<Answerer>, Error> {
+        open_answerer(&self.config.models.generator, &self.root, environment)
     }
 }

@@ -6,6 +6,7 @@
 mod bench;
 mod error;
 mod evidence;
+mod exercises;
 mod lessons;
 mod memory;
 mod recipe;
@@ -18,7 +19,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use ::train::{
-    Classification, Language, Learner, ModelSource, Outcome, Preference, Preferences,
+    Encoder, Language, Learner, ModelSource, Outcome, Preference, Preferences, Room,
     RunDescription, RunResult, Team,
 };
 use model::training::DecoderTraining;
@@ -261,9 +262,10 @@ impl PreparedRun {
             examples: self.lessons.summary.examples,
             base: self.source.folder().map(Into::into),
             model: self.source.identity(),
-            result: match (self.recipe.objective, &self.recipe.tuning) {
+            result: match &self.recipe.tuning {
                 // An encoder is saved with what was adapted merged into it.
-                (Objective::Classify {}, _) | (_, ::train::Tuning::Full) => RunResult::Model,
+                _ if self.recipe.objective.is_for_encoders() => RunResult::Model,
+                ::train::Tuning::Full => RunResult::Model,
                 _ => RunResult::Adapter,
             },
         }
@@ -279,21 +281,25 @@ fn learner(
     room: usize,
 ) -> Result<Box<dyn Learner>, TrainingError> {
     let options = source::options(recipe, room);
-    let lessons = match (lessons.task(), lessons.content) {
-        (Some(task), lessons::Content::Labelled { training, dev, .. }) => {
-            let model = source.encoder(recipe, &task, &options)?;
-            let classification = Classification::new(model, room, training, dev)?;
-            return Ok(Box::new(classification));
+    let lessons = match lessons.content {
+        lessons::Content::Exercises(lessons) => {
+            let model = source.encoder(recipe, &lessons.task, &options)?;
+            let room = Room {
+                tokens: room,
+                exercises: recipe.steps.batch,
+            };
+            let encoder = Encoder::new(model, room, lessons.training, lessons.dev)?;
+            return Ok(Box::new(encoder));
         }
-        (_, content) => content,
+        content => content,
     };
     let model: DecoderTraining = source.training(recipe, &options)?;
     let companions = source.companions();
     let tokenizer = source.into_tokenizer();
     let preference = match recipe.objective {
-        Objective::Language {} | Objective::Classify {} => None,
         Objective::Dpo { beta } => Some(Preference::Dpo { beta }),
         Objective::Orpo { beta } => Some(Preference::Orpo { beta }),
+        _ => None,
     };
     Ok(match (preference, lessons) {
         (None, lessons::Content::Sequences { training, dev }) => {

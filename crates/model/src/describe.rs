@@ -21,6 +21,8 @@ pub enum ModelKind {
     Embedder,
     /// Judges a question and a passage together.
     Reranker,
+    /// Finds the answer to a question in a passage.
+    Reader,
     /// Writes.
     Decoder,
     /// Changes another model.
@@ -108,6 +110,7 @@ fn of_folder(folder: &Path) -> Result<ModelDescription, ModelError> {
     let has_modules = folder.join("modules.json").exists();
     description.kind = match description.architecture.as_deref() {
         _ if class.ends_with("ForSequenceClassification") => Some(ModelKind::Reranker),
+        _ if class.ends_with("ForQuestionAnswering") => Some(ModelKind::Reader),
         _ if has_modules => Some(ModelKind::Embedder),
         _ if class.ends_with("ForCausalLM") || class.ends_with("LMHeadModel") => {
             Some(ModelKind::Decoder)

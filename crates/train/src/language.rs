@@ -106,7 +106,7 @@ impl Learner for Language {
         self.decoder.show(self.training.get(example).ids)
     }
 
-    fn save(&self, folder: &Path) -> Result<(), TrainError> {
+    fn save(&self, folder: &Path, _: Option<&Examination>) -> Result<(), TrainError> {
         self.decoder.save(folder)
     }
 }
@@ -185,7 +185,7 @@ impl Decoder {
     ) -> Vec<Vec<(&'a Sequences, usize)>> {
         let all: Vec<_> = sequences.collect();
         let lengths = all.iter().map(|(set, index)| set.get(*index).ids.len());
-        let ranges = batches(lengths, self.room).into_iter();
+        let ranges = batches(lengths, self.room, usize::MAX).into_iter();
         ranges.map(|range| all[range].to_vec()).collect()
     }
 

@@ -34,12 +34,17 @@ impl<'a> Arena<'a> {
 }
 
 /// Cuts examples of these lengths, in their order, into ranges of at most `room` tokens
-/// together; one that is longer is alone.
-pub(crate) fn batches(lengths: impl Iterator<Item = usize>, room: usize) -> Vec<Range<usize>> {
+/// and `most` examples together; one that is longer is alone.
+pub(crate) fn batches(
+    lengths: impl Iterator<Item = usize>,
+    room: usize,
+    most: usize,
+) -> Vec<Range<usize>> {
     let mut batches: Vec<Range<usize>> = Vec::new();
     let mut tokens = usize::MAX;
     for (example, length) in lengths.enumerate() {
-        if tokens.saturating_add(length) > room {
+        let full = batches.last().is_some_and(|batch| batch.len() >= most);
+        if full || tokens.saturating_add(length) > room {
             batches.push(example..example);
             tokens = 0;
         }
@@ -105,9 +110,24 @@ pub trait Learner {
     /// Returns the beginning of an example, for people.
     fn show(&self, example: usize) -> String;
 
-    /// Writes the model as others read it.
+    /// Writes the model as others read it; `found` is what it was last examined to be.
     ///
     /// # Errors
     /// If it cannot be written.
-    fn save(&self, folder: &Path) -> Result<(), TrainError>;
+    fn save(&self, folder: &Path, found: Option<&Examination>) -> Result<(), TrainError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_has_no_more_than_there_is_room_for() {
+        let cut = |lengths: &[usize], room, most| batches(lengths.iter().copied(), room, most);
+        assert_eq!(cut(&[3, 4, 2, 5], 7, 9), [0..2, 2..4]);
+        assert_eq!(cut(&[7, 1], 7, 9), [0..1, 1..2]);
+        assert_eq!(cut(&[1, 1, 1, 1, 1], 7, 2), [0..2, 2..4, 4..5]);
+        assert_eq!(cut(&[9], 7, 9), [0..1]);
+        assert!(cut(&[], 7, 9).is_empty());
+    }
 }

@@ -6,9 +6,9 @@
 //! on the number of threads, not on whether the run was broken off and resumed.
 
 mod checkpoint;
-mod classification;
 mod clock;
 mod curve;
+mod encoder;
 mod error;
 mod language;
 mod learner;
@@ -27,8 +27,11 @@ mod watch;
 #[cfg(test)]
 mod line;
 
-pub use classification::{Classification, LabelledTexts};
 pub use curve::{Curve, Point};
+pub use encoder::{
+    AnswerScore, AnswerSpans, Asked, Classes, Encoder, Exercises, Judge, LabelSets, Neighbours,
+    RankedPassages, Related, Room, ScoredPairs, TagSequences, Targets,
+};
 pub use error::TrainError;
 pub use language::Language;
 pub use learner::{Arena, Examination, Learner, Size};

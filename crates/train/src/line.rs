@@ -112,7 +112,7 @@ impl Learner for Line {
         format!("example {example}")
     }
 
-    fn save(&self, folder: &Path) -> Result<(), TrainError> {
+    fn save(&self, folder: &Path, _: Option<&Examination>) -> Result<(), TrainError> {
         Ok(fs_err::write(
             folder.join("line.txt"),
             format!("{:?}", self.values),

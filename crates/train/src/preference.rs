@@ -275,7 +275,7 @@ impl Learner for Preferences {
             .show(self.training.pairs.chosen.get(example).ids)
     }
 
-    fn save(&self, folder: &Path) -> Result<(), TrainError> {
+    fn save(&self, folder: &Path, _: Option<&Examination>) -> Result<(), TrainError> {
         self.decoder.save(folder)
     }
 }

@@ -272,8 +272,24 @@ pub enum Objective {
     /// To go on with text, and to answer: texts are learnt whole, of prompts, questions and
     /// conversations only the answers.
     Language {},
-    /// To tell which one label a text has: an encoder with a head.
+    /// To tell which label a text has, or where the data gives lists of labels, which of
+    /// them: an encoder with a head.
     Classify {},
+    /// To tell of each word what it is part of: an encoder with a head.
+    Tag {},
+    /// To tell how well a passage answers a question that it is read with: an encoder with
+    /// a head, a cross-encoder.
+    Rerank {},
+    /// To give texts that belong together vectors near one another: an encoder.
+    Embed {
+        /// What cosines are divided by. Default: 0.05.
+        #[serde(default = "twentieth")]
+        temperature: f64,
+        /// How many passages that do not belong to a question are taken with it, where the
+        /// data has them. Default: 1.
+        #[serde(default = "one")]
+        negatives: usize,
+    },
     /// To prefer one answer to another (Rafailov et al. 2023).
     Dpo {
         /// How strongly it is held to what it was before. Default: 0.1.
@@ -511,6 +527,37 @@ fn tenth() -> f64 {
     0.1
 }
 
+fn twentieth() -> f64 {
+    0.05
+}
+
+fn one() -> usize {
+    1
+}
+
+impl Objective {
+    /// Returns its name, as a recipe has it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Language {} => "language",
+            Self::Classify {} => "classify",
+            Self::Tag {} => "tag",
+            Self::Rerank {} => "rerank",
+            Self::Embed { .. } => "embed",
+            Self::Dpo { .. } => "dpo",
+            Self::Orpo { .. } => "orpo",
+        }
+    }
+
+    /// Returns whether it is for an encoder, which is then saved whole.
+    pub fn is_for_encoders(&self) -> bool {
+        match self {
+            Self::Language {} | Self::Dpo { .. } | Self::Orpo { .. } => false,
+            Self::Classify {} | Self::Tag {} | Self::Rerank {} | Self::Embed { .. } => true,
+        }
+    }
+}
+
 impl Recipe {
     /// Looks for values that are of the right type and out of their range.
     ///
@@ -583,7 +630,13 @@ impl Recipe {
                 Objective::Dpo { beta } | Objective::Orpo { beta } => {
                     positive("objective.beta", beta)
                 }
-                Objective::Language {} | Objective::Classify {} => None,
+                Objective::Embed { temperature, .. } => {
+                    positive("objective.temperature", temperature)
+                }
+                Objective::Language {}
+                | Objective::Classify {}
+                | Objective::Tag {}
+                | Objective::Rerank {} => None,
             })
             .or(match &self.tuning {
                 Tuning::Full => None,

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{self, State};
 use crate::curve::Curve;
-use crate::learner::Learner;
+use crate::learner::{Examination, Learner};
 use crate::optimiser::Update;
 use crate::tensorboard::TensorBoard;
 use crate::{Event, TrainError};
@@ -263,10 +263,15 @@ impl Run {
         self.folder.join(CHECKPOINTS).join(format!("{BEST}{step}"))
     }
 
-    /// Writes what was learnt as others read it, and returns where.
-    pub(crate) fn finish(&mut self, learner: &dyn Learner) -> Result<PathBuf, TrainError> {
+    /// Writes what was learnt as others read it, and returns where; `found` is what it was
+    /// last examined to be.
+    pub(crate) fn finish(
+        &mut self,
+        learner: &dyn Learner,
+        found: Option<&Examination>,
+    ) -> Result<PathBuf, TrainError> {
         let folder = self.folder.join(self.description.result.folder());
-        checkpoint::beside(&folder, |part| learner.save(part))?;
+        checkpoint::beside(&folder, |part| learner.save(part, found))?;
         Ok(folder)
     }
 

@@ -266,13 +266,15 @@ pub fn train(
         say(run, Event::Saved { step: state.step })?;
     }
     let best = state.best.clone().filter(|_| recipe.evaluation.keep_best);
+    let kept = best.as_ref().or(state.last.as_ref());
+    let found = kept.map(|it| it.examination());
     let model = match why {
         Why::Stopped => None,
         Why::Done | Why::NothingBetter => {
             if let Some(best) = &best {
                 run.load_best(learner, best.step)?;
             }
-            Some(run.finish(learner)?)
+            Some(run.finish(learner, found.as_ref())?)
         }
     };
     say(
@@ -286,7 +288,7 @@ pub fn train(
         why,
         steps: state.step,
         best_step: best.as_ref().map_or(state.step, |it| it.step),
-        examination: best.or(state.last).map(|it| it.examination()),
+        examination: found,
         training_loss: state.level.mean(),
         tokens_per_second: clock.throughout(),
         elapsed: clock.elapsed(),

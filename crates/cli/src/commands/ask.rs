@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::Args;
 use groundtune::ask::{AskReply, Session, Written};
-use groundtune::models::{ModelReference, open_generator};
+use groundtune::models::{ModelReference, open_answerer};
 use serde_json::{Value, json};
 
 use super::question::QuestionArguments;
@@ -20,15 +20,17 @@ use crate::ui::{Style, Ui, count, printable, wrap};
 ///
 /// The answer is sentences of the documents, each with the number of its source; or,
 /// where the project names a `generator`, what that writes, every sentence held against
-/// its source: `[?]` stands behind one whose words or numbers are not there. If no chunk reaches the threshold, the answer is `not in the documents`; that is a
-/// success too, with exit code 0.
+/// its source: `[?]` stands behind one whose words or numbers are not there. An encoder that
+/// `groundtune train` taught to read gives the very words that answer. If no chunk reaches
+/// the threshold, the answer is `not in the documents`; that is a success too, with exit
+/// code 0.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     question: QuestionArguments,
 
-    /// The model that writes the answer: a name, a folder, a `.gguf` file, or `URL#MODEL`
-    /// for one on a server; `none` for sentences of the documents [default: the project's
+    /// The model that writes the answer, or finds it: a name, a folder, a run, a `.gguf`
+    /// file, or `URL#MODEL` for one on a server; `none` for sentences of the documents [default: the project's
     /// `generator`].
     #[arg(long, value_name = "MODEL")]
     model: Option<ModelReference>,
@@ -51,12 +53,12 @@ pub(crate) fn run(
     let project = super::open_project(project)?;
     let environment = environment();
     let mut session = Session::open(&project)?.with_models(&project, &environment)?;
-    let generator = match &arguments.model {
-        Some(model) => open_generator(model, &std::env::current_dir()?, &environment)?,
-        None => project.open_generator(&environment)?,
+    let answerer = match &arguments.model {
+        Some(model) => open_answerer(model, &std::env::current_dir()?, &environment)?,
+        None => project.open_answerer(&environment)?,
     };
-    if let Some(generator) = generator {
-        session = session.with_generator(generator);
+    if let Some(answerer) = answerer {
+        session = session.with_answerer(answerer);
     }
     let mut aloud = Aloud::new(ui, !arguments.json);
     let reply = session.ask_aloud(&question, &mut |piece| aloud.piece(piece));

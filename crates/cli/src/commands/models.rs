@@ -336,6 +336,7 @@ fn kind_word(kind: Option<ModelKind>) -> &'static str {
     match kind {
         Some(ModelKind::Embedder) => "embedder",
         Some(ModelKind::Reranker) => "reranker",
+        Some(ModelKind::Reader) => "reader",
         Some(ModelKind::Decoder) => "decoder",
         Some(ModelKind::Adapter) => "adapter",
         None => "unknown",

@@ -145,7 +145,7 @@ fn tags_of(example: &Example) -> Result<(&[String], &[String]), DataError> {
     }
 }
 
-pub(super) fn other(example: &Example, expected: &'static str) -> DataError {
+pub(crate) fn other(example: &Example, expected: &'static str) -> DataError {
     DataError::Kind {
         id: example.id.to_string(),
         found: example.lesson.kind(),

@@ -41,19 +41,30 @@ pub enum TrainingError {
     },
     /// The objective is for an encoder that is there.
     #[error(
-        "`objective.kind = \"classify\"` teaches an encoder that is there, and the recipe has `model.kind = \"new\"`"
+        "`objective.kind = \"{objective}\"` teaches an encoder that is there, and the recipe has `model.kind = \"new\"`"
     )]
-    NoEncoder,
+    NoEncoder {
+        /// The objective.
+        objective: &'static str,
+    },
     /// An encoder's vocabulary is in its folder.
     #[error(
-        "`model.tokenizer` has no effect with `objective.kind = \"classify\"`: an encoder's vocabulary is in its folder"
+        "`model.tokenizer` has no effect with `objective.kind = \"{objective}\"`: an encoder's vocabulary is in its folder"
     )]
-    VocabularyElsewhere,
-    /// A text has several labels, and one is learnt.
+    VocabularyElsewhere {
+        /// The objective.
+        objective: &'static str,
+    },
+    /// A pair's judgement is no score.
     #[error(
-        "there are texts with several labels; `objective.kind = \"classify\"` learns one for each"
+        "`{id}` is judged `{found}`; expected a score from 0 to 1, or a label: `0`, `no`, `false`, `1`, `yes` or `true`"
     )]
-    SeveralLabels,
+    NoScore {
+        /// The example.
+        id: String,
+        /// Its judgement.
+        found: String,
+    },
     /// The model or its vocabulary cannot be opened.
     #[error("the model cannot be opened")]
     Model(#[from] model::ModelError),
@@ -169,7 +180,7 @@ impl TrainingError {
                 "name the model's vocabulary with `tokenizer = \"PATH\"` beside `path` in `[model]`"
                     .into()
             }
-            Self::NoEncoder => {
+            Self::NoEncoder { .. } => {
                 "name one in `[model]`: `kind = \"base\"` and `path`, the folder of a BERT or a RoBERTa"
                     .into()
             }

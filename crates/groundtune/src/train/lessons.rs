@@ -2,18 +2,16 @@
 
 use std::path::PathBuf;
 
-use ::train::{Dev, EvidenceRecipe, LabelledTexts, Objective, Pairs, Recipe, Sequences};
+use ::train::{Dev, EvidenceRecipe, Objective, Pairs, Recipe, Sequences};
 use contract::{Example, Lesson, Share, Split, held_out};
 use model::training::Task;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::evidence::Pool;
+use super::exercises::{EncoderLessons, exercises};
 use super::source::Source;
 use super::{DataSummary, TrainingError};
-use crate::data::{
-    DataError, Dataset, LabelError, PreparedPairs, ReadExamples, SequenceOptions, label_names,
-    labelled, preferences, sequences,
-};
+use crate::data::{Dataset, PreparedPairs, ReadExamples, SequenceOptions, preferences, sequences};
 
 /// With fewer texts than these, a share for examination is cut from the end of each: whole
 /// texts would be too coarse.
@@ -41,19 +39,9 @@ pub(super) struct Lessons {
 /// Tokens by the kind of objective.
 #[derive(Debug)]
 pub(super) enum Content {
-    Sequences {
-        training: Sequences,
-        dev: Sequences,
-    },
-    Pairs {
-        training: Pairs,
-        dev: Pairs,
-    },
-    Labelled {
-        training: LabelledTexts,
-        dev: LabelledTexts,
-        names: Vec<String>,
-    },
+    Sequences { training: Sequences, dev: Sequences },
+    Pairs { training: Pairs, dev: Pairs },
+    Exercises(EncoderLessons),
 }
 
 /// Reads the recipe's files.
@@ -176,37 +164,17 @@ impl Files {
                     counts,
                 )
             }
-            Objective::Classify {} => {
-                let names = label_names(training)?;
+            objective @ (Objective::Classify {}
+            | Objective::Tag {}
+            | Objective::Rerank {}
+            | Objective::Embed { .. }) => {
                 let tokenizer = source.encoder_tokenizer(recipe.steps.length)?;
-                let mut made = |examples: &[Example]| -> Result<_, TrainingError> {
-                    let mut made = LabelledTexts::new();
-                    for example in examples {
-                        let found = match labelled(std::slice::from_ref(example), &names) {
-                            // Only an example for examination can have one that is not known.
-                            Err(DataError::Labels(why @ LabelError::Unknown { .. })) => {
-                                left_out.push(why.to_string());
-                                continue;
-                            }
-                            found => found?,
-                        };
-                        if found.several {
-                            return Err(TrainingError::SeveralLabels);
-                        }
-                        made.push(tokenizer.text(found.texts[0])?, found.labels[0][0]);
-                    }
-                    Ok(made)
-                };
-                let (training, dev) = (made(training)?, made(dev)?);
-                let tokens = training.lengths().sum();
-                let longest = training.lengths().chain(dev.lengths()).max().unwrap_or(0);
-                let counts = (training.len(), dev.len());
-                let content = Content::Labelled {
-                    training,
-                    dev,
-                    names,
-                };
-                (content, tokens, longest, counts)
+                let lessons = exercises(objective, tokenizer, training, dev, &mut left_out)?;
+                let (learnt, examined) = lessons.sizes();
+                let tokens = learnt.iter().sum();
+                let longest = learnt.iter().chain(&examined).max().copied().unwrap_or(0);
+                let counts = (learnt.len(), examined.len());
+                (Content::Exercises(lessons), tokens, longest, counts)
             }
             Objective::Dpo { .. } | Objective::Orpo { .. } => {
                 let mut made = |examples: &[Example]| -> Result<Pairs, TrainingError> {
@@ -315,9 +283,7 @@ impl Lessons {
     /// Returns what an encoder learns; for a decoder, nothing.
     pub(super) fn task(&self) -> Option<Task> {
         match &self.content {
-            Content::Labelled { names, .. } => Some(Task::Classes {
-                labels: names.clone(),
-            }),
+            Content::Exercises(lessons) => Some(lessons.task.clone()),
             Content::Sequences { .. } | Content::Pairs { .. } => None,
         }
     }
@@ -331,7 +297,7 @@ impl Lessons {
             Content::Pairs { training, .. } => (0..training.chosen.len())
                 .map(|it| training.chosen.get(it).ids.len() + training.rejected.get(it).ids.len())
                 .collect(),
-            Content::Labelled { training, .. } => training.lengths().collect(),
+            Content::Exercises(lessons) => lessons.sizes().0,
         };
         lengths.sort_unstable_by(|a, b| b.cmp(a));
         let most: usize = lengths.iter().take(batch).sum();

@@ -2,9 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ::train::{
-    Architecture, ModelSource, NewModel, Objective, Precision, Recipe, TokenizerSource, Tuning,
-};
+use ::train::{Architecture, ModelSource, NewModel, Precision, Recipe, TokenizerSource, Tuning};
 use model::EncoderTokenizer;
 use model::decoder::{DecoderConfig, Shape};
 use model::tokenizer::{TextTokenizer, Vocabulary, VocabularyRecipe};
@@ -58,12 +56,16 @@ impl Source {
         match &recipe.model {
             ModelSource::Base { path, tokenizer } => {
                 let folder = find(path, environment)?;
-                let opened = match recipe.objective {
-                    Objective::Classify {} if tokenizer.is_some() => {
-                        return Err(TrainingError::VocabularyElsewhere);
+                let opened = match (recipe.objective.is_for_encoders(), tokenizer) {
+                    (true, Some(_)) => {
+                        return Err(TrainingError::VocabularyElsewhere {
+                            objective: recipe.objective.name(),
+                        });
                     }
-                    Objective::Classify {} => None,
-                    _ => Some(TextTokenizer::open(tokenizer.as_ref().unwrap_or(&folder))?),
+                    (true, None) => None,
+                    (false, tokenizer) => {
+                        Some(TextTokenizer::open(tokenizer.as_ref().unwrap_or(&folder))?)
+                    }
                 };
                 let identity = model::describe(&folder)
                     .ok()
@@ -80,8 +82,10 @@ impl Source {
                     steps: 0,
                 })
             }
-            ModelSource::New(_) if recipe.objective == (Objective::Classify {}) => {
-                Err(TrainingError::NoEncoder)
+            ModelSource::New(_) if recipe.objective.is_for_encoders() => {
+                Err(TrainingError::NoEncoder {
+                    objective: recipe.objective.name(),
+                })
             }
             ModelSource::New(shape) => Self::new(shape, recipe, files, run),
         }

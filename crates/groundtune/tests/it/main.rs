@@ -1,7 +1,7 @@
 //! The journeys of the library, on real folders.
 
 mod access;
-mod classify;
+mod encoders;
 mod fake;
 mod house;
 mod ingest;

@@ -15,11 +15,11 @@ mod token_classifier;
 pub use classifier::Classifier;
 pub use cross_encoder::{CrossEncoder, CrossEncoderOptions};
 pub use labels::{TaggedSpan, tagged_spans};
-pub use reader::{Reader, ReaderOptions, Reading};
+pub use reader::{Reader, ReaderOptions, Reading, best_answer};
 pub use token_classifier::{Entity, TokenClassifier};
 
 pub(crate) use labels::Labels;
-pub(crate) use reader::SPAN;
+pub(crate) use reader::{SPAN, THRESHOLD};
 pub(crate) use sequence::SequenceNames;
 pub(crate) use token_classifier::TAGS;
 

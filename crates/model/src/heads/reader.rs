@@ -7,10 +7,13 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::Path;
 
+use serde::Deserialize;
 use tensor::{Activation, PackedMatrix};
 
 use super::{Opened, applied};
 use crate::ModelError;
+use crate::config;
+use crate::folder::Folder;
 use crate::runner::Runner;
 use crate::tokens::{EncoderTokenizer, PassageTokens};
 
@@ -19,6 +22,9 @@ pub(crate) const SPAN: &str = "qa_outputs";
 
 /// Tokens of a passage that two of its windows have in common, as in SQuAD's scripts.
 pub(crate) const OVERLAP: usize = 128;
+
+/// The key of `config.json` for when to answer.
+pub(crate) const THRESHOLD: &str = "no_answer_threshold";
 
 /// How a reader is opened. What is not said is as the folder says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +81,13 @@ pub struct Reader {
     head: PackedMatrix,
     overlap: usize,
     longest_answer: usize,
+    threshold: f32,
+}
+
+/// `config.json`, as far as it is about when to answer.
+#[derive(Default, Deserialize)]
+struct Written {
+    no_answer_threshold: Option<f32>,
 }
 
 impl Reader {
@@ -84,8 +97,11 @@ impl Reader {
     /// If a file is missing, damaged, or of a kind of model that is not known.
     pub fn open(folder: &Path, options: &ReaderOptions) -> Result<Self, ModelError> {
         let opened = Opened::open(folder, options.longest)?;
+        let head = opened.linear(SPAN, 2)?;
+        let written: Written = Folder::new(folder).json(config::FILE)?.unwrap_or_default();
         Ok(Self {
-            head: opened.linear(SPAN, 2)?,
+            head,
+            threshold: written.no_answer_threshold.unwrap_or(0.0),
             name: opened.name.clone(),
             runner: Runner::new(opened.bert, options.threads)?,
             tokenizer: opened.tokenizer,
@@ -97,6 +113,30 @@ impl Reader {
     /// Returns the model's name with the fingerprint of its files.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Returns the threshold of [`Reading::answer`] that was found best when it was trained;
+    /// 0, if its folder does not say.
+    pub fn threshold(&self) -> f32 {
+        self.threshold
+    }
+
+    /// Keeps a threshold in the model's folder: `no_answer_threshold` in `config.json`, which
+    /// transformers passes over.
+    ///
+    /// # Errors
+    /// If there is no `config.json` that can be read and written.
+    pub fn keep_threshold(folder: &Path, threshold: f32) -> Result<(), ModelError> {
+        let path = folder.join(config::FILE);
+        let json = |source| ModelError::Json {
+            path: path.clone(),
+            source,
+        };
+        let mut value: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_slice(&fs_err::read(&path)?).map_err(json)?;
+        value.insert(THRESHOLD.into(), threshold.into());
+        let bytes = serde_json::to_vec_pretty(&value).expect("a value can be written");
+        Ok(fs_err::write(path, bytes)?)
     }
 
     /// Returns what it finds in each passage for the question beside it.
@@ -121,7 +161,8 @@ impl Reader {
             };
             for (window, logits) in windows.iter().zip(logits) {
                 reading.none = reading.none.min(logits[0] + logits[1]);
-                if let Some((score, bytes)) = best(window, &logits, self.longest_answer)
+                if let Some((score, bytes)) =
+                    best_answer(&window.places, &logits, self.longest_answer)
                     && score > reading.score
                 {
                     (reading.score, reading.bytes) = (score, Some(bytes));
@@ -133,13 +174,19 @@ impl Reader {
     }
 }
 
-/// Returns the best answer in a window, given `(T, 2)` logits: the sum of its first
-/// token's first and its last token's second, the earliest of equals.
-fn best(window: &PassageTokens, logits: &[f32], longest: usize) -> Option<(f32, Range<usize>)> {
+/// Returns the best answer of at most `longest` tokens in a window, with its score: the sum
+/// of its first token's first and its last token's second of the `(T, 2)` logits, the
+/// earliest of equals. `places` are the bytes of each token in the passage, or nothing where
+/// it is none of it ([`PassageTokens::places`]).
+pub fn best_answer(
+    places: &[Option<Range<usize>>],
+    logits: &[f32],
+    longest: usize,
+) -> Option<(f32, Range<usize>)> {
     let mut best: Option<(f32, Range<usize>)> = None;
-    for (start, from) in window.places.iter().enumerate() {
+    for (start, from) in places.iter().enumerate() {
         let Some(from) = from else { continue };
-        for (end, to) in window.places.iter().enumerate().skip(start).take(longest) {
+        for (end, to) in places.iter().enumerate().skip(start).take(longest) {
             let Some(to) = to else { break };
             let score = logits[2 * start] + logits[2 * end + 1];
             if best.as_ref().is_none_or(|(most, _)| score > *most) && from.start < to.end {
@@ -158,15 +205,12 @@ mod tests {
     /// start and end in tenths.
     fn check(logits: &[(i32, i32); 8], longest: usize, expect: Option<(i32, [usize; 2])>) {
         let place = |at: usize| (3..7).contains(&at).then(|| 10 * at..10 * at + 5);
-        let window = PassageTokens {
-            tokens: crate::tokens::Tokens::default(),
-            places: (0..8).map(place).collect(),
-        };
+        let places: Vec<_> = (0..8).map(place).collect();
         let logits: Vec<f32> = logits
             .iter()
             .flat_map(|(start, end)| [*start as f32 / 10.0, *end as f32 / 10.0])
             .collect();
-        let found = best(&window, &logits, longest);
+        let found = best_answer(&places, &logits, longest);
         assert_eq!(
             found.map(|(score, bytes)| ((score * 10.0).round() as i32, [bytes.start, bytes.end])),
             expect

@@ -62,7 +62,7 @@ enum Wanted {
     Tags(Vec<u32>),
     Spans(Vec<[u32; 2]>),
     Scores(Vec<f32>),
-    Anchors(usize),
+    Anchors(usize, Vec<u32>),
 }
 
 impl Wanted {
@@ -82,7 +82,10 @@ impl Wanted {
             }
             Task::Spans => Self::Spans(serde_json::from_value(value()).unwrap()),
             Task::Scores => Self::Scores(serde_json::from_value(value()).unwrap()),
-            Task::Vectors { .. } => Self::Anchors(golden.anchors),
+            Task::Vectors { .. } => {
+                let candidates = golden.lengths.len() - golden.anchors;
+                Self::Anchors(golden.anchors, (0..candidates as u32).collect())
+            }
         }
     }
 
@@ -93,7 +96,10 @@ impl Wanted {
             Self::Tags(it) => HeadTargets::Tags(it),
             Self::Spans(it) => HeadTargets::Spans(it),
             Self::Scores(it) => HeadTargets::Scores(it),
-            Self::Anchors(it) => HeadTargets::Anchors(*it),
+            Self::Anchors(count, candidates) => HeadTargets::Anchors {
+                count: *count,
+                candidates,
+            },
         }
     }
 }
@@ -173,7 +179,7 @@ fn check(
     let mut moments = [(); 2].map(|()| vec![0.0; training.parameters().count()]);
     for (step, expect) in golden.losses.iter().enumerate() {
         let quiet = training
-            .evaluate(&team, &batch, wanted.get(), weight)
+            .evaluate(&team, &batch, wanted.get(), weight, &mut |_| ())
             .unwrap();
         let loss = training
             .step(&team, &batch, wanted.get(), weight, 1)

@@ -200,7 +200,8 @@ impl EncoderTraining {
         Ok(model.loss(memory, team, values, batch, pass, targets, weight, backward))
     }
 
-    /// Returns the same sum with nothing left out, and leaves the gradients alone.
+    /// Returns the same sum with nothing left out, and leaves the gradients alone. `see` is
+    /// shown what the head gives, as [`EncoderTraining::predict`] returns it.
     ///
     /// # Errors
     /// As [`EncoderTraining::step`].
@@ -210,11 +211,12 @@ impl EncoderTraining {
         batch: &Batch,
         targets: HeadTargets<'_>,
         weight: f32,
+        see: &mut dyn FnMut(&[f32]),
     ) -> Result<f64, ModelError> {
         let pass = Pass::Evaluate;
         let memory = &mut self.memory;
         let values = self.parameters.values();
-        self.model.run(memory, team, values, batch, pass)?;
+        see(self.model.run(memory, team, values, batch, pass)?);
         let model = &self.model;
         Ok(model.loss(memory, team, values, batch, pass, targets, weight, None))
     }

@@ -10,6 +10,7 @@ use super::build::{Parts, QueryKeyValue};
 use crate::ModelError;
 use crate::config;
 use crate::encoder_names::HUGGING_FACE;
+use crate::heads;
 use crate::lora::{self, AdapterTensor, AdapterToWrite};
 use crate::safetensors::{self, TensorToWrite};
 use crate::training::heads::Task;
@@ -139,6 +140,7 @@ impl EncoderTraining {
             "problem_type",
             "num_labels",
             "torch_dtype",
+            heads::THRESHOLD,
         ] {
             value.remove(key);
         }

@@ -30,6 +30,9 @@ pub(crate) struct HeadLoss<'a> {
     pub(crate) losses: &'a mut [f32],
 }
 
+/// So far below any cosine, however it is scaled, that a softmax gives it nothing.
+const OUT: f32 = -1e9;
+
 impl HeadLoss<'_> {
     /// Returns the weighted sum of the losses. Panics if the targets are not those of the
     /// batch.
@@ -87,7 +90,9 @@ impl HeadLoss<'_> {
                 }
                 sum
             }
-            HeadTargets::Anchors(anchors) => self.vectors(machine, of, texts, anchors),
+            HeadTargets::Anchors { count, candidates } => {
+                self.vectors(machine, of, texts, count, candidates)
+            }
         }
     }
 
@@ -126,12 +131,14 @@ impl HeadLoss<'_> {
         of: &Losses<'_>,
         texts: usize,
         anchors: usize,
+        same: &[u32],
     ) -> f64 {
         assert!(
             anchors > 0 && 2 * anchors <= texts,
             "every anchor has a text that belongs to it"
         );
         let candidates = texts - anchors;
+        assert_eq!(same.len(), candidates, "every candidate has a number");
         let width = self.outputs.len() / texts;
         let (first, second) = self.outputs.split_at(anchors * width);
         let scores = &mut self.scores[..anchors * candidates];
@@ -139,6 +146,13 @@ impl HeadLoss<'_> {
         let second = Factor::f32(second, candidates, width);
         machine.product(first, second.turned(), None, Sum::Replace, scores);
         scores.iter_mut().for_each(|score| *score *= of.scale);
+        for (anchor, row) in scores.chunks_exact_mut(candidates).enumerate() {
+            for (candidate, score) in row.iter_mut().enumerate() {
+                if candidate != anchor && same[candidate] == same[anchor] {
+                    *score = OUT;
+                }
+            }
+        }
         let sum = machine.kernels.in_batch_negatives(
             machine.team,
             scores,

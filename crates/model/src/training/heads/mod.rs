@@ -81,9 +81,15 @@ pub enum HeadTargets<'a> {
     /// How many texts each group has, for [`Task::Scores`]: the first of each is to score
     /// more than the others, by cross-entropy (Gao et al. 2021, arXiv:2101.08751).
     Groups(&'a [usize]),
-    /// The first so many texts are anchors, for [`Task::Vectors`]; as many follow that
-    /// belong to them, in the same order, and behind these any that belong to none.
-    Anchors(usize),
+    /// For [`Task::Vectors`]: texts that are learnt, anchors, with what belongs to them.
+    Anchors {
+        /// The first so many texts are anchors; as many candidates follow that belong to
+        /// them, in the same order, and behind these any that belong to none.
+        count: usize,
+        /// For each candidate a number, the same where it is the same text: that is then
+        /// none that its anchor is told from.
+        candidates: &'a [u32],
+    },
 }
 
 impl HeadTargets<'_> {
@@ -98,7 +104,7 @@ impl HeadTargets<'_> {
             Self::Spans(targets) => targets.len(),
             Self::Scores(targets) => targets.len(),
             Self::Groups(groups) => groups.len(),
-            Self::Anchors(anchors) => *anchors,
+            Self::Anchors { count, .. } => *count,
         }
     }
 }
