@@ -39,7 +39,7 @@ fn learn(folder: &Path, lesson: &Lesson<'_>) -> Result<(Vec<String>, TrainReport
     let text = format!(
         "[model]\nkind = \"base\"\npath = {ENCODER:?}\n\
          [data]\ntrain = [\"examples.jsonl\"]\ndev = {dev}\n[objective]\n{objective}\n\
-         [steps]\nlimit = 40\nbatch = 8\nlength = 32\n[optimiser]\nlearning_rate = 1e-2\n{more}"
+         [steps]\nlimit = 120\nbatch = 8\nlength = 32\n[optimiser]\nlearning_rate = 1e-2\n{more}"
     );
     std::fs::write(&recipe, text)?;
     let start = Start::New {
