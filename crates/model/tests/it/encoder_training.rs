@@ -274,6 +274,26 @@ fn embedders_train_as_in_pytorch() {
     check("bert-contrast-first", training, str::to_owned);
 }
 
+#[test]
+fn a_text_is_not_told_from_itself() {
+    let task = Task::Vectors { scale: 20.0 };
+    let mut training = open("bert-contrast", &task, &OPTIONS);
+    let golden = golden("bert-contrast");
+    let batch = golden.batch();
+    let count = golden.anchors;
+    let mut candidates: Vec<u32> = (0..(golden.lengths.len() - count) as u32).collect();
+    let mut loss = |candidates: &[u32]| {
+        let targets = HeadTargets::Anchors { count, candidates };
+        training.step(&team(2), &batch, targets, 1.0, 1).unwrap()
+    };
+    let apart = loss(&candidates);
+    candidates[1] = candidates[0];
+    let two = loss(&candidates);
+    assert!(0.0 < two && two < apart, "{two} {apart}");
+    candidates.fill(0);
+    assert_eq!(loss(&candidates), 0.0);
+}
+
 fn lora() -> Tuning {
     let targets = ["query", "value", "output.dense"];
     Tuning::Lora(Lora {
