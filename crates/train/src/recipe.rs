@@ -277,6 +277,16 @@ pub enum Objective {
     Classify {},
     /// To tell of each word what it is part of: an encoder with a head.
     Tag {},
+    /// To find the answer to a question in a passage, or that it is not there: an encoder
+    /// with a head (Devlin et al. 2018, §4.3).
+    Read {
+        /// Tokens of a long passage that two of its windows have in common. Default: 128.
+        #[serde(default = "one_hundred_and_twenty_eight")]
+        overlap: usize,
+        /// The most tokens of an answer. Default: 30.
+        #[serde(default = "thirty")]
+        longest_answer: usize,
+    },
     /// To tell how well a passage answers a question that it is read with: an encoder with
     /// a head, a cross-encoder.
     Rerank {},
@@ -535,6 +545,14 @@ fn one() -> usize {
     1
 }
 
+fn thirty() -> usize {
+    30
+}
+
+fn one_hundred_and_twenty_eight() -> usize {
+    128
+}
+
 impl Objective {
     /// Returns its name, as a recipe has it.
     pub fn name(&self) -> &'static str {
@@ -542,6 +560,7 @@ impl Objective {
             Self::Language {} => "language",
             Self::Classify {} => "classify",
             Self::Tag {} => "tag",
+            Self::Read { .. } => "read",
             Self::Rerank {} => "rerank",
             Self::Embed { .. } => "embed",
             Self::Dpo { .. } => "dpo",
@@ -553,7 +572,11 @@ impl Objective {
     pub fn is_for_encoders(&self) -> bool {
         match self {
             Self::Language {} | Self::Dpo { .. } | Self::Orpo { .. } => false,
-            Self::Classify {} | Self::Tag {} | Self::Rerank {} | Self::Embed { .. } => true,
+            Self::Classify {}
+            | Self::Tag {}
+            | Self::Read { .. }
+            | Self::Rerank {}
+            | Self::Embed { .. } => true,
         }
     }
 }
@@ -629,6 +652,9 @@ impl Recipe {
             .or(match self.objective {
                 Objective::Dpo { beta } | Objective::Orpo { beta } => {
                     positive("objective.beta", beta)
+                }
+                Objective::Read { longest_answer, .. } => {
+                    at_least_one("objective.longest_answer", longest_answer as u64)
                 }
                 Objective::Embed { temperature, .. } => {
                     positive("objective.temperature", temperature)

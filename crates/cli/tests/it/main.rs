@@ -17,4 +17,5 @@ mod server;
 mod sick;
 mod support;
 mod train;
+mod train_encoder;
 mod usage;

@@ -1,10 +1,11 @@
 //! Examples as what an encoder learns: its tokens, and what is to come of them.
 
 use ::train::{
-    Classes, Exercises, LabelSets, Neighbours, Objective, RankedPassages, Related, ScoredPairs,
-    TagSequences,
+    AnswerSpans, Asked, Classes, Exercises, LabelSets, Neighbours, Objective, RankedPassages,
+    Related, ScoredPairs, TagSequences,
 };
 use contract::{Example, Judgement, Labels, Lesson};
+use eval::metric::squad;
 use model::EncoderTokenizer;
 use model::training::Task;
 
@@ -56,6 +57,10 @@ pub(super) fn exercises(
     match objective {
         Objective::Classify {} => maker.classify(),
         Objective::Tag {} => maker.tag(),
+        Objective::Read {
+            overlap,
+            longest_answer,
+        } => maker.read(overlap, longest_answer),
         Objective::Rerank {} => maker.rerank(),
         Objective::Embed {
             temperature,
@@ -146,6 +151,57 @@ impl Maker<'_> {
         }
         let [training, dev] = made;
         Ok(lessons(Task::Tags { labels: names }, training, dev))
+    }
+
+    fn read(
+        &mut self,
+        overlap: usize,
+        longest_answer: usize,
+    ) -> Result<EncoderLessons, TrainingError> {
+        let score = |answer: &str, right: &[String]| {
+            let (exact, f1) = (
+                squad::exact_match(answer, right),
+                squad::token_f1(answer, right),
+            );
+            (exact, f1)
+        };
+        let mut training = AnswerSpans::new(longest_answer, score);
+        let mut dev = AnswerSpans::new(longest_answer, score);
+        for (examples, examined) in [(self.training, false), (self.dev, true)] {
+            for example in examples {
+                let Lesson::Question {
+                    question,
+                    context,
+                    answers,
+                } = &example.lesson
+                else {
+                    return Err(other(example, "a question about a passage").into());
+                };
+                let Some(passage) = context else {
+                    self.leave(example, "it has no passage");
+                    continue;
+                };
+                let first = answers.iter().find_map(|answer| {
+                    let start = answer.start?;
+                    Some(start..start + answer.text.len())
+                });
+                if first.is_none() && !answers.is_empty() && !examined {
+                    self.leave(example, "its answer does not stand in its passage");
+                    continue;
+                }
+                let asked = Asked {
+                    windows: self.tokenizer.passage(question.trim(), passage, overlap)?,
+                    answer: first,
+                };
+                if examined {
+                    let answers = answers.iter().map(|answer| answer.text.clone());
+                    dev.examine(asked, passage.clone(), answers.collect());
+                } else {
+                    training.learn(asked);
+                }
+            }
+        }
+        Ok(lessons(Task::Spans, training, dev))
     }
 
     fn rerank(&mut self) -> Result<EncoderLessons, TrainingError> {

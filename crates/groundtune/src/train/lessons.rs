@@ -166,6 +166,7 @@ impl Files {
             }
             objective @ (Objective::Classify {}
             | Objective::Tag {}
+            | Objective::Read { .. }
             | Objective::Rerank {}
             | Objective::Embed { .. }) => {
                 let tokenizer = source.encoder_tokenizer(recipe.steps.length)?;

@@ -10,8 +10,8 @@ use contract::{Embed, TextRole};
 use groundtune::models::Environment;
 use groundtune::train::{Start, TrainReport, TrainingError, prepare};
 use model::{
-    Classifier, CrossEncoder, CrossEncoderOptions, Embedder, EmbedderOptions, HeadOptions,
-    TokenClassifier,
+    Classifier, CrossEncoder, CrossEncoderOptions, Embedder, EmbedderOptions, HeadOptions, Reader,
+    ReaderOptions, TokenClassifier,
 };
 
 const ENCODER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../model/tests/data/bert");
@@ -274,4 +274,34 @@ fn an_embedder_learns_what_belongs_together() {
         both.map(|(a, b)| a * b).sum()
     };
     assert!(near(0, 1) > near(0, 2));
+}
+
+#[test]
+fn a_reader_learns_to_find_answers_and_that_there_is_none() {
+    let lines = animals(|animal, place, number| {
+        let context = format!("the {animal} sat on {place} {number}");
+        let (asked, answers) = match number % 4 {
+            0 | 1 => (
+                animal,
+                format!("{{\"text\": \"{place}\", \"answer_start\": 15}}"),
+            ),
+            _ => (if animal == "cat" { "dog" } else { "cat" }, String::new()),
+        };
+        format!(
+            "{{\"question\": \"where did the {asked} sit?\", \"context\": \"{context}\", \"answers\": [{answers}]}}"
+        )
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let objective = "kind = \"read\"\noverlap = 4\nlongest_answer = 5";
+    let (model, report) = taught(folder.path(), objective, &lines, "");
+    let reader = Reader::open(&model, &ReaderOptions::default()).unwrap();
+    assert_eq!(
+        f64::from(reader.threshold()),
+        measure(&report, "threshold") as f32 as f64
+    );
+    assert!(measure(&report, "best_f1") >= measure(&report, "f1"));
+    let found = reader
+        .read(&[("where did the cat sit?", "the cat sat on two 4")])
+        .unwrap();
+    assert!(found[0].bytes.is_some());
 }
