@@ -408,6 +408,7 @@ fn read(
         generator: reader.name().to_owned(),
         sentences: Vec::new(),
         unknown_citations: Vec::new(),
+        cut: false,
     };
     Ok((answer, written))
 }
