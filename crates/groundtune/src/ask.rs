@@ -408,7 +408,7 @@ fn read(
         generator: reader.name().to_owned(),
         sentences: Vec::new(),
         unknown_citations: Vec::new(),
-        cut: false,
+        cut: None,
     };
     Ok((answer, written))
 }
