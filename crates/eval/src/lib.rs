@@ -4,6 +4,7 @@
 //! This crate judges and cannot see how a candidate works: it knows results and
 //! judgements only.
 
+pub mod advice;
 pub mod compare;
 pub mod flips;
 pub mod gold;
