@@ -10,6 +10,7 @@ use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
+use groundtune::advise::AdviseError;
 use groundtune::config::ConfigError;
 use groundtune::demo::DemoError;
 use groundtune::index_bench::IndexBenchError;
@@ -174,6 +175,9 @@ fn hint_of_one(error: &(dyn Error + 'static)) -> Option<String> {
         return error.hint();
     }
     if let Some(error) = error.downcast_ref::<TrainingError>() {
+        return error.hint();
+    }
+    if let Some(error) = error.downcast_ref::<AdviseError>() {
         return error.hint();
     }
     if let Some(error) = error.downcast_ref::<ConfigError>() {

@@ -6,6 +6,7 @@
 //! reads neither the environment nor a home folder; what happens on the way is told
 //! as values to a closure.
 
+pub mod advise;
 pub mod ask;
 pub mod config;
 pub mod data;

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod advise;
 mod ask;
 mod chat;
 mod data;
@@ -37,6 +38,7 @@ use crate::ui::Ui;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Demo(demo::Arguments),
+    Advise(Box<advise::Arguments>),
     Init(init::Arguments),
     Ingest(ingest::Arguments),
     Ask(ask::Arguments),
@@ -64,6 +66,7 @@ pub(crate) fn run(
 ) -> Result<(), CommandError> {
     match command {
         Command::Demo(arguments) => demo::run(&arguments, ui),
+        Command::Advise(arguments) => advise::run(&arguments, project, ui),
         Command::Init(arguments) => init::run(&arguments, project, ui),
         Command::Ingest(arguments) => ingest::run(&arguments, project, ui),
         Command::Ask(arguments) => ask::run(&arguments, project, ui),

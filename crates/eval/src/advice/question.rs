@@ -46,6 +46,24 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// Returns an answer as a value of its own kind: a text, yes or no, or a number.
+    pub fn json(self, answer: &str) -> serde_json::Value {
+        match self {
+            Self::Choice(_) => answer.into(),
+            Self::YesNo => (answer == "yes").into(),
+            _ => match answer.parse::<f64>() {
+                // A whole number is written without a point.
+                Ok(number) if number.fract() == 0.0 && number.abs() < 1e15 => {
+                    (number as i64).into()
+                }
+                Ok(number) => number.into(),
+                Err(_) => serde_json::Value::Null,
+            },
+        }
+    }
+}
+
 /// Which part of the conversation a question belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
