@@ -1,5 +1,6 @@
 //! The program as its users meet it: real folders, the real binary, whole screens.
 
+mod advise;
 mod ask;
 mod chat;
 mod data;

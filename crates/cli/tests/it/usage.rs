@@ -12,6 +12,7 @@ fn the_help_names_every_command() {
 
     Commands:
       demo       Shows what groundtune does, on a small handbook that it brings along
+      advise     Advises: a better prompt, retrieval, fine-tuning, or both; why, and what it takes
       init       Makes a project: writes a `groundtune.toml` that names every setting
       ingest     Reads the documents: takes what is new or changed, forgets what is gone
       ask        Answers a question from the documents, and cites them

@@ -1,6 +1,8 @@
 //! The journeys of the library, on real folders.
 
 mod access;
+mod advise;
+mod classify;
 mod encoders;
 mod fake;
 mod house;

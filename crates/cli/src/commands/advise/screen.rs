@@ -258,7 +258,7 @@ fn print_training(ui: &mut Ui, advice: &Advice, training: &TrainingEstimate) -> 
         Style::Strong,
         10,
         &format!(
-            "{} for one training; {} for the {} that it takes with seeds and trials",
+            "{} of computing for one training; {} for the {} that it takes with seeds and trials",
             range(training.days_per_run, days),
             range(training.days, days),
             range(training.runs, number),
@@ -408,7 +408,7 @@ fn number(value: f64) -> String {
         format!("{}{unit}", text.trim_end_matches(".0"))
     };
     match value {
-        _ if value < 1e5 => thousands(value.round() as u64),
+        _ if value < 9_999.5 => thousands(value.round() as u64),
         _ if value < 999.5e3 => short(value / 1e3, "k"),
         _ if value < 999.5e6 => short(value / 1e6, "M"),
         _ if value < 999.5e9 => short(value / 1e9, "B"),
@@ -474,7 +474,7 @@ mod tests {
         check(number(999.9e6), "1B");
         check(usd(0.001), "less than a cent");
         check(usd(0.5), "$0.50");
-        check(usd(12_000.0), "$12,000");
+        check(usd(12_000.0), "$12k");
         check(usd(0.0), "$0.00");
         check(days(14.0), "14 days");
         check(days(1.0 / 24.0), "60 minutes");

@@ -1,0 +1,241 @@
+//! Advice: asked, from flags, from a file, from a pipe; in a project; stopped.
+
+use crate::support::{Folder, assert_screen, handbook};
+
+#[test]
+fn flags_answer_and_the_screen_says_why() {
+    let folder = Folder::empty();
+    let arguments = [
+        "advise",
+        "--need",
+        "knowledge",
+        "--changes",
+        "weekly",
+        "--budget-usd",
+        "$5,000",
+        "--no-questions",
+    ];
+    let screen = folder.screen(&arguments);
+    assert_screen!(screen.split("\nPlan\n").next().unwrap(), @"");
+    let width = screen.lines().map(|line| line.chars().count()).max();
+    assert!(width <= Some(80), "{screen}");
+    assert!(!screen.contains('\u{1b}'));
+}
+
+#[test]
+fn what_is_not_feasible_says_what_would_be() {
+    let folder = Folder::empty();
+    folder.write(
+        "answers.toml",
+        "need = \"behaviour\"\nexamples = \"900K\"\nparameters = \"7B\"\ngpus = 1\n\
+         tokens_per_example = 512\nbudget_usd = 100\ntimeline_days = \"2 days\"\n",
+    );
+    let screen = folder.screen(&["advise", "--answers", "answers.toml"]);
+    assert_screen!(screen.split("\nPlan\n").next().unwrap(), @"");
+    let json = folder.json(&["advise", "--answers", "answers.toml", "--json"]);
+    assert_eq!(json["recommendation"], "fine-tune");
+    assert_eq!(json["feasible"], false);
+    assert_eq!(json["within_reach"], "prompt");
+    assert_eq!(json["limits"][0]["remedies"][0]["change"], "budget");
+    assert_eq!(json["answers"]["examples"], 900_000);
+    assert_eq!(json["answers"]["tone"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_pipe_answers_line_by_line_and_may_end_early() {
+    let folder = Folder::empty();
+    let screen = folder.piped(&["advise"], "both\nweekly\n?\nyes\n");
+    assert!(screen.starts_with("Recommended: hybrid\n"), "{screen}");
+    assert!(
+        screen.contains("Structured output: JSON with given fields"),
+        "{screen}"
+    );
+    // A blank line is "don't know"; `back` asks again; `done` leaves the rest open.
+    let screen = folder.piped(&["advise"], "\nweekly\nback\nnever\ndone\nboth\n");
+    assert!(screen.starts_with("Recommended: prompt\n"), "{screen}");
+    assert!(screen.contains("stable and rarely changes"), "{screen}");
+    // To ask again would take the next question's answer for this one's.
+    assert_screen!(folder.piped(&["advise"], "knowlege\nweekly\n"), @"");
+}
+
+#[test]
+fn answers_are_saved_and_gone_on_from() {
+    let folder = Folder::empty();
+    let arguments = [
+        "advise",
+        "--need",
+        "both",
+        "--tone",
+        "yes",
+        "--no-questions",
+        "--save",
+    ];
+    let saved = folder.screen(&[&arguments[..], &["answers.toml"]].concat());
+    assert!(
+        saved.contains("`groundtune advise --answers answers.toml` takes them"),
+        "{saved}"
+    );
+    let text = std::fs::read_to_string(folder.path().join("answers.toml")).unwrap();
+    assert!(
+        text.contains("\nneed = \"both\"\n") && text.contains("\ntone = true\n"),
+        "{text}"
+    );
+    // The file answers, a flag is nearer, and what is open is asked if one wants.
+    let mut from = vec!["advise", "--answers", "answers.toml"];
+    assert!(folder.screen(&from).starts_with("Recommended: hybrid\n"));
+    from.extend(["--need", "knowledge", "--tone", "no"]);
+    assert!(folder.screen(&from).starts_with("Recommended: rag\n"));
+    let asked = folder.piped(
+        &[
+            "advise",
+            "--answers",
+            "answers.toml",
+            "--ask",
+            "--save",
+            "answers.toml",
+        ],
+        "live\n",
+    );
+    assert!(asked.starts_with("Recommended: hybrid\n"), "{asked}");
+    let text = std::fs::read_to_string(folder.path().join("answers.toml")).unwrap();
+    assert!(text.contains("\nchanges = \"live\"\n"), "{text}");
+}
+
+#[test]
+fn what_is_not_understood_is_said() {
+    let folder = Folder::empty();
+    assert_screen!(folder.screen(&["advise", "--need", "facts"]), @"");
+    assert_screen!(folder.screen(&["advise", "--budget-usd", "lots", "--no-questions"]), @"");
+    folder.write("answers.toml", "need = \"both\"\nlatency = 5\n");
+    assert_screen!(folder.screen(&["advise", "--answers", "answers.toml"]), @"");
+    assert_screen!(folder.screen(&["advise", "--answers", "nothing.toml"]), @"");
+    assert_screen!(folder.screen(&["advise", "--no-questions", "--measured", "."]), @"");
+    // What is there is not written over.
+    folder.write("recipe.toml", "mine");
+    assert_screen!(
+        folder.screen(&["advise", "--no-questions", "--write-recipe", "recipe.toml"]), @"");
+    folder.write("notes.txt", "mine");
+    assert_screen!(folder.screen(&["advise", "--no-questions", "--save", "notes.txt"]), @"");
+    assert_eq!(
+        std::fs::read_to_string(folder.path().join("notes.txt")).unwrap(),
+        "mine"
+    );
+}
+
+#[test]
+fn a_project_and_examples_propose_answers() {
+    let folder = handbook();
+    folder.run(&["ingest"]);
+    folder.write(
+        "examples.jsonl",
+        &(0..40)
+            .map(|it| format!("{{\"text\": \"parcel {it} came late\", \"label\": \"late\"}}\n"))
+            .collect::<String>(),
+    );
+    let json = folder.json(&[
+        "advise",
+        "--no-questions",
+        "--data",
+        "examples.jsonl",
+        "--json",
+    ]);
+    assert_eq!(json["answers"]["documents"], 5);
+    assert_eq!(json["answers"]["examples"], 40);
+    let proposed: Vec<_> = json["proposed"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["answer"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        proposed,
+        [
+            "examples",
+            "examples_good",
+            "tokens_per_example",
+            "documents",
+            "document_bytes"
+        ]
+    );
+    // What is answered is not taken from there, and it is said what was.
+    let screen = folder.screen(&["advise", "--no-questions", "--documents", "7"]);
+    assert!(!screen.contains("Taken for `documents`"), "{screen}");
+    assert!(screen.contains("Taken for `document_bytes`"), "{screen}");
+    // A file of answers speaks for itself.
+    folder.write("answers.toml", "need = \"behaviour\"\n");
+    let json = folder.json(&["advise", "--answers", "answers.toml", "--json"]);
+    assert_eq!(json["answers"]["documents"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_written_recipe_is_understood_by_train() {
+    let folder = Folder::empty();
+    folder.run(&[
+        "advise",
+        "--no-questions",
+        "--task",
+        "draft",
+        "--write-recipe",
+        "recipe.toml",
+    ]);
+    let shown = folder.screen(&["train", "recipe.toml", "--dry-run"]);
+    // What it lacks is the model and the data, not a key.
+    assert!(
+        shown.contains("Qwen") || shown.contains("data/train.jsonl"),
+        "{shown}"
+    );
+    assert!(!shown.contains("unknown key"), "{shown}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_stop_says_what_was_answered_and_how_to_go_on() {
+    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+    use std::process::Stdio;
+
+    let folder = Folder::empty();
+    let mut child = folder
+        .command(&["advise"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"both\n2 weeks\n").unwrap();
+    drop(stdin);
+    // A wrong answer ends a piped conversation, so nothing is left running here.
+    assert_eq!(child.wait().unwrap().code(), Some(2));
+
+    let mut child = folder
+        .command(&["advise"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // `?` is answered on stderr, so that one knows that the answer before it was taken.
+    stdin.write_all(b"both\n?\n").unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    stderr.read_line(&mut line).unwrap();
+    assert!(
+        line.contains("A trained model knows what was true"),
+        "{line}"
+    );
+    let kill = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(kill.success());
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(
+        rest.contains("Stopped. To go on with what was answered:"),
+        "{rest}"
+    );
+    assert!(rest.contains("  groundtune advise --need both\n"), "{rest}");
+    drop(stdin);
+}
