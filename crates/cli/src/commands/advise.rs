@@ -216,3 +216,79 @@ fn as_json(advice: &Advice, answers: &Answers, taken: &[&Proposal]) -> Value {
     object.insert("proposed".into(), proposed.into());
     Value::Object(object)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    /// The words of a command line as a shell would give them; only `'` quotes.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = vec![String::new()];
+        for (place, part) in line.split('\'').enumerate() {
+            let last = |words: &mut Vec<String>, text: &str| {
+                words
+                    .last_mut()
+                    .expect("there is a first word")
+                    .push_str(text);
+            };
+            if place % 2 == 1 {
+                last(&mut words, part);
+                continue;
+            }
+            for (space, text) in part.split(' ').enumerate() {
+                if space > 0 {
+                    words.push(String::new());
+                }
+                last(&mut words, text);
+            }
+        }
+        words
+    }
+
+    #[test]
+    fn every_command_of_a_plan_is_one() {
+        let mut seen = 0;
+        for (key, text) in [
+            ("need", "both"),
+            ("strict_format", "yes"),
+            ("task", "classify"),
+        ] {
+            let mut answers = Answers::default();
+            set(&mut answers, key, text).unwrap();
+            for stage in advise(&answers, None).plan {
+                for command in stage.commands {
+                    if let Err(error) = crate::Arguments::try_parse_from(words(&command)) {
+                        panic!("`{command}`: {error}");
+                    }
+                    seen += 1;
+                }
+            }
+        }
+        assert!(seen > 30, "{seen}");
+    }
+
+    #[test]
+    fn the_flags_that_go_on_give_the_same_answers() {
+        let mut answers = Answers::default();
+        for question in QUESTIONS {
+            let text = match question.kind {
+                groundtune::advise::Kind::Choice(choices) => choices[0].word,
+                groundtune::advise::Kind::YesNo => "no",
+                _ => "12.5",
+            };
+            set(&mut answers, question.key, text).unwrap();
+        }
+        let line = format!("groundtune advise {}", flags::as_flags(&answers));
+        let parsed = crate::Arguments::try_parse_from(words(&line)).unwrap();
+        let crate::Command::Advise(arguments) = parsed.command else {
+            panic!("another command");
+        };
+        let mut again = Answers::default();
+        for (key, text) in arguments.flags.answers() {
+            set(&mut again, key, text).unwrap();
+        }
+        assert_eq!(again, answers);
+    }
+}

@@ -239,3 +239,134 @@ fn a_stop_says_what_was_answered_and_how_to_go_on() {
     assert!(rest.contains("  groundtune advise --need both\n"), "{rest}");
     drop(stdin);
 }
+
+/// The folder of the example projects.
+fn examples() -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/examples")
+}
+
+/// What the table of projects with data says to try: project, and the command lines.
+fn to_try() -> Vec<(String, Vec<String>)> {
+    let text = std::fs::read_to_string(examples().join("README.md")).unwrap();
+    let table = text.split("## Projects with data").nth(1).unwrap();
+    let rows = table.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix("| `")?.split(" | ");
+        let project = cells.next()?.trim_end_matches('`').to_owned();
+        let commands = cells.nth(1)?.trim_end_matches(" |").split("`, `");
+        let commands = commands.map(|it| it.trim_matches('`').to_owned());
+        Some((project, commands.collect()))
+    });
+    rows.collect()
+}
+
+/// Copies a project's files, so that nothing is written beside the documentation.
+fn copy(from: &std::path::Path, to: &Folder, below: &std::path::Path) {
+    for entry in std::fs::read_dir(from.join(below)).unwrap() {
+        let entry = entry.unwrap();
+        let name = below.join(entry.file_name());
+        if entry.path().is_dir() {
+            if entry.file_name() != ".groundtune" {
+                copy(from, to, &name);
+            }
+        } else {
+            to.write(&name, &std::fs::read_to_string(entry.path()).unwrap());
+        }
+    }
+}
+
+#[test]
+fn the_example_projects_answer_what_their_table_asks() {
+    let mut asked = 0;
+    for (project, commands) in to_try() {
+        let folder = Folder::empty();
+        copy(
+            &examples().join(&project),
+            &folder,
+            std::path::Path::new(""),
+        );
+        let questions: Vec<&str> = commands
+            .iter()
+            .filter_map(|it| it.strip_prefix("ask "))
+            .collect();
+        if !questions.is_empty() {
+            folder.json_lines(&["ingest", "--json"]);
+        }
+        for command in questions {
+            // `"question" --filter "condition"`
+            let parts: Vec<&str> = command.split('"').map(str::trim).collect();
+            let mut arguments = vec!["ask", parts[1], "--json"];
+            if let [_, _, flag, value, ..] = parts[..] {
+                arguments.extend([flag, value]);
+            }
+            let answer = folder.json(&arguments);
+            assert_eq!(answer["abstained"], false, "{project}: {command}");
+            asked += 1;
+        }
+    }
+    assert!(asked >= 6, "{asked}");
+}
+
+#[test]
+fn what_not_everyone_may_read_is_not_answered_from() {
+    let folder = Folder::empty();
+    copy(
+        &examples().join("hr-policy"),
+        &folder,
+        std::path::Path::new(""),
+    );
+    folder.json_lines(&["ingest", "--json"]);
+    let question = "How far does band three reach?";
+    assert_eq!(folder.json(&["ask", question, "--json"])["abstained"], true);
+    let answer = folder.json(&["ask", question, "--as", "managers", "--json"]);
+    assert!(
+        answer["answer"].as_str().unwrap().contains("52,000"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn the_recipes_of_the_example_projects_train() {
+    let mut trained = 0;
+    for (project, commands) in to_try() {
+        if !commands.iter().any(|it| it.starts_with("train ")) {
+            continue;
+        }
+        let folder = Folder::empty();
+        copy(
+            &examples().join(&project),
+            &folder,
+            std::path::Path::new(""),
+        );
+        let mut arguments = vec!["train", "recipe.toml", "--json", "--set", "steps.limit=2"];
+        // The tiny encoder that needs no network; the recipe names it, too.
+        let recipe = std::fs::read_to_string(folder.path().join("recipe.toml")).unwrap();
+        let model = format!(
+            "model.path={:?}",
+            format!("{}/bert", crate::support::MODELS)
+        );
+        if recipe.contains("kind = \"base\"") {
+            arguments.extend(["--set", &model]);
+        }
+        let report = folder.json(&arguments);
+        assert_eq!(report["steps"], 2, "{project}");
+        // And `advise` takes its measured speed.
+        let run = report["run"].as_str().unwrap();
+        let json = folder.json(&[
+            "advise",
+            "--no-questions",
+            "--need",
+            "behaviour",
+            "--examples",
+            "5000",
+            "--json",
+            "--measured",
+            run,
+        ]);
+        assert_eq!(
+            json["estimates"]["training"]["calibrated"], true,
+            "{project}"
+        );
+        trained += 1;
+    }
+    assert_eq!(trained, 3);
+}
