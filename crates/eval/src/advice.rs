@@ -336,6 +336,7 @@ fn tried(question: &Question) -> Vec<String> {
         ("latency_ms", _) => &["50", "500"],
         ("examples", _) => &["0", "50", "500", "5000"],
         ("documents", _) => &["0", "1000", "100000"],
+        ("gpus", _) => &["0", "1"],
         _ => &[],
     };
     texts.iter().map(|it| (*it).to_owned()).collect()

@@ -48,8 +48,9 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     data: Vec<PathBuf>,
 
-    /// Takes this run's measured speed for the estimates, instead of a machine's as a rule.
-    #[arg(long, value_name = "RUN")]
+    /// Takes the speed that this run had for the estimates, or that `train --bench --json` wrote
+    /// into this file, instead of what such machines have as a rule.
+    #[arg(long, value_name = "RUN|FILE")]
     measured: Option<PathBuf>,
 
     /// Writes a recipe for `groundtune train` that suits the answers.

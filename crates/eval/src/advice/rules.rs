@@ -267,8 +267,8 @@ pub const RULES: &[Rule] = &[
                 1,
             )
         },
-        explanation: "Below $10,000 the cheaper way is wanted: no training, and updates that cost \
-                      next to nothing.",
+        explanation: "Below $10,000 the cheaper way is wanted: no training, a smaller model that \
+                      looks things up, and updates that cost next to nothing.",
     },
     Rule {
         name: "data-is-large-and-good",
@@ -488,6 +488,21 @@ pub const RULES: &[Rule] = &[
         explanation: "A specialised domain has terms and patterns that a trained model masters.",
     },
     Rule {
+        name: "complex-domain",
+        source: "hybrid approaches: complex domains",
+        asks: &["need", "domain"],
+        fires: |a| {
+            when(
+                a.need == Some(Need::Both) && a.domain == Some(Domain::Deep),
+                Training,
+                1,
+            )
+        },
+        explanation: "In complex domains such as healthcare, biomedical research or finance a \
+                      model that reasons and writes well and facts that are looked up complement \
+                      each other.",
+    },
+    Rule {
         name: "base-fails-in-reasoning",
         source: "choose training when: the base model fails in domain reasoning",
         asks: &["base_model"],
@@ -521,6 +536,16 @@ pub const RULES: &[Rule] = &[
             )
         },
         explanation: "There are 1,000 well-labelled examples or more.",
+    },
+    Rule {
+        name: "compute-is-there",
+        source: "choose training when: a well-labelled dataset and sufficient computational resources",
+        asks: &["examples", "examples_good", "gpus"],
+        fires: |a| {
+            let data = many(a.examples, MANY_EXAMPLES) && yes(a.examples_good);
+            when(data && many(a.gpus, 1.0), Training, 1)
+        },
+        explanation: "There is hardware to train on, and data that is worth it.",
     },
     Rule {
         name: "small-data-overfits",
