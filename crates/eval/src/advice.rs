@@ -243,6 +243,7 @@ pub fn decide(answers: &Answers) -> (Decision, Vec<Reason>, Vec<Weighed>) {
             Scale::Place,
             place,
             match (possible, in_documents) {
+                _ if !facts_wanted => "no facts are wanted, so this does not count",
                 (true, true) => "facts belong in documents",
                 (true, false) => "facts belong in the model",
                 (false, _) => "facts have to be in the model",

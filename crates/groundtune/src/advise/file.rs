@@ -2,7 +2,7 @@
 //! missing, `null` or `"unknown"` is a question that nobody can answer.
 
 use std::fmt::Write as _;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 
 use eval::advice::answers::Answers;
@@ -18,12 +18,15 @@ const LONGEST: u64 = 1 << 20;
 /// # Errors
 /// If it cannot be read, is longer than 1 MiB, or says what is no answer; the key is named.
 pub fn read_answers(path: &Path) -> Result<Answers, AdviseError> {
-    let length = fs_err::metadata(path).map_err(io(path))?.len();
-    if length > LONGEST {
+    let file = fs_err::File::open(path).map_err(io(path))?;
+    let mut text = String::new();
+    file.take(LONGEST + 1)
+        .read_to_string(&mut text)
+        .map_err(io(path))?;
+    if text.len() as u64 > LONGEST {
         let source = std::io::Error::new(ErrorKind::FileTooLarge, "it is longer than 1 MiB");
         return Err(io(path)(source));
     }
-    let text = fs_err::read_to_string(path).map_err(io(path))?;
     let pairs = if path
         .extension()
         .is_some_and(|it| it.eq_ignore_ascii_case("json"))
