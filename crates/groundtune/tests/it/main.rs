@@ -2,7 +2,6 @@
 
 mod access;
 mod advise;
-mod classify;
 mod encoders;
 mod fake;
 mod house;
