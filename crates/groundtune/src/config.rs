@@ -166,7 +166,7 @@ pub struct Retrieval {
 pub struct Models {
     /// The model that makes vectors of chunks and questions. Default: the built-in one.
     pub embedder: ModelReference,
-    /// In what it multiplies, if it is a transformer on this machine. Default: `f32`.
+    /// In what it multiplies, if it is a transformer on this machine. Default: `high`.
     pub embedder_precision: Precision,
     /// The cross-encoder that judges what was found. Default: none.
     pub reranker: ModelReference,
@@ -214,7 +214,7 @@ impl Default for Models {
     fn default() -> Self {
         Self {
             embedder: ModelReference::BuiltIn,
-            embedder_precision: Precision::F32,
+            embedder_precision: Precision::default(),
             reranker: ModelReference::None,
             generator: ModelReference::None,
         }

@@ -1,7 +1,7 @@
 //! How many texts a second an embedder takes, as one line of JSON.
 //!
 //! `cargo run --release -p groundtune-model --example embed_bench -- FOLDER TEXTS.json
-//! [THREADS] [f32|int8] [VECTORS.f32]`, where the texts are a JSON list. With a last argument, the
+//! [THREADS] [high|f32|int8] [VECTORS.f32]`, where the texts are a JSON list. With a last argument, the
 //! vectors are written there, `(texts, dimensions)` of little-endian `f32`, to compare
 //! with another program's.
 
@@ -19,16 +19,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [folder, texts, rest @ ..] = &arguments[..] else {
         return Err(
-            "usage: embed_bench FOLDER TEXTS.json [THREADS] [f32|int8] [VECTORS.f32]".into(),
+            "usage: embed_bench FOLDER TEXTS.json [THREADS] [high|f32|int8] [VECTORS.f32]".into(),
         );
     };
     let threads: NonZeroUsize = rest
         .first()
         .map_or(Ok(NonZeroUsize::MIN), |it| it.parse())?;
     let precision = match rest.get(1).map(String::as_str) {
-        None | Some("f32") => Precision::F32,
+        None | Some("high") => Precision::High,
+        Some("f32") => Precision::F32,
         Some("int8") => Precision::Int8,
-        Some(other) => return Err(format!("`{other}` is neither `f32` nor `int8`").into()),
+        Some(other) => return Err(format!("`{other}` is not `high`, `f32` or `int8`").into()),
     };
     let texts: Vec<String> = serde_json::from_slice(&fs_err::read(texts)?)?;
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();

@@ -3,8 +3,8 @@
 //! `cargo run --release -p groundtune-model --example train_speed -- make FOLDER` writes a
 //! model of GPT-2's shape (124 M) with random numbers; `… -- MODE FOLDER [BATCH] [LENGTH]
 //! [STEPS] [THREADS]` trains it: forward, backward and AdamW. `MODE` is words joined by
-//! `+`: `full`, `lora` (rank 8 beside queries, keys and values) or `qlora`; `bf16`;
-//! `checkpointing`. `GROUNDTUNE_TRAIN_PARTS=1` says where the time goes. The peer is
+//! `+`: `full`, `lora` (rank 8 beside queries, keys and values) or `qlora`; `bf16` or
+//! `high`; `checkpointing`. `GROUNDTUNE_TRAIN_PARTS=1` says where the time goes. The peer is
 //! PyTorch's step with the same shape and modes.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "its result")]
@@ -35,9 +35,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<&str> = mode.split('+').collect();
     let options = TrainingOptions {
         tokens: batch * length,
-        precision: match words.contains(&"bf16") {
-            true => Precision::Bf16,
-            false => Precision::F32,
+        precision: match &words {
+            words if words.contains(&"bf16") => Precision::Bf16,
+            words if words.contains(&"high") => Precision::High,
+            _ => Precision::F32,
         },
         checkpointing: match words.contains(&"checkpointing") {
             true => Checkpointing::EachLayer,

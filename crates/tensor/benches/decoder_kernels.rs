@@ -12,8 +12,8 @@ use std::num::NonZeroUsize;
 
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use tensor::{
-    Activation, Cached, CausalAttention, Format, Kept, Kernels, Layout, Scratch, StoredMatrix,
-    StoredProduct, Sum, Team,
+    Activation, Cached, CausalAttention, Format, Kept, Kernels, Layout, Precision, Scratch,
+    StoredMatrix, StoredProduct, Sum, Team,
 };
 
 const WIDTH: usize = 576;
@@ -101,6 +101,7 @@ fn product(
                             bias: None,
                             sum: Sum::Replace,
                             activation: Activation::Identity,
+                            precision: Precision::F32,
                             output: &mut output,
                         }],
                         &mut scratch,

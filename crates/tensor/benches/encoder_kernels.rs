@@ -8,7 +8,8 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tensor::{
-    Activation, Buffer, Kernels, LayerNorm, PackedMatrix, Product, SelfAttention, attention_scratch,
+    Activation, Buffer, Kernels, LayerNorm, PackedMatrix, Precision, Product, SelfAttention,
+    attention_scratch,
 };
 
 const TOKENS: usize = 512;
@@ -36,8 +37,13 @@ fn products(c: &mut Criterion) {
         group.throughput(Throughput::Elements((rows * depth * columns) as u64));
         for kernels in Kernels::available() {
             let weight = filled(depth * columns);
-            let packed =
-                PackedMatrix::of_rows(kernels, &weight.as_slice()[..depth * columns], depth, None);
+            let packed = PackedMatrix::of_rows(
+                kernels,
+                Precision::F32,
+                &weight.as_slice()[..depth * columns],
+                depth,
+                None,
+            );
             let input = filled(rows * depth);
             let mut output = Buffer::zeros(rows * columns);
             let name = format!("{rows}x{depth}x{columns} {activation:?} {}", kernels.name);

@@ -47,8 +47,8 @@ fn products(c: &mut Criterion) {
         ] {
             let mut out = vec![0.0; left.rows() * right.columns()];
             for kernels in Kernels::available() {
-                for precision in [Precision::F32, Precision::Bf16] {
-                    if precision == Precision::Bf16 && kernels.name != Kernels::best().name {
+                for precision in [Precision::F32, Precision::High, Precision::Bf16] {
+                    if precision != Precision::F32 && kernels.name != Kernels::best().name {
                         continue;
                     }
                     let name = format!(

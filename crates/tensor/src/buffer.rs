@@ -2,6 +2,8 @@
 
 #![expect(unsafe_code, reason = "lines of 16 numbers are seen as numbers")]
 
+use crate::pages;
+
 /// One cache line, the unit in which a [`Buffer`] is allocated.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
@@ -30,9 +32,12 @@ impl std::fmt::Debug for Buffer {
 impl Buffer {
     /// Returns a buffer of at least `count` zeros.
     pub fn zeros(count: usize) -> Self {
-        Self {
-            lines: vec![Line([0.0; LINE]); count.div_ceil(LINE)],
-        }
+        let count = count.div_ceil(LINE);
+        let mut lines: Vec<Line> = Vec::with_capacity(count);
+        // SAFETY: the memory is the vector's.
+        unsafe { pages::ask_for_large(lines.as_mut_ptr().cast(), count * size_of::<Line>()) };
+        lines.resize(count, Line([0.0; LINE]));
+        Self { lines }
     }
 
     /// Returns pieces of the given lengths, each from a cache line on. They hold
@@ -42,7 +47,7 @@ impl Buffer {
         if needed > self.lines.len() {
             // Not `resize`, which would copy what nobody will read.
             self.lines = Vec::new();
-            self.lines = vec![Line([0.0; LINE]); needed];
+            *self = Self::zeros(needed * LINE);
         }
         let mut rest = self.as_mut_slice();
         lengths.map(|length| {

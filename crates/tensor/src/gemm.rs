@@ -17,6 +17,7 @@ use crate::activation::{self, Activation};
 use crate::buffer::Buffer;
 use crate::format::Format;
 use crate::int8::{self, Int8};
+use crate::matmul::Precision;
 use crate::simd::{Kernels, Lanes};
 use crate::stored::{Layout, StoredMatrix};
 
@@ -36,12 +37,13 @@ enum Numbers {
     /// `(panels, K, columns of a panel)`; the last panel is filled up with zeros.
     Whole(Buffer),
     /// Split as the processor's [`Planes`] want them.
-    Planes(Buffer),
+    Planes(Buffer, &'static Planes),
     Int8(Int8),
 }
 
-/// How a processor with tiles multiplies packed weights: split into planes of narrower
-/// numbers, half as large again as the weight, whose products add up to those of `f32`.
+/// How a processor with tiles multiplies packed weights at one precision: split into
+/// planes of narrower numbers, each half as large as the weight, whose products are added
+/// up.
 /// A row's outputs do not depend on how many rows there are.
 #[derive(Debug)]
 pub(crate) struct Planes {
@@ -80,12 +82,13 @@ impl PackedMatrix {
     /// PyTorch's `Linear.weight`. Panics if the shapes do not fit.
     pub fn of_rows(
         kernels: &'static Kernels,
+        precision: Precision,
         rows: &[f32],
         inputs: usize,
         bias: Option<&[f32]>,
     ) -> Self {
         let outputs = outputs_of(rows, inputs);
-        if let Some(planes) = kernels.planes {
+        if let Some(planes) = kernels.planes.map(|planes| planes(precision)) {
             let panels = outputs.div_ceil(planes.columns);
             let mut packed = Buffer::zeros(panels * (planes.panel)(inputs));
             // SAFETY: numbers are bytes, and there is place for every panel.
@@ -96,7 +99,7 @@ impl PackedMatrix {
             }
             return Self {
                 kernels,
-                numbers: Numbers::Planes(packed),
+                numbers: Numbers::Planes(packed, planes),
                 bias: padded_bias(bias, outputs, panels * planes.columns),
                 inputs,
                 outputs,
@@ -198,8 +201,7 @@ impl PackedMatrix {
                 // SAFETY: the shapes were checked, and the table is the processor's own.
                 unsafe { (self.kernels.product)(&call) };
             }
-            Numbers::Planes(panels) => {
-                let planes = self.kernels.planes.expect("planes were packed with these");
+            Numbers::Planes(panels, planes) => {
                 let call = call(panels, planes.columns, (planes.panel)(self.inputs));
                 MEMORY.with_borrow_mut(|memory| {
                     let [memory] = memory.carve([(planes.memory)(rows, self.inputs)]);
@@ -444,16 +446,21 @@ mod tests {
                 }
             }
             for version in Kernels::available() {
-                let packed =
-                    PackedMatrix::of_rows(version, &weight, depth, with_bias.then_some(&bias[..]));
-                let mut output = vec![f32::NAN; rows * columns];
-                packed.multiply(Product {
-                    input: &input,
-                    residual: with_residual.then_some(&residual[..]),
-                    activation: Activation::Relu,
-                    output: &mut output,
-                });
-                assert_near(&output, &expect, 2e-5, version.name);
+                // Of sums of at most 70 products, each at most 1.
+                for (precision, most) in
+                    [(Precision::F32, 2e-5), (Precision::High, 7e-4), (Precision::Bf16, 0.3)]
+                {
+                    let bias = with_bias.then_some(&bias[..]);
+                    let packed = PackedMatrix::of_rows(version, precision, &weight, depth, bias);
+                    let mut output = vec![f32::NAN; rows * columns];
+                    packed.multiply(Product {
+                        input: &input,
+                        residual: with_residual.then_some(&residual[..]),
+                        activation: Activation::Relu,
+                        output: &mut output,
+                    });
+                    assert_near(&output, &expect, most, version.name);
+                }
             }
         }
     }
@@ -513,7 +520,7 @@ mod tests {
         let weight = numbers(1, columns * depth);
         let input = numbers(2, rows * depth);
         for version in Kernels::available() {
-            let packed = PackedMatrix::of_rows(version, &weight, depth, None);
+            let packed = PackedMatrix::of_rows(version, Precision::default(), &weight, depth, None);
             let mut output = vec![0.0; rows * columns];
             packed.multiply(Product {
                 input: &input,

@@ -45,6 +45,10 @@ pub(crate) const STEP: usize = 64;
 const ROWS: usize = 32;
 
 /// One product as the loops see it. The residual, if any, lies like the output.
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    expect(dead_code, reason = "some of it is for tiles alone")
+)]
 pub(crate) struct Int8Call {
     pub(crate) rows: usize,
     /// A multiple of [`STEP`].

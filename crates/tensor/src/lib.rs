@@ -21,6 +21,7 @@ mod half;
 mod int8;
 mod matmul;
 mod norm;
+mod pages;
 mod pool;
 mod rotary;
 pub mod simd;

@@ -456,6 +456,9 @@ pub enum Precision {
     /// 32 bits.
     #[default]
     F32,
+    /// 16 of 24 bits of each number, by processors that multiply tiles of bfloat16, in half
+    /// the time; all is kept and added up in f32. Others compute as for `f32`.
+    High,
     /// 16 bits with f32's range; weights stay in f32.
     Bf16,
 }

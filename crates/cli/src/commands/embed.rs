@@ -65,7 +65,7 @@ pub(crate) fn run(
     ui: &mut Ui,
 ) -> Result<(), CommandError> {
     let (reference, named, base): (ModelReference, Precision, PathBuf) = match arguments.model {
-        Some(reference) => (reference, Precision::F32, std::env::current_dir()?),
+        Some(reference) => (reference, Precision::default(), std::env::current_dir()?),
         None => {
             let project = super::project_or_defaults(project)?;
             let reference = match project.config.models.embedder {

@@ -107,7 +107,7 @@ pub(crate) fn run(
             let base = match embedder {
                 Some(named) => {
                     models.embedder = named;
-                    models.embedder_precision = Precision::F32;
+                    models.embedder_precision = Precision::default();
                     &here
                 }
                 None => &project.root,

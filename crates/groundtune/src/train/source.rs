@@ -285,6 +285,7 @@ pub(super) fn options(recipe: &Recipe, tokens: usize) -> TrainingOptions {
         tokens,
         precision: match recipe.technique.precision {
             Precision::F32 => model::training::Precision::F32,
+            Precision::High => model::training::Precision::High,
             Precision::Bf16 => model::training::Precision::Bf16,
         },
         checkpointing: if recipe.technique.checkpointing {

@@ -154,6 +154,8 @@ fn the_configuration_says_in_what_the_embedder_multiplies() {
         open(&keys).unwrap().unwrap().identity().clone()
     };
     assert_ne!(identity("f32"), identity("int8"));
+    // Their vectors go together.
+    assert_eq!(identity("f32"), identity("high"));
     let error = open("embedder_precision = \"int8\"").err().unwrap();
     assert!(matches!(error, Error::NotInInt8 { .. }), "{error:?}");
 }

@@ -27,14 +27,14 @@ enum Numbers {
 
 /// How a cache keeps its numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Precision {
+pub(super) enum Keeping {
     /// As they are computed.
     Whole,
     /// In binary16, which has 11 bits of a number: bfloat16 has 8.
     Half,
 }
 
-impl Precision {
+impl Keeping {
     /// Returns what suits weights of `format`, so that theirs stays the larger error.
     pub(super) fn beside(format: Format) -> Self {
         match format {
@@ -50,7 +50,7 @@ pub(super) struct CacheShape {
     pub(super) layers: usize,
     pub(super) key_heads: usize,
     pub(super) head_width: usize,
-    pub(super) precision: Precision,
+    pub(super) keeping: Keeping,
 }
 
 impl Cache {
@@ -58,9 +58,9 @@ impl Cache {
         let of_layer = 2 * shape.key_heads * capacity * shape.head_width;
         Self {
             // Zeros come untouched from the system.
-            numbers: match shape.precision {
-                Precision::Whole => Numbers::Whole(vec![0.0; shape.layers * of_layer]),
-                Precision::Half => Numbers::Half(vec![0; shape.layers * of_layer]),
+            numbers: match shape.keeping {
+                Keeping::Whole => Numbers::Whole(vec![0.0; shape.layers * of_layer]),
+                Keeping::Half => Numbers::Half(vec![0; shape.layers * of_layer]),
             },
             shape,
             capacity,
@@ -179,19 +179,19 @@ mod tests {
 
     use super::*;
 
-    const PRECISIONS: [Precision; 2] = [Precision::Whole, Precision::Half];
+    const KEEPINGS: [Keeping; 2] = [Keeping::Whole, Keeping::Half];
 
     /// Returns `(tokens, key_heads · W)` numbers that tell where they belong.
     fn rows(tokens: usize, from: usize) -> Vec<f32> {
         (0..tokens * 6).map(|at| (from * 6 + at) as f32).collect()
     }
 
-    fn filled(precision: Precision, capacity: usize, tokens: usize) -> Cache {
+    fn filled(keeping: Keeping, capacity: usize, tokens: usize) -> Cache {
         let shape = CacheShape {
             layers: 2,
             key_heads: 2,
             head_width: 3,
-            precision,
+            keeping,
         };
         let mut cache = Cache::new(shape, capacity);
         for layer in 0..2 {
@@ -214,8 +214,8 @@ mod tests {
 
     #[test]
     fn heads_lie_apart() {
-        for precision in PRECISIONS {
-            let mut cache = filled(precision, 4, 2);
+        for keeping in KEEPINGS {
+            let mut cache = filled(keeping, 4, 2);
             cache.put(Kernels::best(), [1, 0], 2, &rows(1, 7), 6);
             cache.grow(1);
             let keys = whole(cache.layer(1)[0]);
@@ -228,9 +228,9 @@ mod tests {
 
     #[test]
     fn a_prefix_is_the_same_in_another_cache() {
-        for precision in PRECISIONS {
-            let from = filled(precision, 5, 4);
-            let mut to = filled(precision, 3, 1);
+        for keeping in KEEPINGS {
+            let from = filled(keeping, 5, 4);
+            let mut to = filled(keeping, 3, 1);
             to.copy_prefix(&from, 3);
             assert_eq!(to.len(), 3);
             for layer in 0..2 {

@@ -13,8 +13,12 @@ use super::{Decoder, Step, Wanted};
 use crate::ModelError;
 use crate::lora::{Given, Machine};
 
-/// Tokens that go through the layers together.
+/// Tokens that go through the layers together, at least, and beside weights so large that
+/// memory for more is little: each block reads all weights.
 const BLOCK: usize = 256;
+const LARGE_BLOCK: usize = 512;
+/// Bytes of weights to which the memory of a large block is little.
+const LARGE: usize = 200 << 20;
 /// Rows of one norm that a thread takes together.
 const ROWS: usize = 16;
 
@@ -75,7 +79,7 @@ impl Decoder {
         let config = &self.config;
         let total: usize = steps.iter().map(|step| step.tokens.len()).sum();
         let wanted: usize = steps.iter().map(Step::rows).sum();
-        let most = total.min(BLOCK);
+        let most = total.min(self.block);
         let rank = steps
             .iter()
             .flat_map(|step| step.adapters)
@@ -121,7 +125,7 @@ impl Decoder {
         let (mut done, mut rows) = (0, 0);
         let mut next = (0, 0);
         while done < total {
-            let tokens = plan(spans, steps, &mut next);
+            let tokens = plan(self.block, spans, steps, &mut next);
             let mut block = Block {
                 decoder: self,
                 steps: &mut *steps,
@@ -162,6 +166,15 @@ impl Decoder {
         Ok(logits)
     }
 
+    /// Returns how many tokens are to go through the layers together.
+    pub(super) fn plan_block(&self) -> usize {
+        if self.bytes_per_token() < LARGE {
+            BLOCK
+        } else {
+            LARGE_BLOCK
+        }
+    }
+
     /// Sets `logits`, `(rows, V)`, to what the head and the steps' adapters make of the
     /// last hidden states, `(rows, D)`.
     fn answer(
@@ -180,6 +193,7 @@ impl Decoder {
             bias,
             sum: Sum::Replace,
             activation: Activation::Identity,
+            precision: self.precision,
             output: &mut *logits,
         };
         self.kernels
@@ -270,14 +284,19 @@ impl Step<'_> {
     }
 }
 
-/// Sets `spans` to the next block: tokens from `next` (a step and one of its tokens) on.
+/// Sets `spans` to the next block of so many: tokens from `next` (a step and one of its tokens) on.
 /// Returns how many they are.
-fn plan(spans: &mut Vec<Span>, steps: &[Step<'_>], next: &mut (usize, usize)) -> usize {
+fn plan(
+    block: usize,
+    spans: &mut Vec<Span>,
+    steps: &[Step<'_>],
+    next: &mut (usize, usize),
+) -> usize {
     spans.clear();
     let mut row = 0;
     while let Some(step) = steps.get(next.0) {
         let left = step.tokens.len() - next.1;
-        let tokens = left.min(BLOCK - row);
+        let tokens = left.min(block - row);
         if tokens > 0 {
             spans.push(Span {
                 step: next.0,

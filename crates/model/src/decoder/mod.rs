@@ -24,6 +24,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tensor::{Kernels, Team};
 
+pub use tensor::Precision;
+
 use crate::ModelError;
 use crate::folder::Folder;
 use crate::gguf::Gguf;
@@ -36,7 +38,7 @@ pub use forward::Workspace;
 pub use rope::Rotary;
 pub use write::Shape;
 
-use cache::{CacheShape, Precision};
+use cache::{CacheShape, Keeping};
 use config::Checks;
 use layer::{FeedForward, Layer, Linear, Norm, Parts, QueryKeyValue};
 pub(crate) use names::{Names, in_layer};
@@ -45,10 +47,22 @@ pub(crate) use names::{Names, in_layer};
 const CONFIG: &str = "config.json";
 
 /// How a decoder is run.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct DecoderOptions {
     /// Threads to compute on; as many as the machine has processors if not given.
     pub threads: Option<NonZeroUsize>,
+    /// How exactly many tokens, as those of a prompt, are multiplied with weights of
+    /// `f32`, by processors with tiles. Few tokens are in any case as exactly as can be.
+    pub precision: Precision,
+}
+
+impl Default for DecoderOptions {
+    fn default() -> Self {
+        Self {
+            threads: None,
+            precision: Precision::High,
+        }
+    }
 }
 
 /// A decoder, ready to run.
@@ -61,6 +75,9 @@ pub struct Decoder {
     config: DecoderConfig,
     kernels: &'static Kernels,
     team: Team,
+    precision: Precision,
+    /// Tokens that go through the layers together.
+    block: usize,
     names: &'static Names,
     /// `(V, D)`
     embedding: Matrix,
@@ -123,9 +140,11 @@ impl Decoder {
         let (embedding, positions) = (parts.embedding()?, parts.positions()?);
         let (final_norm, head) = (parts.final_norm()?, parts.head()?);
         static DECODERS: AtomicU64 = AtomicU64::new(0);
-        Ok(Self {
+        let mut decoder = Self {
             kernels: Kernels::best(),
             team: team(options.threads)?,
+            precision: options.precision,
+            block: 0,
             names,
             embedding,
             positions,
@@ -134,7 +153,9 @@ impl Decoder {
             head,
             number: DECODERS.fetch_add(1, Ordering::Relaxed),
             config,
-        })
+        };
+        decoder.block = decoder.plan_block();
+        Ok(decoder)
     }
 
     /// Returns its shape.
@@ -167,7 +188,7 @@ impl Decoder {
             layers: self.config.layers(),
             key_heads: self.config.key_heads,
             head_width: self.config.head_width,
-            precision: Precision::beside(self.layers[0].keys().view().format()),
+            keeping: Keeping::beside(self.layers[0].keys().view().format()),
         }
     }
 

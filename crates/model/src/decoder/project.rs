@@ -32,7 +32,7 @@ impl Projection<'_, '_> {
         let mut free = outputs.iter_mut();
         let mut products: [StoredProduct<'_>; PARTS] = std::array::from_fn(|at| {
             let output = free.next().expect("there is an output for every part");
-            let mut product = parts[at].1.product(Sum::Replace, output);
+            let mut product = parts[at].1.product(self.decoder, Sum::Replace, output);
             if !adapted {
                 product.activation = activation;
             }
@@ -57,7 +57,7 @@ impl Projection<'_, '_> {
         output: &mut [f32],
         spare: &mut [f32],
     ) {
-        self.multiply(input, &mut [linear.product(Sum::Add, output)]);
+        self.multiply(input, &mut [linear.product(self.decoder, Sum::Add, output)]);
         self.adapt(module, linear, input, output, Some(spare));
     }
 
@@ -88,7 +88,7 @@ impl Projection<'_, '_> {
                     Some(_) if !low_rank.scales() => Given::Apart(&[]),
                     Some(spare) => {
                         let alone = &mut spare[..output.len()];
-                        let mut product = linear.product(Sum::Replace, alone);
+                        let mut product = linear.product(self.decoder, Sum::Replace, alone);
                         product.bias = None;
                         self.multiply(input, &mut [product]);
                         Given::Apart(&spare[..output.len()])
@@ -114,12 +114,18 @@ impl Projection<'_, '_> {
 }
 
 impl Linear {
-    fn product<'a>(&'a self, sum: Sum, output: &'a mut [f32]) -> StoredProduct<'a> {
+    fn product<'a>(
+        &'a self,
+        decoder: &Decoder,
+        sum: Sum,
+        output: &'a mut [f32],
+    ) -> StoredProduct<'a> {
         StoredProduct {
             weight: self.weight.view(),
             bias: self.bias.as_deref(),
             sum,
             activation: Activation::Identity,
+            precision: decoder.precision,
             output,
         }
     }

@@ -98,6 +98,7 @@ impl Generator {
             path,
             &DecoderOptions {
                 threads: options.threads,
+                ..DecoderOptions::default()
             },
         )?;
         let tokenizer = match &options.tokenizer {

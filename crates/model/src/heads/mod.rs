@@ -66,7 +66,7 @@ impl Opened {
                 .min(files.config.longest()),
         };
         let tokenizer = files.tokenizer(longest)?;
-        let bert = files.bert(Precision::F32)?;
+        let bert = files.bert(Precision::default())?;
         let names = files.names;
         let (mut folder, weights) = files.into_fingerprint();
         folder.add(&longest.to_le_bytes());
@@ -87,8 +87,11 @@ impl Opened {
             .weights
             .tensor(&format!("{name}.weight"), &[outputs, width])?;
         let bias = self.weights.tensor(&format!("{name}.bias"), &[outputs])?;
-        let kernels = self.bert.kernels();
-        Ok(PackedMatrix::of_rows(kernels, &rows, width, Some(&bias)))
+        let (kernels, bias) = (self.bert.kernels(), Some(&bias[..]));
+        let precision = tensor::Precision::default();
+        Ok(PackedMatrix::of_rows(
+            kernels, precision, &rows, width, bias,
+        ))
     }
 }
 

@@ -31,6 +31,7 @@ pub fn merge(base: &Path, adapters: &[(&Path, f32)], to: &Path) -> Result<(), Mo
     }
     let options = DecoderOptions {
         threads: Some(NonZeroUsize::MIN),
+        ..DecoderOptions::default()
     };
     let decoder = Decoder::open(base, &options)?;
     let weights = Weights::open(base)?;

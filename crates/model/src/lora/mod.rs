@@ -13,7 +13,7 @@ mod write;
 use std::path::{Path, PathBuf};
 
 use tensor::{
-    Activation, Format, Kernels, Layout, Scratch, StoredMatrix, StoredProduct, Sum, Team,
+    Activation, Format, Kernels, Layout, Precision, Scratch, StoredMatrix, StoredProduct, Sum, Team,
 };
 
 pub(crate) use merge::copy_others;
@@ -154,6 +154,7 @@ impl LowRank {
                 bias: None,
                 sum,
                 activation: Activation::Identity,
+                precision: Precision::F32,
                 output,
             }
         }

@@ -5,7 +5,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use model::bert::{Batch, Bert, Workspace};
+use model::bert::{Batch, Bert, Precision, Workspace};
 use model::decoder::{self, Step, Wanted};
 use model::lora::Adapter;
 use tensor::Kernels;
@@ -37,7 +37,7 @@ static ALLOCATOR: Counting = Counting;
 
 #[test]
 fn a_second_batch_allocates_nothing() {
-    let bert = Bert::open(&tiny("bert"), Kernels::best()).unwrap();
+    let bert = Bert::open(&tiny("bert"), Kernels::best(), Precision::default()).unwrap();
     let batch = |lengths: &[usize]| Batch {
         ids: vec![5; lengths.iter().sum()],
         segments: vec![0; lengths.iter().sum()],

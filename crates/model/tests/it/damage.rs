@@ -253,6 +253,7 @@ fn a_flipped_byte_in_a_decoder_never_panics() {
         let whole = fs_err::read(&path).unwrap();
         let options = DecoderOptions {
             threads: std::num::NonZeroUsize::new(1),
+            ..DecoderOptions::default()
         };
         for round in 0..500usize {
             let mut bytes = whole.clone();

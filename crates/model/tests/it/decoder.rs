@@ -4,7 +4,7 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use model::decoder::{Cache, Decoder, DecoderOptions, Step, Wanted, Workspace};
+use model::decoder::{Cache, Decoder, DecoderOptions, Precision, Step, Wanted, Workspace};
 use serde::Deserialize;
 
 use crate::{copy, expected, tiny};
@@ -28,8 +28,13 @@ struct Expected {
 }
 
 pub(crate) fn open(path: &Path) -> Decoder {
+    open_in(path, DecoderOptions::default().precision)
+}
+
+fn open_in(path: &Path, precision: Precision) -> Decoder {
     let options = DecoderOptions {
         threads: NonZeroUsize::new(2),
+        precision,
     };
     Decoder::open(path, &options).unwrap()
 }
@@ -156,8 +161,13 @@ fn every_stored_format_is_read() {
 
 #[test]
 fn a_batch_is_its_sequences_one_by_one() {
-    for name in FOLDERS {
-        let decoder = open(&folder(name));
+    // Few tokens are read in all bits, many as the options say.
+    let precisions = [(Precision::F32, 1e-5), (Precision::High, 5e-5)];
+    for (name, (precision, tolerance)) in FOLDERS
+        .iter()
+        .flat_map(|name| precisions.map(|precision| (*name, precision)))
+    {
+        let decoder = open_in(&folder(name), precision);
         let ids = numbers(name).ids;
         let texts = [&ids[..7], &ids[3..20], &[], &ids[5..6], &ids[2..13]];
         let mut workspace = Workspace::default();
@@ -191,7 +201,7 @@ fn a_batch_is_its_sequences_one_by_one() {
                 })
                 .collect();
             let together = decoder.forward(&mut workspace, &mut steps).unwrap();
-            assert_near(together, expect, 1e-5, name);
+            assert_near(together, expect, tolerance, name);
         }
     }
 }

@@ -168,9 +168,22 @@ fn check_steps(case: &Case, training: &mut DecoderTraining, team: &Team, what: &
     }
 }
 
+/// Holds the first gradients and ten steps against the reference's, in either of the
+/// precisions that keep to its tolerances.
 fn check(name: &str, base: &str, tuning: &Tuning) {
+    for precision in [Precision::F32, Precision::High] {
+        check_in(precision, name, base, tuning);
+    }
+}
+
+fn check_in(precision: Precision, name: &str, base: &str, tuning: &Tuning) {
     let (case, team) = (Case::open(name), team());
-    let mut training = open(base, tuning, &options());
+    let options = TrainingOptions {
+        precision,
+        ..options()
+    };
+    let mut training = open(base, tuning, &options);
+    let name = &format!("{name} in {precision:?}");
     if *tuning != Tuning::Full {
         case.start(training.parameters_mut());
     }

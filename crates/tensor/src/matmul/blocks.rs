@@ -40,6 +40,10 @@ pub(crate) const GROUP: usize = 128;
 
 /// What is to be packed: some rows of a left matrix or columns of a right one, and some
 /// of the depth.
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    expect(dead_code, reason = "some of it is for tiles alone")
+)]
 pub(crate) struct Pack<'a> {
     pub(crate) factor: &'a Factor<'a>,
     /// Bytes of a packed number.
@@ -53,6 +57,10 @@ pub(crate) struct Pack<'a> {
 }
 
 /// One thread's share of a product of blocks.
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    expect(dead_code, reason = "some of it is for tiles alone")
+)]
 pub(crate) struct Part {
     /// Bytes of a packed number of either side.
     pub(crate) bytes: [usize; 2],

@@ -136,7 +136,8 @@ proptest! {
     fn is_the_sum_of_products(
         (rows, depth, columns) in (length(), length(), length()),
         (left, right) in (side(), side()),
-        [left_turned, right_turned, with_bias, add, brain] in any::<[bool; 5]>(),
+        [left_turned, right_turned, with_bias, add] in any::<[bool; 4]>(),
+        precision in precision(),
         threads in 1usize..4,
         seed in any::<u64>(),
     ) {
@@ -157,7 +158,7 @@ proptest! {
                 right: right.factor(),
                 bias: with_bias.then_some(&bias[..]),
                 sum: if add { Sum::Add } else { Sum::Replace },
-                precision: if brain { Precision::Bf16 } else { Precision::F32 },
+                precision,
                 out: &mut out,
             }, &mut scratch);
             for row in 0..rows {
@@ -170,7 +171,7 @@ proptest! {
                     }
                     if with_bias { sum += f64::from(bias[column]) }
                     if add { sum += f64::from(before[row * columns + column]) }
-                    let most = size * if brain { 8e-3 } else { 1e-6 };
+                    let most = size * error(precision);
                     let found = f64::from(out[row * columns + column]);
                     prop_assert!(
                         (found - sum).abs() <= most,
@@ -179,6 +180,21 @@ proptest! {
                 }
             }
         }
+    }
+}
+
+fn precision() -> impl Strategy<Value = Precision> {
+    prop::sample::select(PRECISIONS.to_vec())
+}
+
+const PRECISIONS: [Precision; 3] = [Precision::F32, Precision::High, Precision::Bf16];
+
+/// What may be lost of a product, as a share of it.
+fn error(precision: Precision) -> f64 {
+    match precision {
+        Precision::F32 => 1e-6,
+        Precision::High => 3.0 / f64::from(1 << 16),
+        Precision::Bf16 => 8e-3,
     }
 }
 
@@ -208,12 +224,7 @@ fn check([rows, depth, columns]: [usize; 3], turned: [bool; 2], precision: Preci
             let sum: f64 = (0..depth)
                 .map(|k| left.at(row, k) * right.at(k, column))
                 .sum();
-            let most = (depth as f64).sqrt()
-                * if precision == Precision::F32 {
-                    2e-6
-                } else {
-                    2e-2
-                };
+            let most = (depth as f64).sqrt() * 2.0 * error(precision);
             let found = f64::from(out[row * columns + column]);
             assert!(
                 (found - sum).abs() <= most,
@@ -226,26 +237,29 @@ fn check([rows, depth, columns]: [usize; 3], turned: [bool; 2], precision: Preci
 
 #[test]
 fn many_columns_pass_in_blocks() {
-    check_blocks(33, 70, 50_257, Precision::F32);
-    check_blocks(33, 70, 50_257, Precision::Bf16);
+    for precision in PRECISIONS {
+        check_blocks(33, 70, 50_257, precision);
+    }
 }
 
 #[test]
 fn many_rows_pass_in_blocks() {
-    check_blocks(50_257, 40, 17, Precision::F32);
-    check_blocks(50_257, 40, 17, Precision::Bf16);
+    for precision in PRECISIONS {
+        check_blocks(50_257, 40, 17, precision);
+    }
 }
 
 #[test]
 fn a_deep_product_passes_in_blocks() {
-    check_blocks(130, 9_001, 70, Precision::F32);
-    check_blocks(130, 9_001, 70, Precision::Bf16);
+    for precision in PRECISIONS {
+        check_blocks(130, 9_001, 70, precision);
+    }
 }
 
 /// The five products of a low-rank adapter.
 #[test]
 fn a_thin_product_is_one_too() {
-    for precision in [Precision::F32, Precision::Bf16] {
+    for precision in PRECISIONS {
         check([300, 700, 8], [false, true], precision);
         check([300, 8, 701], [false, true], precision);
         check([300, 701, 8], [false, false], precision);
@@ -258,7 +272,7 @@ fn a_thin_product_is_one_too() {
 fn threads_do_not_change_a_bit() {
     let left = Sample::new(Side::F32, false, 300, 900, 1);
     let right = Sample::new(Side::F32, false, 900, 500, 2);
-    for precision in [Precision::F32, Precision::Bf16] {
+    for precision in PRECISIONS {
         for version in Kernels::available() {
             let outs = [1, 2, 5].map(|threads| {
                 let mut out = vec![0.0; 300 * 500];

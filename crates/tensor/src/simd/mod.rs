@@ -38,6 +38,8 @@ mod avx2;
 mod avx512;
 #[cfg(target_arch = "x86_64")]
 mod brain;
+#[cfg(target_arch = "x86_64")]
+mod brain_blocks;
 mod bytes;
 mod exp;
 #[cfg(target_arch = "x86_64")]
@@ -58,7 +60,7 @@ pub(crate) use exp::exp;
 use crate::format::Format;
 use crate::half::{self, f32_to_f16};
 use crate::int8::{Int8Call, Int8Loops, Round, product as int8_product, round_rows as round};
-use crate::matmul::{blocks, column_sums, panels};
+use crate::matmul::{Precision, blocks, column_sums, panels};
 use crate::stored::{panel, quantised, tiles, vector};
 use crate::{activation, causal, gemm, norm, pool, rotary, softmax, training};
 
@@ -176,10 +178,12 @@ pub struct Kernels {
     /// For many tokens, if the processor has tiles.
     pub(crate) tiles: Option<&'static tiles::Tiles>,
     /// For packed weights, if the processor has tiles.
-    pub(crate) planes: Option<&'static gemm::Planes>,
+    pub(crate) planes: Option<fn(Precision) -> &'static gemm::Planes>,
     pub(crate) widen_rows: unsafe fn(Format, *const u8, usize, usize, usize, *mut f32),
     pub(crate) widen_columns: unsafe fn(Format, *const u8, usize, usize, usize, usize, *mut f32),
     pub(crate) matmul: &'static blocks::Loops,
+    /// Where numbers may be rounded to bfloat16.
+    pub(crate) rounded: &'static blocks::Loops,
     /// Products of vectors, for those too thin for tiles: in panels of several vectors,
     /// and of one.
     pub(crate) panels: &'static blocks::Loops,
@@ -413,6 +417,7 @@ macro_rules! compiled {
                 widen_rows,
                 widen_columns,
                 matmul: &PANELS,
+                rounded: &PANELS,
                 panels: &PANELS,
                 narrow: &NARROW,
                 column_sums,
@@ -442,14 +447,16 @@ const VNNI: Kernels = Kernels {
 const BF16: Kernels = Kernels {
     name: "AVX-512 BF16",
     blocks: &brain::BLOCKS,
+    rounded: &brain_blocks::MATMUL,
     ..VNNI
 };
 #[cfg(target_arch = "x86_64")]
 const AMX: Kernels = Kernels {
     name: "AMX",
     tiles: Some(&amx::TILES),
-    planes: Some(&amx::PLANES),
+    planes: Some(amx::packed_planes),
     matmul: &amx::MATMUL,
+    rounded: &amx::MATMUL,
     int8: &int8::AMX,
     ..BF16
 };
@@ -457,6 +464,14 @@ const AMX: Kernels = Kernels {
 compiled!(NEON, "NEON", neon::Neon, bytes::NeonBytes, rows 6, vectors 4, feature "neon");
 
 impl Kernels {
+    /// Returns the loops over blocks for products of a precision.
+    pub(crate) fn loops(&self, precision: Precision) -> &'static blocks::Loops {
+        match precision {
+            Precision::F32 | Precision::High => self.matmul,
+            Precision::Bf16 => self.rounded,
+        }
+    }
+
     /// Returns the fastest version that this processor can run.
     pub fn best() -> &'static Self {
         static BEST: OnceLock<&'static Kernels> = OnceLock::new();

@@ -10,6 +10,7 @@ use crate::buffer::Buffer;
 use crate::causal::Piece;
 use crate::format::Format;
 use crate::gemm::Call;
+use crate::matmul::Precision;
 use crate::simd::Kernels;
 use crate::team::{Start, Team};
 
@@ -34,6 +35,9 @@ pub struct StoredProduct<'a> {
     pub sum: Sum,
     /// Applied to the sum.
     pub activation: Activation,
+    /// How exactly many tokens are multiplied with weights of `f32`; few are as exactly
+    /// as can be.
+    pub precision: Precision,
     /// `(T, N)`
     pub output: &'a mut [f32],
 }
@@ -146,6 +150,7 @@ impl Kernels {
                     bias: product.bias,
                     sum: product.sum,
                     activation: product.activation,
+                    precision: product.precision,
                     output: Start(product.output.as_mut_ptr()),
                 },
             });
@@ -360,6 +365,7 @@ pub(super) struct Ready<'a> {
     pub(super) bias: Option<&'a [f32]>,
     pub(super) sum: Sum,
     pub(super) activation: Activation,
+    pub(super) precision: Precision,
     pub(super) output: Start<f32>,
 }
 
@@ -407,6 +413,7 @@ mod tests {
             size in 1usize..100,
             shapes in prop::collection::vec((0usize..90, prop::sample::select(Format::ALL.to_vec()), any::<[bool; 3]>()), 1..4),
             threads in 1usize..4,
+            precision in prop::sample::select(vec![Precision::F32, Precision::High, Precision::Bf16]),
             seed in any::<u64>(),
         ) {
             let blocks = shapes.iter().map(|(_, format, _)| format.block_numbers()).max().unwrap();
@@ -441,9 +448,11 @@ mod tests {
                         let (mut sum, mut size) = products
                             .fold((0.0, 2.0), |(sum, size), it| (sum + it, size + it.abs()));
                         // 2⁻⁸ of blocks and 2⁻¹⁶ of halves, where tiles multiply them.
-                        size *= match format.block_bytes() {
-                            4 => 4e-6,
-                            2 => 2e-5,
+                        size *= match (format.block_bytes(), precision) {
+                            (4, Precision::F32) => 4e-6,
+                            (4, Precision::High) => 5e-5,
+                            (2, Precision::F32 | Precision::High) => 2e-5,
+                            (2 | 4, Precision::Bf16) => 8e-3,
                             _ => 4e-3,
                         };
                         if blocks_of(*format) && tokens <= FEW {
@@ -484,6 +493,7 @@ mod tests {
                         bias: *bias,
                         sum: *sum,
                         activation: Activation::Relu,
+                        precision,
                         output,
                     })
                     .collect();

@@ -7,6 +7,7 @@ use super::multiply::{MOST_PRODUCTS, Ready, Task, find};
 use super::{Scratch, StoredMatrix, StoredProduct, Sum};
 use crate::activation::Activation;
 use crate::format::Format;
+use crate::matmul::Precision;
 use crate::team::{Start, Team};
 
 /// How one kind of processor multiplies tiles.
@@ -15,20 +16,23 @@ pub(crate) struct Tiles {
     /// Tokens, and outputs, that are taken together.
     pub(crate) rows: usize,
     pub(crate) columns: usize,
-    /// Planes of a packed input for weights of all formats given.
-    pub(crate) input_planes: fn(&[Format]) -> usize,
-    /// Bytes of a packed input of so many tokens and inputs, for weights of all formats
-    /// given.
-    pub(crate) input_bytes: fn(&[Format], usize, usize) -> usize,
-    /// Bytes that a thread needs for a part of so many inputs and outputs.
-    pub(crate) panel_bytes: fn(Format, usize, usize) -> usize,
-    /// Packs sixteen tokens of an input from the given one on.
-    pub(crate) pack_input: unsafe fn(&[Format], &[f32], usize, usize, *mut u8),
+    /// Planes of the input and the weight that a product takes.
+    pub(crate) planes: fn(Format, Precision) -> [usize; 2],
+    /// Bytes of a packed input of so many planes, tokens and inputs.
+    pub(crate) input_bytes: fn(usize, usize, usize) -> usize,
+    /// Bytes that a thread needs for a part of so many planes, inputs and outputs.
+    pub(crate) panel_bytes: fn(usize, usize, usize) -> usize,
+    /// Packs sixteen tokens of an input in so many planes, from the given one on.
+    pub(crate) pack_input: unsafe fn(usize, &[f32], usize, usize, *mut u8),
     /// Computes some outputs of all tokens.
     pub(crate) part: unsafe fn(&Part<'_>),
 }
 
 /// Some outputs of all tokens.
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    expect(dead_code, reason = "some of it is for tiles alone")
+)]
 pub(crate) struct Part<'a> {
     pub(crate) weight: &'a StoredMatrix<'a>,
     pub(crate) from: usize,
@@ -37,6 +41,8 @@ pub(crate) struct Part<'a> {
     /// The packed input, and its planes.
     pub(crate) input: *const u8,
     pub(crate) input_planes: usize,
+    /// Planes of the input and the weight that the product takes.
+    pub(crate) planes: [usize; 2],
     pub(crate) bias: Option<&'a [f32]>,
     pub(crate) add: bool,
     pub(crate) activation: Activation,
@@ -62,18 +68,19 @@ impl Tiles {
     ) {
         let inputs = products[0].weight.inputs;
         let tokens = input.len() / inputs;
-        let mut formats = [Format::F32; MOST_PRODUCTS];
+        let mut input_planes = 1;
         let mut tasks = [const { None }; MOST_PRODUCTS];
         let (mut parts, mut memory) = (0, 0);
-        for ((task, format), product) in tasks.iter_mut().zip(&mut formats).zip(&mut *products) {
+        for (task, product) in tasks.iter_mut().zip(&mut *products) {
             let weight = product.weight;
-            *format = weight.format;
+            let planes = (self.planes)(weight.format, product.precision);
+            input_planes = input_planes.max(planes[0]);
             let outputs = weight
                 .outputs
                 .div_ceil(2 * team.threads())
                 .next_multiple_of(self.columns)
                 .clamp(self.columns, WIDEST_PART);
-            memory = memory.max((self.panel_bytes)(weight.format, inputs, outputs));
+            memory = memory.max((self.panel_bytes)(planes[1], inputs, outputs));
             *task = Some(Task {
                 first: parts,
                 outputs,
@@ -83,15 +90,16 @@ impl Tiles {
                     bias: product.bias,
                     sum: product.sum,
                     activation: product.activation,
+                    precision: product.precision,
                     output: Start(product.output.as_mut_ptr()),
                 },
             });
             parts += weight.outputs.div_ceil(outputs);
         }
-        let (tasks, formats) = (&tasks[..products.len()], &formats[..products.len()]);
+        let tasks = &tasks[..products.len()];
         let memory = memory.next_multiple_of(64);
         let [packed, seats] = scratch.panels.carve([
-            (self.input_bytes)(formats, tokens, inputs) / 4,
+            (self.input_bytes)(input_planes, tokens, inputs) / 4,
             memory / 4 * team.threads(),
         ]);
         let packed = Start(packed.as_mut_ptr().cast::<u8>());
@@ -99,7 +107,15 @@ impl Tiles {
         let tiles = tokens.next_multiple_of(self.rows) / TILE_TOKENS;
         team.run(tiles, &|tile, _| {
             // SAFETY: there is place for all tokens, and each sixteen have their own.
-            unsafe { (self.pack_input)(formats, input, inputs, tile * TILE_TOKENS, packed.get()) };
+            unsafe {
+                (self.pack_input)(
+                    input_planes,
+                    input,
+                    inputs,
+                    tile * TILE_TOKENS,
+                    packed.get(),
+                );
+            };
         });
         team.run(parts, &|part, seat| {
             let (task, from, to) = find(tasks, part);
@@ -112,7 +128,8 @@ impl Tiles {
                     to,
                     tokens,
                     input: packed.get(),
-                    input_planes: (self.input_planes)(formats),
+                    input_planes,
+                    planes: (self.planes)(task.product.weight.format, task.product.precision),
                     bias: task.product.bias,
                     add: task.product.sum == Sum::Add,
                     activation: task.product.activation,

@@ -277,7 +277,7 @@ impl Sizes {
         let keeping = match (options.checkpointing, options.precision) {
             (Checkpointing::EachLayer, _) => Keeping::Inputs,
             (Checkpointing::None, Precision::Bf16) => Keeping::Narrow,
-            (Checkpointing::None, Precision::F32) => Keeping::Whole,
+            (Checkpointing::None, Precision::F32 | Precision::High) => Keeping::Whole,
         };
         let rooms = match keeping {
             Keeping::Whole => layers.max(1) * widths.numbers(tokens),

@@ -18,7 +18,10 @@ use crate::matmul::Precision;
 use crate::matmul::blocks::{Loops, Pack, Part};
 use crate::simd::wide::{transpose, widen};
 
-pub(in crate::simd) static MATMUL: Loops = Loops {
+pub(in crate::simd) static MATMUL: Loops = PACKING;
+
+/// The same; its packing needs no tiles.
+pub(in crate::simd) const PACKING: Loops = Loops {
     rows: ROWS,
     columns: COLUMNS,
     depth: DEPTH,
@@ -35,8 +38,10 @@ pub(in crate::simd) static MATMUL: Loops = Loops {
 fn bytes(precision: Precision, formats: [Format; 2]) -> [usize; 2] {
     match (precision, formats) {
         (Precision::Bf16, _) | (_, [Format::Bf16, Format::Bf16]) => [2, 2],
-        (_, [_, Format::Bf16]) => [6, 2],
-        _ => [6, 6],
+        (Precision::F32, [_, Format::Bf16]) => [6, 2],
+        (Precision::High, [_, Format::Bf16]) => [4, 2],
+        (Precision::High, _) => [4, 4],
+        (Precision::F32, _) => [6, 6],
     }
 }
 
@@ -52,6 +57,13 @@ macro_rules! spelt_out {
             (Format::Q4_0, 1) => $of::<4, 1>($pack),
             (Format::Q4K, 1) => $of::<5, 1>($pack),
             (Format::Q6K, 1) => $of::<6, 1>($pack),
+            (Format::F32, 2) => $of::<0, 2>($pack),
+            (Format::F16, 2) => $of::<1, 2>($pack),
+            (Format::Bf16, 2) => $of::<2, 2>($pack),
+            (Format::Q8_0, 2) => $of::<3, 2>($pack),
+            (Format::Q4_0, 2) => $of::<4, 2>($pack),
+            (Format::Q4K, 2) => $of::<5, 2>($pack),
+            (Format::Q6K, 2) => $of::<6, 2>($pack),
             (Format::F32, _) => $of::<0, 3>($pack),
             (Format::F16, _) => $of::<1, 3>($pack),
             (Format::Bf16, _) => $of::<2, 3>($pack),
@@ -160,6 +172,19 @@ unsafe fn turn(at: *mut u8) {
     }
 }
 
+/// How far ahead lines that run along the depth are fetched, in bytes.
+const AHEAD: usize = 512;
+
+/// Has what a tile's row of numbers takes brought near: two lines, of `f32`.
+#[inline(always)]
+fn fetch(at: *const u8) {
+    // SAFETY: what is fetched may lie anywhere.
+    unsafe {
+        _mm_prefetch::<_MM_HINT_T0>(at.cast());
+        _mm_prefetch::<_MM_HINT_T0>(at.wrapping_add(64).cast());
+    }
+}
+
 /// Puts the planes of tile `tile` of the depth of the sixteen lines from `first` on, which
 /// run along it, or zeros where there is none, to `out`, a row for each line, and each
 /// plane `step` bytes after the one before.
@@ -179,12 +204,14 @@ unsafe fn along<const FORMAT: usize, const PLANES: usize>(
     let lines = pack.factor.lines();
     let at = pack.depth_from / DEPTH + tile;
     let count = (pack.depth_to - at * DEPTH).min(DEPTH);
+    let number = DEPTH * format.block_bytes() / format.block_numbers();
     let here = pack.to.saturating_sub(first).min(16);
     // SAFETY: the lines before `to` are there, and of each the numbers before the depth.
     unsafe {
         for row in 0..16 {
             let mut planes = [_mm512_setzero_si512(); 3];
             if row < here {
+                fetch(lines.line(first + row).wrapping_add(at * number + AHEAD));
                 planes = split(widen(format, lines.line(first + row), at, count), PLANES);
             }
             for (plane, line) in planes.iter().take(PLANES).enumerate() {
@@ -214,6 +241,7 @@ unsafe fn pairs<const FORMAT: usize, const PLANES: usize>(
     let format = const { Format::ALL[FORMAT] };
     let lines = pack.factor.lines();
     let from = pack.depth_from + tile * DEPTH;
+    let number = 32 * format.block_bytes() / format.block_numbers();
     let count = pack.to.saturating_sub(first).min(32);
     // Places that neighbouring numbers of two lines come from.
     let places: [i16; 32] = const {
@@ -233,6 +261,9 @@ unsafe fn pairs<const FORMAT: usize, const PLANES: usize>(
         for pair in 0..16 {
             let [even, odd] = both!(line in [from + 2 * pair, from + 2 * pair + 1] => {
                 if line < pack.depth_to && count > 0 {
+                    // Lines are far apart, which nothing but this foresees.
+                    let next = lines.bytes.as_ptr().wrapping_add((line + DEPTH) * lines.line_bytes);
+                    fetch(next.wrapping_add(first / 32 * number));
                     split(widen(format, lines.line(line), first / 32, count), PLANES)
                 } else {
                     [_mm512_setzero_si512(); 3]
@@ -259,11 +290,7 @@ unsafe fn multiply(part: &Part) {
     let mut square = Square([0.0; ROWS * COLUMNS]);
     let tiles = part.depth.div_ceil(DEPTH);
     let [left_step, right_step] = part.bytes.map(|bytes| bytes / 2 * TILE);
-    let product = match part.bytes {
-        [2, 2] => tile::one_by_one,
-        [6, 2] => tile::three_by_one,
-        _ => tile::three_by_three,
-    };
+    let product = tile::multiply(part.bytes.map(|bytes| bytes / 2));
     // SAFETY: rows and columns that are there are written where they belong, and what is
     // computed beyond them stays in `square`.
     unsafe {

@@ -10,6 +10,7 @@
 //! | weight | input × weight, planes | products | error beside `f32`'s own |
 //! |---|---|---|---|
 //! | F32 | 3 × 3 | 6 | none seen |
+//! | F32, [high](Precision::High) | 2 × 2 | 3 | 3 · 2⁻¹⁶ |
 //! | F16 | 2 × 2 | 3 | 2⁻¹⁶ |
 //! | BF16 | 2 × 1 | 2 | 2⁻¹⁷ |
 //! | quantised | 1 × 1 | 1 | 2⁻⁸, less than an input in 8 bits has |
@@ -29,16 +30,17 @@ use std::sync::OnceLock;
 use super::avx512::Avx512;
 use crate::activation::{self, Activation};
 use crate::format::Format;
+use crate::matmul::Precision;
 use crate::stored::StoredMatrix;
 use crate::stored::tiles::{Part, Tiles};
 
-pub(super) use blocks::MATMUL;
-pub(super) use packed::PLANES;
+pub(super) use blocks::{MATMUL, PACKING as MATMUL_PACKING};
+pub(super) use packed::planes as packed_planes;
 
 pub(super) static TILES: Tiles = Tiles {
     rows: ROWS,
     columns: COLUMNS,
-    input_planes,
+    planes,
     input_bytes,
     panel_bytes,
     pack_input: pack::input,
@@ -54,12 +56,13 @@ const DEPTH: usize = 32;
 const TILE: usize = 1024;
 
 /// Planes of the input and the weight that a format takes.
-fn planes(format: Format) -> (usize, usize) {
-    match format {
-        Format::F32 => (3, 3),
-        Format::F16 => (2, 2),
-        Format::Bf16 => (2, 1),
-        Format::Q8_0 | Format::Q4_0 | Format::Q4K | Format::Q6K => (1, 1),
+fn planes(format: Format, precision: Precision) -> [usize; 2] {
+    match (format, precision) {
+        (_, Precision::Bf16) => [1, 1],
+        (Format::F32, Precision::F32) => [3, 3],
+        (Format::F32 | Format::F16, _) => [2, 2],
+        (Format::Bf16, _) => [2, 1],
+        (Format::Q8_0 | Format::Q4_0 | Format::Q4K | Format::Q6K, _) => [1, 1],
     }
 }
 
@@ -72,20 +75,11 @@ fn steps(inputs: usize, planes: usize) -> (usize, usize) {
     (tiles.div_ceil(steps), steps)
 }
 
-fn input_planes(formats: &[Format]) -> usize {
-    formats
-        .iter()
-        .map(|format| planes(*format).0)
-        .max()
-        .unwrap_or(1)
+fn input_bytes(planes: usize, tokens: usize, inputs: usize) -> usize {
+    tokens.div_ceil(ROWS) * 2 * inputs.div_ceil(DEPTH) * planes * TILE
 }
 
-fn input_bytes(formats: &[Format], tokens: usize, inputs: usize) -> usize {
-    tokens.div_ceil(ROWS) * 2 * inputs.div_ceil(DEPTH) * input_planes(formats) * TILE
-}
-
-fn panel_bytes(format: Format, inputs: usize, outputs: usize) -> usize {
-    let planes = planes(format).1;
+fn panel_bytes(planes: usize, inputs: usize, outputs: usize) -> usize {
     let tiles = steps(inputs, planes).0;
     // And a place for one product of tiles.
     outputs.div_ceil(COLUMNS) * 2 * tiles * planes * TILE + ROWS * COLUMNS * 4
@@ -97,8 +91,8 @@ fn panel_bytes(format: Format, inputs: usize, outputs: usize) -> usize {
 unsafe fn part(part: &Part<'_>) {
     let weight: &StoredMatrix<'_> = part.weight;
     let (inputs, outputs) = (weight.inputs(), weight.outputs());
-    let format = weight.format();
-    let (input_planes, weight_planes) = (part.input_planes, planes(format).1);
+    let (input_planes, [_, weight_planes]) = (part.input_planes, part.planes);
+    let multiply = tile::multiply(part.planes);
     let all_tiles = inputs.div_ceil(DEPTH);
     let (step, steps) = steps(inputs, weight_planes);
     let panels = (part.to - part.from).div_ceil(COLUMNS);
@@ -117,7 +111,7 @@ unsafe fn part(part: &Part<'_>) {
             for panel in 0..panels {
                 let from = part.from + panel * COLUMNS;
                 pack::weight(
-                    weight,
+                    (weight, weight_planes),
                     from,
                     part.to.min(from + COLUMNS),
                     first,
@@ -131,8 +125,15 @@ unsafe fn part(part: &Part<'_>) {
                     .input
                     .add((row / 16 * all_tiles + first) * input_planes * TILE);
                 for panel in 0..panels {
-                    tile::multiply(
-                        format,
+                    let from = part.from + panel * COLUMNS;
+                    let rows = ROWS.min(part.tokens - row);
+                    let columns = COLUMNS.min(part.to - from);
+                    let bias = match part.bias {
+                        Some(bias) if first == 0 => Some(bias.as_ptr().add(from)),
+                        _ => None,
+                    };
+                    let out = part.output.add(row * outputs + from);
+                    multiply(
                         tiles,
                         input,
                         input_planes * TILE,
@@ -140,16 +141,10 @@ unsafe fn part(part: &Part<'_>) {
                         panel_start.add(panel * panel_size),
                         &tile::Sums::alone(sums),
                     );
-                    let from = part.from + panel * COLUMNS;
-                    let bias = match part.bias {
-                        Some(bias) if first == 0 => Some(bias.as_ptr().add(from)),
-                        _ => None,
-                    };
-                    let out = part.output.add(row * outputs + from);
                     finish(&Finish {
                         sums,
-                        rows: ROWS.min(part.tokens - row),
-                        columns: COLUMNS.min(part.to - from),
+                        rows,
+                        columns,
                         bias,
                         add: (part.add || first > 0).then_some(out.cast_const()),
                         activation: if last {

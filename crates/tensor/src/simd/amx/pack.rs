@@ -4,7 +4,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{DEPTH, TILE, input_planes, planes};
+use super::{DEPTH, TILE};
 use crate::format::Format;
 use crate::simd::wide::{transpose, widen};
 use crate::stored::{Layout, StoredMatrix};
@@ -36,19 +36,12 @@ fn whole(bits: __m256i) -> __m512 {
 }
 
 /// Packs tokens `first` to `first + 15`, or as many as there are and zeros, of `input`,
-/// `(T, K)`: of every 32 inputs the planes of a tile, whose rows are tokens.
+/// `(T, K)`: of every 32 inputs so many planes of a tile, whose rows are tokens.
 ///
 /// # Safety
 /// `to`, the whole packed input, must be good for `input_bytes`.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512bf16,f16c,fma")]
-pub(super) unsafe fn input(
-    formats: &[Format],
-    input: &[f32],
-    inputs: usize,
-    first: usize,
-    to: *mut u8,
-) {
-    let planes = input_planes(formats);
+pub(super) unsafe fn input(planes: usize, input: &[f32], inputs: usize, first: usize, to: *mut u8) {
     let tiles = inputs.div_ceil(DEPTH);
     // SAFETY: the tiles of each 16 tokens follow one another.
     unsafe {
@@ -83,7 +76,7 @@ pub(super) unsafe fn input(
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512bf16,f16c,fma")]
 pub(super) unsafe fn weight(
-    weight: &StoredMatrix<'_>,
+    (weight, planes): (&StoredMatrix<'_>, usize),
     from: usize,
     to: usize,
     first: usize,
@@ -93,15 +86,20 @@ pub(super) unsafe fn weight(
     // SAFETY: as the caller promises. The format is spelt out, so that each has a loop
     // of its own.
     unsafe {
-        match (weight.layout(), weight.format()) {
-            (Layout::Columns, _) => columns(weight, from, to, first, tiles, out),
-            (_, Format::F32) => rows::<0>(weight, from, to, first, tiles, out),
-            (_, Format::F16) => rows::<1>(weight, from, to, first, tiles, out),
-            (_, Format::Bf16) => rows::<2>(weight, from, to, first, tiles, out),
-            (_, Format::Q8_0) => rows::<3>(weight, from, to, first, tiles, out),
-            (_, Format::Q4_0) => rows::<4>(weight, from, to, first, tiles, out),
-            (_, Format::Q4K) => rows::<5>(weight, from, to, first, tiles, out),
-            (_, Format::Q6K) => rows::<6>(weight, from, to, first, tiles, out),
+        if weight.layout() == Layout::Columns {
+            return columns((weight, planes), from, to, first, tiles, out);
+        }
+        match (weight.format(), planes) {
+            (Format::F32, 1) => rows::<0, 1>(weight, from, to, first, tiles, out),
+            (Format::F32, 2) => rows::<0, 2>(weight, from, to, first, tiles, out),
+            (Format::F32, _) => rows::<0, 3>(weight, from, to, first, tiles, out),
+            (Format::F16, 1) => rows::<1, 1>(weight, from, to, first, tiles, out),
+            (Format::F16, _) => rows::<1, 2>(weight, from, to, first, tiles, out),
+            (Format::Bf16, _) => rows::<2, 1>(weight, from, to, first, tiles, out),
+            (Format::Q8_0, _) => rows::<3, 1>(weight, from, to, first, tiles, out),
+            (Format::Q4_0, _) => rows::<4, 1>(weight, from, to, first, tiles, out),
+            (Format::Q4K, _) => rows::<5, 1>(weight, from, to, first, tiles, out),
+            (Format::Q6K, _) => rows::<6, 1>(weight, from, to, first, tiles, out),
         }
     }
 }
@@ -110,7 +108,7 @@ pub(super) unsafe fn weight(
 /// As [`weight`]; the weight's format must be number `FORMAT` of all.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512bf16,f16c,fma")]
-unsafe fn rows<const FORMAT: usize>(
+unsafe fn rows<const FORMAT: usize, const PLANES: usize>(
     weight: &StoredMatrix<'_>,
     from: usize,
     to: usize,
@@ -119,7 +117,6 @@ unsafe fn rows<const FORMAT: usize>(
     out: *mut u8,
 ) {
     let format = const { Format::ALL[FORMAT] };
-    let planes = planes(format).1;
     let inputs = weight.inputs();
     let row_bytes = weight.bytes().len() / weight.outputs();
     // SAFETY: rows before `to` are there, and of each the numbers before `inputs`.
@@ -127,7 +124,7 @@ unsafe fn rows<const FORMAT: usize>(
         for half in 0..2 {
             for tile in 0..tiles {
                 let count = DEPTH.min(inputs - (first + tile) * DEPTH);
-                let mut lines = [[_mm512_setzero_si512(); 16]; 3];
+                let mut lines = [[_mm512_setzero_si512(); 16]; PLANES];
                 let here = to.saturating_sub(from + 16 * half).min(16);
                 for row in 0..here {
                     let at = weight
@@ -135,13 +132,12 @@ unsafe fn rows<const FORMAT: usize>(
                         .as_ptr()
                         .add((from + 16 * half + row) * row_bytes);
                     let numbers = widen(format, at, first + tile, count);
-                    let split = split(numbers, planes);
-                    for (lines, plane) in lines.iter_mut().zip(split).take(planes) {
+                    for (lines, plane) in lines.iter_mut().zip(split(numbers, PLANES)) {
                         lines[row] = plane;
                     }
                 }
-                for (plane, lines) in lines.into_iter().take(planes).enumerate() {
-                    let out = out.add(((tile * planes + plane) * 2 + half) * TILE);
+                for (plane, lines) in lines.into_iter().enumerate() {
+                    let out = out.add(((tile * PLANES + plane) * 2 + half) * TILE);
                     for (row, line) in transpose(lines).into_iter().enumerate() {
                         _mm512_storeu_si512(out.add(64 * row).cast(), line);
                     }
@@ -155,7 +151,7 @@ unsafe fn rows<const FORMAT: usize>(
 /// As [`weight`]; the weight must be of columns.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512bf16,f16c,fma")]
 unsafe fn columns(
-    weight: &StoredMatrix<'_>,
+    (weight, planes): (&StoredMatrix<'_>, usize),
     from: usize,
     to: usize,
     first: usize,
@@ -163,7 +159,6 @@ unsafe fn columns(
     out: *mut u8,
 ) {
     let format = weight.format();
-    let planes = planes(format).1;
     let (inputs, outputs) = (weight.inputs(), weight.outputs());
     let size = format.block_bytes();
     // Places that neighbouring numbers of two inputs come from.

@@ -1,4 +1,4 @@
-//! Packed weights of `f32`, multiplied as three planes of bfloat16.
+//! Packed weights of `f32`, multiplied as one to three planes of bfloat16.
 //!
 //! The weight is split once, when it is packed; each block of rows is split when it is
 //! multiplied, and stays in the second-level cache while the panels pass by.
@@ -7,20 +7,31 @@
 
 use super::tile::Sums;
 use super::{COLUMNS, DEPTH, Finish, ROWS, TILE, finish, pack, tile};
-use crate::format::Format;
 use crate::gemm::{Call, Planes};
+use crate::matmul::Precision;
 use crate::stored::StoredMatrix;
 
-pub(in crate::simd) static PLANES: Planes = Planes {
-    columns: COLUMNS,
-    panel: |inputs| inputs.div_ceil(DEPTH) * 2 * 3 * TILE / 4,
-    pack: pack_weight,
-    memory: |rows, inputs| {
-        let rows = block(inputs).min(rows).next_multiple_of(ROWS);
-        SUMS / 4 + rows / 16 * inputs.div_ceil(DEPTH) * 3 * TILE / 4
-    },
-    product,
-};
+/// Returns how weights are packed and multiplied for a precision.
+pub(in crate::simd) fn planes(precision: Precision) -> &'static Planes {
+    match precision {
+        Precision::F32 => &const { of::<3>() },
+        Precision::High => &const { of::<2>() },
+        Precision::Bf16 => &const { of::<1>() },
+    }
+}
+
+const fn of<const PLANES: usize>() -> Planes {
+    Planes {
+        columns: COLUMNS,
+        panel: |inputs| inputs.div_ceil(DEPTH) * 2 * PLANES * TILE / 4,
+        pack: pack_weight::<PLANES>,
+        memory: |rows, inputs| {
+            let rows = block::<PLANES>(inputs).min(rows).next_multiple_of(ROWS);
+            SUMS / 4 + rows / 16 * inputs.div_ceil(DEPTH) * PLANES * TILE / 4
+        },
+        product: product::<PLANES>,
+    }
+}
 
 /// Bytes of one product of tiles.
 const SUMS: usize = ROWS * COLUMNS * 4;
@@ -28,33 +39,33 @@ const SUMS: usize = ROWS * COLUMNS * 4;
 const NEAR: usize = 640 << 10;
 
 /// Returns the rows that are split together.
-fn block(inputs: usize) -> usize {
-    (NEAR / (inputs.div_ceil(DEPTH) * 2 * 3 * TILE)).max(1) * ROWS
+fn block<const PLANES: usize>(inputs: usize) -> usize {
+    (NEAR / (inputs.div_ceil(DEPTH) * 2 * PLANES * TILE)).max(1) * ROWS
 }
 
 /// # Safety
 /// `to` must be good for all panels, and the processor must have tiles.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512bf16,f16c,fma")]
-unsafe fn pack_weight(weight: &StoredMatrix<'_>, to: *mut u8) {
+unsafe fn pack_weight<const PLANES: usize>(weight: &StoredMatrix<'_>, to: *mut u8) {
     let tiles = weight.inputs().div_ceil(DEPTH);
     for (panel, from) in (0..weight.outputs()).step_by(COLUMNS).enumerate() {
         let end = weight.outputs().min(from + COLUMNS);
         // SAFETY: as the caller promises.
         unsafe {
-            let to = to.add(panel * tiles * 2 * 3 * TILE);
-            pack::weight(weight, from, end, 0, tiles, to);
+            let to = to.add(panel * tiles * 2 * PLANES * TILE);
+            pack::weight((weight, PLANES), from, end, 0, tiles, to);
         }
     }
 }
 
 /// # Safety
-/// The shapes must be true, `memory` as large as `PLANES` says, and the processor must
+/// The shapes must be true, `memory` as large as [`planes`] says, and the processor must
 /// have tiles.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512bf16,f16c,fma")]
-unsafe fn product(call: &Call, memory: *mut u8) {
+unsafe fn product<const PLANES: usize>(call: &Call, memory: *mut u8) {
     let tiles = call.depth.div_ceil(DEPTH);
-    let step = 3 * TILE;
-    let block = block(call.depth);
+    let step = PLANES * TILE;
+    let block = block::<PLANES>(call.depth);
     // SAFETY: the caller promises rows, columns and memory; what is computed beyond them
     // stays in `sums`.
     unsafe {
@@ -65,7 +76,7 @@ unsafe fn product(call: &Call, memory: *mut u8) {
             let rows = block.min(call.rows - first);
             let input = &input[first * call.depth..][..rows * call.depth];
             for row in (0..rows).step_by(16) {
-                pack::input(&[Format::F32], input, call.depth, row, packed);
+                pack::input(PLANES, input, call.depth, row, packed);
             }
             let rest = rows % ROWS;
             if rest == 0 || rows > ROWS {
@@ -80,9 +91,9 @@ unsafe fn product(call: &Call, memory: *mut u8) {
                     }
                     let packed = packed.add(row / 16 * tiles * step);
                     let multiply = if here > 16 {
-                        tile::three_by_three
+                        tile::multiply([PLANES; 2])
                     } else {
-                        tile::three_by_three_of_16
+                        tile::multiply_16(PLANES)
                     };
                     multiply(tiles, packed, step, tiles * step, panel, &Sums::alone(sums));
                     let at = (first + row) * call.out_stride + column;

@@ -9,8 +9,6 @@
 
 use std::arch::asm;
 
-use crate::format::Format;
-
 /// The state that `ldtilecfg` loads: palette 1, and eight tiles of 16 rows of 64 bytes
 /// (Intel SDM, vol. 1, 18.3).
 #[repr(C, align(64))]
@@ -119,8 +117,8 @@ impl Sums {
 macro_rules! depth_loop {
     ($name:ident, $weight_bytes:literal, $ahead:expr, $($step:expr),+ $(,)?) => {
         /// # Safety
-        /// As [`multiply`].
-        pub(super) unsafe fn $name(
+        /// As [`Multiply`].
+        unsafe fn $name(
             count: usize,
             input: *const u8,
             input_step: usize,
@@ -262,20 +260,33 @@ depth_loop!(
     input!(0),
     add!(),
 );
+// In an order in which each step loads one plane only, between products, so that they
+// need not wait for it.
 depth_loop!(
     two_by_two,
     4096,
     concat!(four_ahead!(), "\n", four_ahead!()),
-    weight!(0, 1024),
-    input!(1024),
-    add!(),
-    input!(0),
-    add!(),
-    weight!(2048, 3072),
-    add!(),
+    "tileloadd tmm4, [{a} + {line} + 1024]",
+    "tileloadd tmm6, [{b} + {line}]",
+    "tdpbf16ps tmm0, tmm4, tmm6",
+    "tileloadd tmm7, [{b} + {line} + 1024]",
+    "tdpbf16ps tmm1, tmm4, tmm7",
+    "tileloadd tmm5, [{c} + {line} + 1024]",
+    "tdpbf16ps tmm2, tmm5, tmm6",
+    "tileloadd tmm4, [{a} + {line}]",
+    "tdpbf16ps tmm3, tmm5, tmm7",
+    "tileloadd tmm5, [{c} + {line}]",
+    "tdpbf16ps tmm0, tmm4, tmm6",
+    "tdpbf16ps tmm1, tmm4, tmm7",
+    "tdpbf16ps tmm2, tmm5, tmm6",
+    "tileloadd tmm6, [{b} + {line} + 2048]",
+    "tdpbf16ps tmm3, tmm5, tmm7",
+    "tileloadd tmm7, [{b} + {line} + 3072]",
+    "tdpbf16ps tmm0, tmm4, tmm6",
+    "tdpbf16ps tmm1, tmm4, tmm7",
+    "tdpbf16ps tmm2, tmm5, tmm6",
+    "tdpbf16ps tmm3, tmm5, tmm7",
 );
-// In an order in which each step loads one plane only, between products, so that they
-// need not wait for it.
 depth_loop!(
     three_by_three,
     6144,
@@ -320,93 +331,126 @@ depth_loop!(
     "tdpbf16ps tmm3, tmm5, tmm7",
 );
 
-/// Computes the first 16 rows of what [`three_by_three`] does, to the bit.
+/// Makes a loop that computes the first 16 rows of what the one of 32 does, to the bit.
+/// In it, tiles 0 and 1 are the sums.
+macro_rules! depth_loop_of_16 {
+    ($name:ident, $weight_bytes:literal, $($step:expr),+ $(,)?) => {
+        /// # Safety
+        /// As [`Multiply`].
+        unsafe fn $name(
+            count: usize,
+            input: *const u8,
+            input_step: usize,
+            _second: usize,
+            weight: *const u8,
+            sums: &Sums,
+        ) {
+            // SAFETY: the caller promises the tiles and the sums.
+            unsafe {
+                asm!(
+                    "tileloadd tmm0, [{start} + {start_stride}]",
+                    "tileloadd tmm1, [{start} + {start_stride} + 64]",
+                    "2:",
+                    $($step,)+
+                    "add {a}, {step}",
+                    concat!("add {b}, ", $weight_bytes),
+                    "dec {count}",
+                    "jnz 2b",
+                    "tilestored [{out} + {out_stride}], tmm0",
+                    "tilestored [{out} + {out_stride} + 64], tmm1",
+                    a = inout(reg) input => _,
+                    b = inout(reg) weight => _,
+                    step = in(reg) input_step,
+                    count = inout(reg) count => _,
+                    line = in(reg) 64usize,
+                    start = in(reg) sums.start,
+                    start_stride = in(reg) sums.start_stride,
+                    out = in(reg) sums.out,
+                    out_stride = in(reg) sums.out_stride,
+                    out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                    out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                    options(nostack),
+                );
+            }
+        }
+    };
+}
+
+depth_loop_of_16!(
+    one_by_one_of_16,
+    2048,
+    weight!(0, 1024),
+    "tileloadd tmm4, [{a} + {line}]",
+    "tdpbf16ps tmm0, tmm4, tmm6",
+    "tdpbf16ps tmm1, tmm4, tmm7",
+);
+depth_loop_of_16!(
+    two_by_two_of_16,
+    4096,
+    "tileloadd tmm4, [{a} + {line} + 1024]",
+    weight!(0, 1024),
+    "tdpbf16ps tmm0, tmm4, tmm6",
+    "tdpbf16ps tmm1, tmm4, tmm7",
+    "tileloadd tmm4, [{a} + {line}]",
+    "tileloadd tmm2, [{b} + {line} + 2048]",
+    "tileloadd tmm3, [{b} + {line} + 3072]",
+    "tdpbf16ps tmm0, tmm4, tmm6",
+    "tdpbf16ps tmm1, tmm4, tmm7",
+    "tdpbf16ps tmm0, tmm4, tmm2",
+    "tdpbf16ps tmm1, tmm4, tmm3",
+);
+depth_loop_of_16!(
+    three_by_three_of_16,
+    6144,
+    "tileloadd tmm4, [{a} + {line} + 2048]",
+    weight!(0, 1024),
+    "tdpbf16ps tmm0, tmm4, tmm6",
+    "tdpbf16ps tmm1, tmm4, tmm7",
+    "tileloadd tmm4, [{a} + {line} + 1024]",
+    "tdpbf16ps tmm0, tmm4, tmm6",
+    "tdpbf16ps tmm1, tmm4, tmm7",
+    "tileloadd tmm2, [{b} + {line} + 2048]",
+    "tileloadd tmm3, [{b} + {line} + 3072]",
+    "tdpbf16ps tmm0, tmm4, tmm2",
+    "tdpbf16ps tmm1, tmm4, tmm3",
+    "tileloadd tmm4, [{a} + {line}]",
+    "tdpbf16ps tmm0, tmm4, tmm2",
+    "tdpbf16ps tmm1, tmm4, tmm3",
+    "tileloadd tmm2, [{b} + {line} + 4096]",
+    "tileloadd tmm3, [{b} + {line} + 5120]",
+    "tdpbf16ps tmm0, tmm4, tmm2",
+    "tdpbf16ps tmm1, tmm4, tmm3",
+    "tdpbf16ps tmm0, tmm4, tmm6",
+    "tdpbf16ps tmm1, tmm4, tmm7",
+);
+
+/// Adds the product of 32 rows and 32 columns over so many tiles of the depth to what the
+/// sums start from: takes the tiles, the input, its bytes from one tile to the next and
+/// from the first 16 rows to the second, the weight and the sums.
 ///
 /// # Safety
-/// As [`multiply`].
-pub(super) unsafe fn three_by_three_of_16(
-    count: usize,
-    input: *const u8,
-    input_step: usize,
-    _second: usize,
-    weight: *const u8,
-    sums: &Sums,
-) {
-    // SAFETY: the caller promises the tiles and the sums.
-    unsafe {
-        asm!(
-            "tileloadd tmm0, [{start} + {start_stride}]",
-            "tileloadd tmm1, [{start} + {start_stride} + 64]",
-            "2:",
-            "tileloadd tmm4, [{a} + {line} + 2048]",
-            "tileloadd tmm6, [{b} + {line}]",
-            "tileloadd tmm7, [{b} + {line} + 1024]",
-            "tdpbf16ps tmm0, tmm4, tmm6",
-            "tdpbf16ps tmm1, tmm4, tmm7",
-            "tileloadd tmm4, [{a} + {line} + 1024]",
-            "tdpbf16ps tmm0, tmm4, tmm6",
-            "tdpbf16ps tmm1, tmm4, tmm7",
-            "tileloadd tmm2, [{b} + {line} + 2048]",
-            "tileloadd tmm3, [{b} + {line} + 3072]",
-            "tdpbf16ps tmm0, tmm4, tmm2",
-            "tdpbf16ps tmm1, tmm4, tmm3",
-            "tileloadd tmm4, [{a} + {line}]",
-            "tdpbf16ps tmm0, tmm4, tmm2",
-            "tdpbf16ps tmm1, tmm4, tmm3",
-            "tileloadd tmm2, [{b} + {line} + 4096]",
-            "tileloadd tmm3, [{b} + {line} + 5120]",
-            "tdpbf16ps tmm0, tmm4, tmm2",
-            "tdpbf16ps tmm1, tmm4, tmm3",
-            "tdpbf16ps tmm0, tmm4, tmm6",
-            "tdpbf16ps tmm1, tmm4, tmm7",
-            "add {a}, {step}",
-            "add {b}, 6144",
-            "dec {count}",
-            "jnz 2b",
-            "tilestored [{out} + {out_stride}], tmm0",
-            "tilestored [{out} + {out_stride} + 64], tmm1",
-            a = inout(reg) input => _,
-            b = inout(reg) weight => _,
-            step = in(reg) input_step,
-            count = inout(reg) count => _,
-            line = in(reg) 64usize,
-            start = in(reg) sums.start,
-            start_stride = in(reg) sums.start_stride,
-            out = in(reg) sums.out,
-            out_stride = in(reg) sums.out_stride,
-            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-            options(nostack),
-        );
+/// The tiles must be [set up](begin), both sides as many planes as the loop is of, the
+/// sums `(32, 32)`, and the tiles of the depth not 0.
+pub(super) type Multiply = unsafe fn(usize, *const u8, usize, usize, *const u8, &Sums);
+
+/// Returns the loop over so many planes of the input and the weight.
+pub(super) fn multiply(planes: [usize; 2]) -> Multiply {
+    match planes {
+        [1, 1] => one_by_one,
+        [2, 1] => two_by_one,
+        [3, 1] => three_by_one,
+        [2, 2] => two_by_two,
+        [3, 3] => three_by_three,
+        _ => unreachable!("there is a loop for what weights are split into"),
     }
 }
 
-/// Adds the product of 32 tokens and 32 outputs over `tiles` tiles of the depth to what
-/// the sums start from. From one such tile to the next it is `step` bytes in the input, and
-/// from the first 16 tokens to the second it is `second`.
-///
-/// # Safety
-/// The tiles must be [set up](begin), the planes those of the format, the sums
-/// `(32, 32)`, and `tiles` not 0.
-pub(super) unsafe fn multiply(
-    format: Format,
-    tiles: usize,
-    input: *const u8,
-    step: usize,
-    second: usize,
-    weight: *const u8,
-    sums: &Sums,
-) {
-    // SAFETY: as the caller promises.
-    unsafe {
-        match format {
-            Format::F32 => three_by_three(tiles, input, step, second, weight, sums),
-            Format::F16 => two_by_two(tiles, input, step, second, weight, sums),
-            Format::Bf16 => two_by_one(tiles, input, step, second, weight, sums),
-            Format::Q8_0 | Format::Q4_0 | Format::Q4K | Format::Q6K => {
-                one_by_one(tiles, input, step, second, weight, sums);
-            }
-        }
+/// Returns the same for at most 16 rows, both sides of so many planes.
+pub(super) fn multiply_16(planes: usize) -> Multiply {
+    match planes {
+        1 => one_by_one_of_16,
+        2 => two_by_two_of_16,
+        _ => three_by_three_of_16,
     }
 }
 

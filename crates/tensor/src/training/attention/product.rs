@@ -10,7 +10,7 @@
 use crate::activation::Activation;
 use crate::format::Format;
 use crate::gemm::Call;
-use crate::matmul::blocks::{GROUP, Pack, Part};
+use crate::matmul::blocks::{GROUP, Loops, Pack, Part};
 use crate::matmul::{Factor, Precision};
 use crate::simd::Kernels;
 
@@ -18,6 +18,7 @@ use crate::simd::Kernels;
 #[derive(Clone, Copy)]
 pub(super) struct Products<'a> {
     kernels: &'a Kernels,
+    loops: &'static Loops,
     width: usize,
     /// From one row of a head to the next: whole panels.
     pub(super) padded: usize,
@@ -54,12 +55,13 @@ pub(super) struct Shape {
 
 impl<'a> Products<'a> {
     pub(super) fn of(kernels: &'a Kernels, precision: Precision, width: usize) -> Self {
-        let loops = kernels.matmul;
+        let loops = kernels.loops(precision);
         // Three planes of so few numbers take longer to make than they save.
         let packed = (precision == Precision::Bf16 && !loops.in_place)
             .then(|| (loops.bytes)(precision, [Format::F32, Format::F32]));
         Self {
             kernels,
+            loops,
             width,
             padded: width.next_multiple_of(kernels.panel_columns),
             packed,
@@ -69,12 +71,12 @@ impl<'a> Products<'a> {
     /// Numbers of 32 bits that a packed line of so much depth takes on a side.
     fn line(&self, side: usize, depth: usize) -> usize {
         self.packed.map_or(0, |bytes| {
-            depth.next_multiple_of(self.kernels.matmul.depth) * bytes[side] / size_of::<f32>()
+            depth.next_multiple_of(self.loops.depth) * bytes[side] / size_of::<f32>()
         })
     }
 
     fn lines(&self, side: usize, count: usize) -> usize {
-        let loops = self.kernels.matmul;
+        let loops = self.loops;
         count.next_multiple_of([loops.rows, loops.columns][side])
     }
 
@@ -110,7 +112,7 @@ impl<'a> Products<'a> {
     pub(super) fn turned<'b>(&self, turned: &'b [f32], row: usize) -> Right<'b> {
         if self.packed.is_some() {
             let line = self.line(1, self.width);
-            Right::Packed(&turned[row * line..], self.kernels.matmul.columns * line)
+            Right::Packed(&turned[row * line..], self.loops.columns * line)
         } else {
             let wide = self.kernels.panel_columns;
             Right::Panels(&turned[row * self.width..], wide * self.width, wide)
@@ -139,7 +141,7 @@ impl<'a> Products<'a> {
         row: usize,
     ) -> Right<'b> {
         if self.packed.is_some() {
-            let columns = self.kernels.matmul.columns;
+            let columns = self.loops.columns;
             Right::Packed(
                 &straight[columns * self.line(1, row)..],
                 columns * self.line(1, count),
@@ -215,7 +217,7 @@ impl<'a> Products<'a> {
 
     /// Packs the first `lines` of a side's lines, to the depth given.
     fn pack(&self, side: usize, factor: &Factor<'_>, lines: usize, depth: usize, out: &mut [f32]) {
-        let loops = self.kernels.matmul;
+        let loops = self.loops;
         let bytes = self.packed.expect("only what is packed is packed")[side];
         let line = self.line(side, depth);
         assert!(
@@ -285,7 +287,7 @@ impl<'a> Products<'a> {
                 }
             }
             (Left::Packed(a), Right::Packed(b, panel)) => {
-                let loops = self.kernels.matmul;
+                let loops = self.loops;
                 let bytes = self.packed.expect("both sides were packed");
                 // Panels of a part follow one another without a gap.
                 let each = if panel == loops.columns * self.line(1, depth) {
