@@ -5,6 +5,7 @@
 //! | 0 | done; also an answer of `not in the documents`, and a reader of our output that went away |
 //! | 1 | it could not be done: a missing project, an unreadable file, a damaged store |
 //! | 2 | the command line was not understood |
+//! | 3 | `eval diff`: it was done, and the answers got worse |
 
 use std::error::Error;
 use std::io;
@@ -38,6 +39,8 @@ enum Kind {
     BrokenPipe,
     /// Stopped by the user; what is saved has been said.
     Interrupted,
+    /// What was measured got worse; what is known has been said.
+    Worse,
 }
 
 impl CommandError {
@@ -73,12 +76,21 @@ impl CommandError {
         }
     }
 
+    /// Returns the end that says that what was measured got worse: 3.
+    pub(crate) fn worse() -> Self {
+        Self {
+            kind: Kind::Worse,
+            hint: None,
+        }
+    }
+
     /// Prints it, with its causes and the hint, and returns the exit code.
     pub(crate) fn report(&self, ui: &Ui) -> ExitCode {
         let (error, code) = match &self.kind {
             Kind::BrokenPipe => return ExitCode::SUCCESS,
             // What a shell reports for a program that Ctrl-C ended.
             Kind::Interrupted => return ExitCode::from(130),
+            Kind::Worse => return ExitCode::from(3),
             Kind::Failed(error) => (error, 1),
             Kind::Usage(error) => (error, 2),
         };

@@ -1,7 +1,8 @@
 //! The comparison of candidates: their answers become scores, paired differences with
 //! intervals, and a verdict.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 
 use contract::QuestionId;
 use serde::{Deserialize, Serialize};
@@ -9,8 +10,10 @@ use thiserror::Error;
 
 use crate::metric::{Metric, Scores};
 use crate::statistics::bootstrap::{Bootstrap, Clusters, Drawing};
-use crate::statistics::{Interval, Paired, Settling, holm, mcnemar, randomisation, settling};
-use crate::verdict::{Verdict, verdict};
+use crate::statistics::{
+    Interval, Paired, Settling, detectable, holm, mcnemar, randomisation, settling,
+};
+use crate::verdict::{Verdict, percent, verdict};
 use crate::{GoldSet, Prediction};
 
 /// What is to be decided and how, written down before anything is run.
@@ -45,6 +48,19 @@ impl Default for Plan {
             seed: 12345,
             resamples: 10_000,
         }
+    }
+}
+
+impl fmt::Display for Plan {
+    /// Writes it in one line: `f1; differences of 0.03 or more matter; 5 % false claims`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}; differences of {} or more matter; {} % false claims",
+            self.metric,
+            self.smallest_difference,
+            percent(self.alpha)
+        )
     }
 }
 
@@ -208,6 +224,9 @@ pub struct Difference {
     pub p_corrected: f64,
     /// Which test it is.
     pub test: &'static str,
+    /// The smallest difference that so many questions would mostly show, as often as the plan's
+    /// power says; nothing where it is not known how answers vary.
+    pub detectable: Option<f64>,
     /// What would settle whether a difference that matters is there.
     pub settling: Settling,
 }
@@ -360,7 +379,7 @@ fn check(gold: &GoldSet, candidates: &[CandidateAnswers], plan: &Plan) -> Result
             });
         }
         for run in &candidate.runs {
-            let mut seen = std::collections::HashSet::new();
+            let mut seen = HashSet::new();
             if let Some(twice) = run.iter().find(|it| !seen.insert(&it.question)) {
                 return Err(CompareError::Twice {
                     candidate: candidate.name.clone(),
@@ -508,6 +527,7 @@ fn pairwise(
                 true => "McNemar, exact",
                 false => "paired approximate randomisation",
             },
+            detectable: detectable(estimate.variance, plan.alpha, plan.power),
             settling: settling(
                 estimate.variance,
                 gold.len(),

@@ -484,24 +484,18 @@ impl Table {
     }
 
     fn equal_cost(&self, a: &CostLine, b: &CostLine, quantity: Quantity) -> Option<BreakEven> {
-        let Situation {
-            questions, updates, ..
-        } = self.situation;
-        let (fixed, per): (fn(&CostLine, f64, f64) -> f64, fn(&CostLine) -> f64) = match quantity {
-            Quantity::Questions => (
-                |line, _, updates| line.at(0.0, updates),
-                |line| line.per_question,
-            ),
-            Quantity::Updates => (
-                |line, questions, _| line.at(questions, 0.0),
-                |line| line.per_update,
-            ),
+        let Situation { questions, updates, .. } = self.situation;
+        // What a month costs without this quantity, and what each of it adds.
+        let line = |line: &CostLine| match quantity {
+            Quantity::Questions => (line.at(0.0, updates), line.per_question),
+            Quantity::Updates => (line.at(questions, 0.0), line.per_update),
         };
-        let at = (fixed(b, questions, updates) - fixed(a, questions, updates)) / (per(a) - per(b));
+        let ((a_fixed, a_per), (b_fixed, b_per)) = (line(a), line(b));
+        let at = (b_fixed - a_fixed) / (a_per - b_per);
         if !(at.is_finite() && at > 0.0) {
             return None;
         }
-        let (below, above) = if per(a) > per(b) { (a, b) } else { (b, a) };
+        let (below, above) = if a_per > b_per { (a, b) } else { (b, a) };
         let (below, above, what) = (below.name.clone(), above.name.clone(), quantity.name());
         Some(BreakEven {
             statement: format!(

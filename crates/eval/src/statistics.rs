@@ -13,5 +13,5 @@ pub(crate) mod rows;
 
 pub use correction::{benjamini_hochberg, holm};
 pub use interval::{Interval, bca_interval, percentile_interval, quantile};
-pub use power::{Settling, Variance, settling};
+pub use power::{Settling, Variance, detectable, settling};
 pub use right_wrong::{Paired, mcnemar, newcombe, newcombe_paired, wilson};

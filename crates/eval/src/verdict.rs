@@ -228,7 +228,7 @@ fn names(names: &[&str]) -> String {
     }
 }
 
-fn percent(level: f64) -> String {
+pub(crate) fn percent(level: f64) -> String {
     let percent = 100.0 * level;
     match (percent - percent.round()).abs() < 1e-9 {
         true => format!("{percent:.0}"),

@@ -115,6 +115,15 @@ pub enum Error {
     /// A file of an evaluation set is not as it should be.
     #[error(transparent)]
     Trec(#[from] eval::trec::TrecError),
+    /// Examples could not be read.
+    #[error(transparent)]
+    Data(#[from] crate::data::DataError),
+    /// Answers to be judged could not be read.
+    #[error(transparent)]
+    Predictions(#[from] eval::PredictionsError),
+    /// Answers cannot be compared.
+    #[error(transparent)]
+    Compare(#[from] eval::CompareError),
     /// A file could not be read or written.
     #[error("`{}` could not be read or written", path.display())]
     Io {

@@ -18,6 +18,7 @@ pub mod generate;
 pub mod index_bench;
 pub mod ingest;
 pub mod inspect;
+pub mod judge;
 pub mod models;
 pub mod project;
 pub mod retrieval;

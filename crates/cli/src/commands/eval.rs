@@ -1,3 +1,5 @@
+mod answers;
+
 use std::env;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -26,36 +28,49 @@ enum What {
     /// Of a BEIR set (`corpus.jsonl`, `queries.jsonl`, `qrels/test.tsv`) every passage is
     /// indexed as the project says, or as a new project would, and every question asked.
     /// With `--run` and `--qrels` a ranking made elsewhere is measured instead.
-    Retrieval {
-        /// The folder of a BEIR set.
-        #[arg(
-            value_name = "DIR",
-            required_unless_present_all = ["ranking", "qrels"],
-            conflicts_with_all = ["ranking", "qrels"]
-        )]
-        folder: Option<PathBuf>,
-        /// What is searched by.
-        #[arg(long, value_enum, default_value_t, conflicts_with = "ranking")]
-        mode: SearchMode,
-        /// The embedder, as under `[models]` [default: the project's].
-        #[arg(long, value_name = "MODEL", conflicts_with = "ranking")]
-        embedder: Option<ModelReference>,
-        /// Has the embedder multiply in 8 bits: faster, and a little less exact.
-        #[arg(long, conflicts_with = "ranking")]
-        int8: bool,
-        /// The reranker, as under `[models]` [default: the project's].
-        #[arg(long, value_name = "MODEL", conflicts_with = "ranking")]
-        reranker: Option<ModelReference>,
-        /// A ranking made elsewhere, in TREC's six columns.
-        #[arg(long = "run", id = "ranking", value_name = "FILE", requires = "qrels")]
-        ranking: Option<PathBuf>,
-        /// What is relevant: TREC's four columns, or BEIR's three in a `.tsv` file.
-        #[arg(long, value_name = "FILE", requires = "ranking")]
-        qrels: Option<PathBuf>,
-        /// Prints one JSON object, as `docs/json.md` describes it.
-        #[arg(long)]
-        json: bool,
-    },
+    Retrieval(RetrievalArguments),
+    /// Measures answers against those that are right, as the references of each metric do.
+    ///
+    /// A prediction is a JSON object with `question` (the id in the gold) and `answer`, and
+    /// perhaps `candidate`, `seed`, `refused`, `evidence`, `confidence`, `seconds`. Every score
+    /// has its interval; of several candidates, each two are compared, question by question.
+    Answers(answers::AnswersArguments),
+    /// Says whether answers got better or worse, question by question.
+    ///
+    /// Ends with 3 if they got worse for sure, so that a build can stop there.
+    Diff(answers::DiffArguments),
+}
+
+#[derive(Debug, Args)]
+struct RetrievalArguments {
+    /// The folder of a BEIR set.
+    #[arg(
+        value_name = "DIR",
+        required_unless_present_all = ["ranking", "qrels"],
+        conflicts_with_all = ["ranking", "qrels"]
+    )]
+    folder: Option<PathBuf>,
+    /// What is searched by.
+    #[arg(long, value_enum, default_value_t, conflicts_with = "ranking")]
+    mode: SearchMode,
+    /// The embedder, as under `[models]` [default: the project's].
+    #[arg(long, value_name = "MODEL", conflicts_with = "ranking")]
+    embedder: Option<ModelReference>,
+    /// Has the embedder multiply in 8 bits: faster, and a little less exact.
+    #[arg(long, conflicts_with = "ranking")]
+    int8: bool,
+    /// The reranker, as under `[models]` [default: the project's].
+    #[arg(long, value_name = "MODEL", conflicts_with = "ranking")]
+    reranker: Option<ModelReference>,
+    /// A ranking made elsewhere, in TREC's six columns.
+    #[arg(long = "run", id = "ranking", value_name = "FILE", requires = "qrels")]
+    ranking: Option<PathBuf>,
+    /// What is relevant: TREC's four columns, or BEIR's three in a `.tsv` file.
+    #[arg(long, value_name = "FILE", requires = "ranking")]
+    qrels: Option<PathBuf>,
+    /// Prints one JSON object, as `docs/json.md` describes it.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Which lists are searched.
@@ -85,7 +100,19 @@ pub(crate) fn run(
     project: Option<&Path>,
     ui: &mut Ui,
 ) -> Result<(), CommandError> {
-    let What::Retrieval {
+    match arguments.what {
+        What::Retrieval(arguments) => retrieval(arguments, project, ui),
+        What::Answers(arguments) => answers::answers(&arguments, ui),
+        What::Diff(arguments) => answers::diff(&arguments, ui),
+    }
+}
+
+fn retrieval(
+    arguments: RetrievalArguments,
+    project: Option<&Path>,
+    ui: &mut Ui,
+) -> Result<(), CommandError> {
+    let RetrievalArguments {
         folder,
         mode,
         embedder,
@@ -94,7 +121,7 @@ pub(crate) fn run(
         ranking,
         qrels,
         json,
-    } = arguments.what;
+    } = arguments;
     let report = match (folder, ranking, qrels) {
         (None, Some(ranking), Some(qrels)) => measure_run(&ranking, &qrels)?,
         (folder, ..) => {

@@ -6,6 +6,7 @@ mod chat;
 mod data;
 mod demo;
 mod embed;
+mod eval;
 mod generate;
 mod ingest;
 mod init;

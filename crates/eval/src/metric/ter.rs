@@ -218,6 +218,9 @@ impl Alignment {
     }
 }
 
+/// What a move saves, its length, and how early its block and its place are.
+type Rank = (i64, usize, i64, i64);
+
 /// Returns the move that saves most edits, and the words after it: of equal ones the longest
 /// block, then the earliest, then the earliest place.
 fn best_move<'a>(
@@ -228,7 +231,7 @@ fn best_move<'a>(
 ) -> Option<(i64, Vec<&'a str>)> {
     let alignment = Alignment::new(&table.way());
     let before = table.distance() as i64;
-    let mut best: Option<((i64, usize, i64, i64), Vec<&str>)> = None;
+    let mut best: Option<(Rank, Vec<&str>)> = None;
     for start in 0..words.len() {
         for target in 0..reference.len() {
             if start.abs_diff(target) > FARTHEST_SHIFT {

@@ -43,7 +43,7 @@ pub fn settling(
     let sees = normal_quantile(1.0 - 0.5 * alpha) + normal_quantile(power);
     let allowed = (interest / sees).powi(2);
     let known = variance.of_questions > 0.0 && questions > 0;
-    if !known || !(allowed > 0.0) {
+    if !known || allowed.is_nan() || allowed <= 0.0 {
         return Settling::Unknown;
     }
     if variance.of_seeds >= allowed {
@@ -53,6 +53,17 @@ pub fn settling(
     let of_one = variance.of_questions * questions as f64;
     let needed = (of_one / (allowed - variance.of_seeds)).ceil() as u64;
     Settling::MoreQuestions(needed.saturating_sub(questions as u64))
+}
+
+/// Returns the smallest difference that a paired two-sided test at `alpha` sees with the given
+/// `power`, by the same approximation. Nothing where nothing varied.
+///
+/// # Panics
+/// If `alpha` or `power` is not above 0 and below 1.
+pub fn detectable(variance: Variance, alpha: f64, power: f64) -> Option<f64> {
+    let sees = normal_quantile(1.0 - 0.5 * alpha) + normal_quantile(power);
+    let all = variance.of_questions + variance.of_seeds;
+    (all > 0.0).then(|| sees * all.sqrt())
 }
 
 #[cfg(test)]
@@ -74,6 +85,19 @@ mod tests {
         check(0.01, 0.0, 0.2, Settling::MoreQuestions(97));
         check(0.01, 0.0, 0.1, Settling::MoreQuestions(685));
         check(0.01, 0.0, 0.9, Settling::MoreQuestions(0));
+    }
+
+    #[test]
+    fn what_is_seen_is_what_would_settle_nothing_more() {
+        let variance = Variance {
+            of_questions: 0.01,
+            of_seeds: 0.0,
+        };
+        let seen = detectable(variance, 0.05, 0.8).unwrap();
+        assert!((seen - 0.280_158_5).abs() < 1e-6, "{seen}");
+        let enough = settling(variance, 100, 1, seen * 1.001, 0.05, 0.8);
+        assert_eq!(enough, Settling::MoreQuestions(0));
+        assert_eq!(detectable(Variance::default(), 0.05, 0.8), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The measures against `trec_eval`'s own code; see `tests/data/make_ranking.py`.
 
+mod compare;
 mod metrics;
 mod statistics;
 
