@@ -298,6 +298,10 @@ impl Metric {
         let truth = |is: bool| mean(f64::from(u8::from(is)));
         let dense = |values: &[f64]| (0..).zip(values.iter().copied()).collect();
         match self {
+            // The references leave it open; `SQuAD` does not: to say nothing is right.
+            Self::Contained | Self::Rouge(_) | Self::JsonMatch if gold.is_unanswerable() => {
+                truth(said.trim().is_empty())
+            }
             Self::ExactMatch => truth(squad::exact_match(said, right)),
             Self::TokenF1 => mean(squad::token_f1(said, right)),
             Self::Contained => mean(squad::contained(said, right)),
@@ -460,6 +464,27 @@ mod tests {
         }
         let error = "blue".parse::<Metric>().unwrap_err().to_string();
         assert!(error.starts_with("`blue` is not a metric: it must be one of exact_match, f1"));
+    }
+
+    #[test]
+    fn to_refuse_what_has_no_answer_is_right_by_every_mean() {
+        let set = GoldSet::new([Gold {
+            id: contract::QuestionId::new("q"),
+            question: String::new(),
+            answers: Vec::new(),
+            all_together: false,
+            passage: None,
+            context: None,
+        }]);
+        let mut answer = Prediction::new(contract::QuestionId::new("q"), "not in the documents");
+        for refused in [true, false] {
+            answer.refused = refused;
+            for name in ["exact_match", "f1", "contained", "rougeL", "accuracy", "json_match"] {
+                let metric: Metric = name.parse().unwrap();
+                let found = metric.score(&set, &[Some(&answer)]).value();
+                assert_eq!(found, Some(f64::from(u8::from(refused))), "{name}");
+            }
+        }
     }
 
     #[test]
