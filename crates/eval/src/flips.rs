@@ -484,7 +484,9 @@ impl Table {
     }
 
     fn equal_cost(&self, a: &CostLine, b: &CostLine, quantity: Quantity) -> Option<BreakEven> {
-        let Situation { questions, updates, .. } = self.situation;
+        let Situation {
+            questions, updates, ..
+        } = self.situation;
         // What a month costs without this quantity, and what each of it adds.
         let line = |line: &CostLine| match quantity {
             Quantity::Questions => (line.at(0.0, updates), line.per_question),

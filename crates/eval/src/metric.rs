@@ -479,7 +479,14 @@ mod tests {
         let mut answer = Prediction::new(contract::QuestionId::new("q"), "not in the documents");
         for refused in [true, false] {
             answer.refused = refused;
-            for name in ["exact_match", "f1", "contained", "rougeL", "accuracy", "json_match"] {
+            for name in [
+                "exact_match",
+                "f1",
+                "contained",
+                "rougeL",
+                "accuracy",
+                "json_match",
+            ] {
                 let metric: Metric = name.parse().unwrap();
                 let found = metric.score(&set, &[Some(&answer)]).value();
                 assert_eq!(found, Some(f64::from(u8::from(refused))), "{name}");

@@ -4,6 +4,7 @@
 //! A report is plain data ([`Report`]); what makes it knows no layout, and what writes it
 //! computes nothing.
 
+mod amount;
 mod html;
 mod markdown;
 mod plot;
@@ -62,12 +63,24 @@ pub struct Curve {
 pub struct Drill {
     /// What: `freshness: a document changed`.
     pub name: String,
-    /// What is shown of each candidate.
+    /// What is shown of each row. One more than a row has cells if the first says what the rows
+    /// are; else they are candidates.
     pub columns: Vec<String>,
-    /// Each candidate's cells.
+    /// The rows: whose they are, and their cells.
     pub rows: Vec<(String, Vec<String>)>,
     /// What it means.
     pub says: String,
+}
+
+impl Drill {
+    /// Returns what stands above its columns, the rows' own first.
+    fn heads(&self) -> Vec<&str> {
+        let cells = self.rows.iter().map(|(_, cells)| cells.len()).max();
+        let named = cells.is_some_and(|cells| self.columns.len() > cells);
+        let first = (!named).then_some("candidate");
+        let columns = self.columns.iter().map(String::as_str);
+        first.into_iter().chain(columns).collect()
+    }
 }
 
 /// A question with all candidates' answers.

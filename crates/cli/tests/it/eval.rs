@@ -1,6 +1,6 @@
 //! `eval answers` and `eval diff`: answers in files are measured, and two are compared.
 
-use crate::support::{Folder, assert_screen};
+use crate::support::Folder;
 
 /// Forty questions; `right` says which of them are answered rightly.
 fn predictions(right: impl Fn(usize) -> bool) -> String {
@@ -49,7 +49,20 @@ fn answers_are_measured_and_compared() {
         "--metric",
         "f1",
     ];
-    assert_screen!(folder.screen(&arguments), @"");
+    let screen = folder.screen(&arguments);
+    for line in [
+        "prompt (40 questions)",
+        "rag (40 questions)",
+        "`rag` wins: +0.50 exact_match over `prompt` (95 % interval ",
+        "40 questions, paired)",
+    ] {
+        assert!(screen.contains(line), "{screen}");
+    }
+    assert!(
+        screen
+            .lines()
+            .any(|line| line.starts_with("  exact_match") && line.contains("0.7500"))
+    );
     let report = folder.json(&[&arguments[..], &["--json"]].concat());
     assert_eq!(report["verdict"]["winner"], "rag", "{report}");
     assert_eq!(
@@ -99,8 +112,23 @@ fn what_cannot_be_judged_is_said() {
         "other.jsonl",
         "{\"question\":\"x\",\"answer\":\"30 days\"}\n",
     );
-    assert_screen!(folder.screen(&["eval", "answers", "other.jsonl"]), @"");
-    assert_screen!(folder.screen(&["eval", "answers", "rag.jsonl", "--metric", "blue"]), @"");
+    let check = |arguments: &[&str], code: i32, says: &str| {
+        let output = folder.run(arguments);
+        let screen = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{screen}");
+        assert!(screen.contains(says), "{screen}");
+    };
+    check(
+        &["eval", "answers", "other.jsonl"],
+        1,
+        "`other` answers none of the questions",
+    );
+    let unknown = ["eval", "answers", "rag.jsonl", "--metric", "blue"];
+    check(
+        &unknown,
+        2,
+        "`blue` is not a metric: it must be one of exact_match, f1",
+    );
     folder.write(
         "few.jsonl",
         &predictions(|_| true)
@@ -116,7 +144,13 @@ fn what_cannot_be_judged_is_said() {
         "{warning}"
     );
     folder.write("bad/predictions.jsonl", "nonsense\n");
-    assert_screen!(folder.screen(&["eval", "answers", "bad", "--gold", "gold.jsonl"]), @"");
+    let bad = ["eval", "answers", "bad", "--gold", "gold.jsonl"];
+    check(&bad, 1, "predictions.jsonl:1: this is no prediction");
+    check(
+        &["eval", "answers", "bad"],
+        2,
+        "the right answers are missing",
+    );
 }
 
 #[test]

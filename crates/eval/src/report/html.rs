@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::markdown::{metrics, or_dash, signature};
+use super::amount::{seconds, usd};
+use super::markdown::{amount, metrics, or_dash, signature};
 use super::plot::{Axes, Series, escaped, plot};
 use super::{QuestionRow, Report};
 use crate::verdict::figure;
@@ -73,15 +74,13 @@ fn write(report: &Report, out: &mut String) -> std::fmt::Result {
             escaped(&drill.name),
             escaped(&drill.says)
         )?;
-        let names = drill.columns.iter().map(String::as_str);
-        let columns: Vec<&str> = ["candidate"].into_iter().chain(names).collect();
         let rows = drill.rows.iter().map(|(name, cells)| {
             [name.clone()]
                 .into_iter()
                 .chain(cells.iter().cloned())
                 .collect()
         });
-        table(out, &columns, rows)?;
+        table(out, &drill.heads(), rows)?;
     }
     if !report.questions.is_empty() {
         out.push_str("<h2>Questions, those first on which they differ most</h2>");
@@ -114,7 +113,7 @@ fn table(
     for row in rows {
         out.push_str("<tr>");
         for (place, cell) in row.iter().enumerate() {
-            let number = cell.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '–');
+            let number = cell.starts_with(|c: char| c.is_ascii_digit() || "-–$".contains(c));
             let class = if place > 0 && number {
                 " class=\"n\""
             } else {
@@ -303,15 +302,15 @@ fn effort(report: &Report, out: &mut String) -> std::fmt::Result {
     let columns = [
         "candidate",
         "seeds",
-        "median s",
-        "p95 s",
+        "median",
+        "p95",
         "tokens read",
         "tokens written",
         "peak memory",
-        "before (USD)",
-        "1000 questions (USD)",
-        "an update (USD)",
-        "an update (s)",
+        "before",
+        "1000 questions",
+        "an update",
+        "fresh after",
         "refused",
         "failed",
     ];
@@ -321,15 +320,15 @@ fn effort(report: &Report, out: &mut String) -> std::fmt::Result {
         vec![
             it.name.clone(),
             it.seeds.to_string(),
-            or_dash(latency.map(|it| it.p50_seconds), 3),
-            or_dash(latency.map(|it| it.p95_seconds), 3),
+            amount(latency.map(|it| it.p50_seconds), seconds),
+            amount(latency.map(|it| it.p95_seconds), seconds),
             or_dash(it.effort.prompt_tokens, 0),
             or_dash(it.effort.completion_tokens, 0),
             memory.map_or("–".to_owned(), |bytes| contract::Bytes(bytes).to_string()),
-            or_dash(it.cost.upfront_usd, 2),
-            or_dash(it.cost.thousand_questions_usd, 2),
-            or_dash(it.cost.update_usd, 2),
-            or_dash(it.cost.update_seconds, 1),
+            amount(it.cost.upfront_usd, usd),
+            amount(it.cost.thousand_questions_usd, usd),
+            amount(it.cost.update_usd, usd),
+            amount(it.cost.update_seconds, seconds),
             it.refused.to_string(),
             it.failed.to_string(),
         ]

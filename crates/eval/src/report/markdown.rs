@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::Report;
+use super::amount::{seconds, usd};
 use crate::metric::Metric;
 use crate::verdict::figure;
 
@@ -166,6 +167,11 @@ pub(super) fn or_dash(value: Option<f64>, digits: usize) -> String {
     value.map_or("–".to_owned(), |value| format!("{value:.digits$}"))
 }
 
+/// Returns an amount that may be missing.
+pub(super) fn amount(value: Option<f64>, written: fn(f64) -> String) -> String {
+    value.map_or("–".to_owned(), written)
+}
+
 fn effort(report: &Report, out: &mut String) -> std::fmt::Result {
     writeln!(out, "## What it takes\n")?;
     header(
@@ -173,15 +179,15 @@ fn effort(report: &Report, out: &mut String) -> std::fmt::Result {
         &[
             "candidate",
             "seeds",
-            "median s",
-            "p95 s",
+            "median",
+            "p95",
             "tokens read",
             "tokens written",
             "peak memory",
-            "before (USD)",
-            "1000 questions (USD)",
-            "an update (USD)",
-            "an update (s)",
+            "before",
+            "1000 questions",
+            "an update",
+            "fresh after",
             "refused",
             "failed",
         ],
@@ -193,17 +199,17 @@ fn effort(report: &Report, out: &mut String) -> std::fmt::Result {
             [
                 it.name.clone(),
                 it.seeds.to_string(),
-                or_dash(latency.map(|it| it.p50_seconds), 3),
-                or_dash(latency.map(|it| it.p95_seconds), 3),
+                amount(latency.map(|it| it.p50_seconds), seconds),
+                amount(latency.map(|it| it.p95_seconds), seconds),
                 or_dash(it.effort.prompt_tokens, 0),
                 or_dash(it.effort.completion_tokens, 0),
                 it.effort
                     .peak_memory_bytes
                     .map_or("–".to_owned(), |bytes| contract::Bytes(bytes).to_string()),
-                or_dash(it.cost.upfront_usd, 2),
-                or_dash(it.cost.thousand_questions_usd, 2),
-                or_dash(it.cost.update_usd, 2),
-                or_dash(it.cost.update_seconds, 1),
+                amount(it.cost.upfront_usd, usd),
+                amount(it.cost.thousand_questions_usd, usd),
+                amount(it.cost.update_usd, usd),
+                amount(it.cost.update_seconds, seconds),
                 it.refused.to_string(),
                 it.failed.to_string(),
             ],
@@ -288,9 +294,7 @@ fn causes(report: &Report, out: &mut String) -> std::fmt::Result {
 fn drills(report: &Report, out: &mut String) -> std::fmt::Result {
     for drill in &report.drills {
         writeln!(out, "## {}\n\n{}\n", cell(&drill.name), cell(&drill.says))?;
-        let names = drill.columns.iter().map(String::as_str);
-        let columns: Vec<&str> = ["candidate"].into_iter().chain(names).collect();
-        header(out, &columns)?;
+        header(out, &drill.heads())?;
         for (name, cells) in &drill.rows {
             row(out, [name.clone()].into_iter().chain(cells.iter().cloned()))?;
         }
