@@ -29,6 +29,8 @@ const FUEL: u64 = 20_000_000;
 #[derive(Debug)]
 pub struct ChatTemplate {
     path: PathBuf,
+    /// As it was written.
+    source: String,
     environment: Environment<'static>,
     /// `bos_token` and the like.
     names: HashMap<String, String>,
@@ -102,9 +104,15 @@ impl ChatTemplate {
             })?;
         Ok(Self {
             path: path.to_path_buf(),
+            source: source.to_owned(),
             environment,
             names,
         })
+    }
+
+    /// Returns the template as it was written.
+    pub fn source(&self) -> &str {
+        &self.source
     }
 
     /// Returns the text of a conversation: `messages` and `tools` as in [`ChatRequest`].

@@ -21,6 +21,10 @@ pub enum ModelKind {
     Embedder,
     /// Judges a question and a passage together.
     Reranker,
+    /// Says which labels a text has.
+    Classifier,
+    /// Says which tag each word has.
+    Tagger,
     /// Finds the answer to a question in a passage.
     Reader,
     /// Writes.
@@ -109,7 +113,15 @@ fn of_folder(folder: &Path) -> Result<ModelDescription, ModelError> {
         .unwrap_or_default();
     let has_modules = folder.join("modules.json").exists();
     description.kind = match description.architecture.as_deref() {
-        _ if class.ends_with("ForSequenceClassification") => Some(ModelKind::Reranker),
+        // As transformers counts labels: two, where nothing is said.
+        _ if class.ends_with("ForSequenceClassification") => {
+            let named = config.get("id2label").and_then(Value::as_object);
+            match named.map(|it| it.len() as u64).or(number(&["num_labels"])) {
+                Some(1) => Some(ModelKind::Reranker),
+                _ => Some(ModelKind::Classifier),
+            }
+        }
+        _ if class.ends_with("ForTokenClassification") => Some(ModelKind::Tagger),
         _ if class.ends_with("ForQuestionAnswering") => Some(ModelKind::Reader),
         _ if has_modules => Some(ModelKind::Embedder),
         _ if class.ends_with("ForCausalLM") || class.ends_with("LMHeadModel") => {

@@ -58,7 +58,7 @@ pub(super) const GGUF: Names = Names {
 };
 
 /// What GGUF files of the architecture `llama` divide frequencies by, if they have it.
-const FREQUENCY_FACTORS: &str = "rope_freqs.weight";
+pub(super) const FREQUENCY_FACTORS: &str = "rope_freqs.weight";
 
 /// `config.json`, as far as it is used here.
 #[derive(Deserialize)]

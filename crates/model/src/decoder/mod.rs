@@ -9,6 +9,7 @@
 mod block;
 mod cache;
 mod config;
+mod export;
 mod forward;
 mod gpt2;
 mod layer;
@@ -34,14 +35,16 @@ use crate::weights::{Matrix, Weights};
 
 pub use cache::Cache;
 pub use config::{Architecture, AttentionConfig, Biases, DecoderConfig, Feed, Positions};
+pub use export::{ExportOptions, GgufFormat, export_gguf};
 pub use forward::Workspace;
 pub use rope::Rotary;
+pub(crate) use rope::{halves, neighbours};
 pub use write::Shape;
 
 use cache::{CacheShape, Keeping};
 use config::Checks;
 use layer::{FeedForward, Layer, Linear, Norm, Parts, QueryKeyValue};
-pub(crate) use names::{Names, in_layer};
+pub(crate) use names::{Names, in_layer, side_by_side};
 
 /// The file that describes a model in a Hugging Face folder.
 const CONFIG: &str = "config.json";
@@ -122,17 +125,7 @@ impl Decoder {
     /// # Errors
     /// If its configuration or weights are missing, damaged or not known here.
     pub fn open(path: &Path, options: &DecoderOptions) -> Result<Self, ModelError> {
-        let (config, names, weights) = match gguf_at(path)? {
-            Some(file) => {
-                let gguf = Gguf::open(&file)?;
-                let (config, names) = of_gguf(&gguf)?;
-                (config, names, Weights::of_gguf(&gguf))
-            }
-            None => {
-                let (config, names) = of_folder(path)?;
-                (config, names, Weights::open(path)?)
-            }
-        };
+        let (config, names, weights) = files(path)?;
         let parts = Parts::new(&weights, names, &config);
         let layers = (0..config.layers())
             .map(|layer| parts.layer(layer))
@@ -240,6 +233,22 @@ impl Decoder {
     }
 }
 
+/// Opens the files of the decoder at `path`: a Hugging Face folder, a GGUF file, or a folder
+/// with one. Returns its shape, what its tensors are called there, and its weights.
+pub(crate) fn files(path: &Path) -> Result<(DecoderConfig, &'static Names, Weights), ModelError> {
+    Ok(match gguf_at(path)? {
+        Some(file) => {
+            let gguf = Gguf::open(&file)?;
+            let (config, names) = of_gguf(&gguf)?;
+            (config, names, Weights::of_gguf(&gguf))
+        }
+        None => {
+            let (config, names) = of_folder(path)?;
+            (config, names, Weights::open(path)?)
+        }
+    })
+}
+
 /// Starts the threads.
 fn team(threads: Option<NonZeroUsize>) -> Result<Team, ModelError> {
     let count = threads
@@ -335,6 +344,14 @@ pub(crate) fn names_of(architecture: Architecture) -> &'static Names {
     match architecture {
         Architecture::Gpt2 => &gpt2::HUGGING_FACE,
         _ => &llama::HUGGING_FACE,
+    }
+}
+
+/// Returns what an architecture's tensors are called in GGUF.
+pub(crate) fn gguf_names_of(architecture: Architecture) -> &'static Names {
+    match architecture {
+        Architecture::Gpt2 => &gpt2::GGUF,
+        _ => &llama::GGUF,
     }
 }
 

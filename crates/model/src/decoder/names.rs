@@ -4,7 +4,7 @@ use tensor::Layout;
 
 use crate::ModelError;
 use crate::gguf::{Gguf, Value};
-use crate::lora::Module;
+use crate::lora::{Module, Place};
 
 /// The names of a decoder's parts; `{}` is the number of the layer. A linear part and a
 /// norm have `.weight` and perhaps `.bias`.
@@ -36,7 +36,7 @@ pub(crate) struct Names {
 impl Names {
     /// Returns the layer and the linear part that are called `name`, which is without what
     /// stands before all names.
-    pub(super) fn module(&self, name: &str) -> Option<(usize, Module)> {
+    pub(crate) fn module(&self, name: &str) -> Option<(usize, Module)> {
         let parts = [
             (Some(self.attention_out), Module::AttentionOut),
             (self.gate, Module::Gate),
@@ -58,6 +58,57 @@ impl Names {
             Some((layer.parse().ok()?, module))
         })
     }
+}
+
+/// A part of a decoder, as two tables call it, without what may stand before.
+pub(crate) struct NamedPart {
+    pub(crate) from: String,
+    pub(crate) to: String,
+    /// Which linear part it is, where it is one of a layer's, or the head.
+    pub(crate) place: Option<Place>,
+}
+
+/// Returns the names of all parts of a decoder of so many layers in two tables that are of
+/// the same architecture; the head is the last.
+pub(crate) fn side_by_side(from: &Names, to: &Names, layers: usize) -> Vec<NamedPart> {
+    let mut parts = Vec::new();
+    let mut add = |from: Option<&str>, to: Option<&str>, at: Option<usize>, place| {
+        let name = |part: &str| at.map_or_else(|| part.to_owned(), |layer| in_layer(part, layer));
+        if let (Some(from), Some(to)) = (from, to) {
+            let (from, to) = (name(from), name(to));
+            parts.push(NamedPart { from, to, place });
+        }
+    };
+    add(Some(from.embedding), Some(to.embedding), None, None);
+    add(from.positions, to.positions, None, None);
+    let together = [Module::QueryKeyValue];
+    let apart = [Module::Query, Module::Key, Module::Value];
+    let modules = match from.query_key_value {
+        [_] => &together[..],
+        _ => &apart,
+    };
+    for layer in 0..layers {
+        let linear = |module| Some(Place::Layer(layer, module));
+        let at = Some(layer);
+        add(Some(from.attention_norm), Some(to.attention_norm), at, None);
+        let both = from.query_key_value.iter().zip(to.query_key_value);
+        for ((from, to), module) in both.zip(modules) {
+            add(Some(from), Some(to), at, linear(*module));
+        }
+        for side in 0..2 {
+            let norm = |names: &Names| names.head_norms.map(|it| it[side]);
+            add(norm(from), norm(to), at, None);
+        }
+        let out = linear(Module::AttentionOut);
+        add(Some(from.attention_out), Some(to.attention_out), at, out);
+        add(Some(from.feed_norm), Some(to.feed_norm), at, None);
+        add(from.gate, to.gate, at, linear(Module::Gate));
+        add(Some(from.up), Some(to.up), at, linear(Module::Up));
+        add(Some(from.down), Some(to.down), at, linear(Module::Down));
+    }
+    add(Some(from.final_norm), Some(to.final_norm), None, None);
+    add(Some(from.head), Some(to.head), None, Some(Place::Head));
+    parts
 }
 
 /// Returns the name of `part` in layer number `layer`.

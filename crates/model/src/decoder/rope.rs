@@ -195,6 +195,39 @@ impl Rotary {
     }
 }
 
+/// Brings rows of queries or keys from the order of a Llama's GGUF file back into that of
+/// Hugging Face's files: what undoes [`neighbours`].
+pub(crate) fn halves(rows: &[f32], heads: usize, width: usize) -> Vec<f32> {
+    let half = rows.len() / width / heads / 2;
+    let mut turned = Vec::with_capacity(rows.len());
+    for head in 0..heads {
+        for side in 0..2 {
+            for pair in 0..half {
+                let row = (head * half + pair) * 2 + side;
+                turned.extend(&rows[row * width..][..width]);
+            }
+        }
+    }
+    turned
+}
+
+/// Brings rows of queries or keys, `(N, width)` of so many heads, from the order of Hugging
+/// Face's files into that of a Llama's GGUF file, where the numbers that are rotated
+/// together are neighbours: the halves of each head turn about.
+pub(crate) fn neighbours(rows: &[f32], heads: usize, width: usize) -> Vec<f32> {
+    let half = rows.len() / width / heads / 2;
+    let mut turned = Vec::with_capacity(rows.len());
+    for head in 0..heads {
+        for pair in 0..half {
+            for side in 0..2 {
+                let row = (head * 2 + side) * half + pair;
+                turned.extend(&rows[row * width..][..width]);
+            }
+        }
+    }
+    turned
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;

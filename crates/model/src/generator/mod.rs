@@ -8,6 +8,7 @@
 mod conversation;
 mod engine;
 mod loaded;
+mod loss;
 mod prefixes;
 mod request;
 mod sequence;
@@ -24,7 +25,7 @@ use contract::{Generate, PromiseError, Prompt, Tokens};
 
 use crate::ModelError;
 use crate::constraint::{Constraint, ConstraintError, Follower, Grammars};
-use crate::decoder::{Cache, Decoder, DecoderOptions, Workspace, gguf_at};
+use crate::decoder::{Cache, Decoder, DecoderOptions, Workspace};
 use crate::lora::Adapter;
 use crate::sampling::{Sampler, Sampling};
 use crate::stop::StopFilter;
@@ -35,6 +36,7 @@ use prefixes::Prefixes;
 use sequence::Sequence;
 use session::Session;
 
+pub use loss::SequenceLoss;
 pub use request::{Finish, GenerateError, Input, Message, Request, Written};
 
 /// How a generator is opened.
@@ -52,6 +54,9 @@ pub struct GeneratorOptions {
     pub sampling: Sampling,
     /// Texts at which writing ends there.
     pub stop: Vec<String>,
+    /// Folders of LoRA adapters that are applied to every text, each with its weight: 1 is
+    /// as it was trained. Requests may name more.
+    pub adapters: Vec<(PathBuf, f32)>,
 }
 
 impl Default for GeneratorOptions {
@@ -63,7 +68,16 @@ impl Default for GeneratorOptions {
             kept: 1,
             sampling: Sampling::default(),
             stop: Vec::new(),
+            adapters: Vec::new(),
         }
+    }
+}
+
+impl GeneratorOptions {
+    /// Returns them with the LoRA adapter in `folder`, as it was trained.
+    pub fn with_adapter(mut self, folder: &Path) -> Self {
+        self.adapters.push((folder.to_path_buf(), 1.0));
+        self
     }
 }
 
@@ -103,15 +117,23 @@ impl Generator {
         )?;
         let tokenizer = match &options.tokenizer {
             Some(tokenizer) => TextTokenizer::open(tokenizer)?,
-            None => TextTokenizer::open(&gguf_at(path)?.unwrap_or_else(|| path.to_path_buf()))?,
+            None => TextTokenizer::open_beside(path)?,
         };
         tokenizer.fits(decoder.config().vocabulary)?;
         let name = path.file_stem().unwrap_or(path.as_os_str());
+        let adapters = options
+            .adapters
+            .iter()
+            .map(|(folder, _)| {
+                let name = folder.to_string_lossy().into_owned();
+                Ok((name, Adapter::open(folder, &decoder)?))
+            })
+            .collect::<Result<_, ModelError>>()?;
         Ok(Self {
             name: name.to_string_lossy().into_owned(),
             decoder,
             tokenizer: Arc::new(tokenizer),
-            adapters: Vec::new(),
+            adapters,
             memory: Mutex::new(Memory {
                 workspace: Workspace::default(),
                 prefixes: Prefixes::new(options.kept),
@@ -299,7 +321,10 @@ impl Generator {
                     known: self.adapters.iter().map(|(name, _)| name.clone()).collect(),
                 })
         };
-        wanted.iter().map(at).collect()
+        // Those of the options were opened first, in their order.
+        let always = self.options.adapters.iter().map(|(_, weight)| *weight);
+        let always = always.enumerate().map(Ok);
+        always.chain(wanted.iter().map(at)).collect()
     }
 
     fn follow(

@@ -14,6 +14,7 @@
 mod cursor;
 mod table;
 mod value;
+mod write;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -29,6 +30,8 @@ use value::Place;
 
 pub use table::{GgmlType, GgufTensor};
 pub use value::{Array, Value, ValueType};
+pub use write::Metadata;
+pub(crate) use write::{TensorToWrite, write};
 
 const MAGIC: [u8; 4] = *b"GGUF";
 /// Where tensors begin, unless `general.alignment` says otherwise.
@@ -133,6 +136,12 @@ impl Gguf {
     pub fn value(&self, key: &str) -> Option<Value<'_>> {
         let place = self.values.get(key)?;
         Some(place.value(&self.files[0]))
+    }
+
+    /// Returns the type and the value of `key` as the file has them.
+    fn value_bytes(&self, key: &str) -> Option<&[u8]> {
+        let place = self.values.get(key)?;
+        Some(place.bytes(&self.path, &self.files[0]))
     }
 
     /// Returns the text of `key`, if the file has it.

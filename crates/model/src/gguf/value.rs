@@ -1,6 +1,7 @@
 //! The values of a file's metadata, left where they lie until they are asked for.
 
 use std::fmt;
+use std::path::Path;
 
 use crate::ModelError;
 
@@ -98,6 +99,16 @@ impl Place {
         let start = cursor.position();
         step_over(cursor, kind, 0)?;
         Ok(Self { kind, start })
+    }
+
+    /// Returns the type and the value as they lie in the file.
+    pub(super) fn bytes<'a>(&self, path: &Path, file: &'a [u8]) -> &'a [u8] {
+        // The type is the number before the value.
+        let from = &file[self.start - size_of::<u32>()..];
+        let mut cursor = Cursor::new(path, from);
+        let whole = Self::read(&mut cursor);
+        whole.expect("its length was checked when it was read");
+        &from[..cursor.position()]
     }
 
     /// Returns the value; `file` is the whole file.

@@ -35,21 +35,7 @@ pub fn merge(base: &Path, adapters: &[(&Path, f32)], to: &Path) -> Result<(), Mo
     };
     let decoder = Decoder::open(base, &options)?;
     let weights = Weights::open(base)?;
-    let adapters = adapters
-        .iter()
-        .map(|(folder, weight)| Ok((Adapter::open(folder, &decoder)?, *weight)))
-        .collect::<Result<Vec<_>, ModelError>>()?;
-    if decoder.config().tied
-        && let Some((adapter, _)) = adapters.iter().find(|(it, _)| it.head.is_some())
-    {
-        return Err(ModelError::AdapterBase {
-            adapter: adapter.path.clone(),
-            trained_on: adapter.trained_on.clone(),
-            model: decoder.config().path.clone(),
-            found: "a part for the head".into(),
-            expected: "has none of its own to merge it into".into(),
-        });
-    }
+    let adapters = to_merge(&decoder, adapters)?;
     fs_err::create_dir_all(to)?;
     if fs_err::read_dir(to)?.next().is_some() {
         return Err(ModelError::FolderNotEmpty {
@@ -102,28 +88,72 @@ fn write(
         let place = names[number]
             .strip_suffix(".weight")
             .and_then(|name| decoder.place(name));
-        let parts: Vec<(&LowRank, f32)> = adapters
-            .iter()
-            .filter_map(|(adapter, weight)| Some((adapter.at(place?)?, *weight)))
-            .collect();
-        match place.filter(|_| !parts.is_empty()) {
-            Some(place) => file.write_all(&merged(decoder, place, &parts)),
+        let sum = place.and_then(|place| Some((place, adapted(decoder, place, adapters)?)));
+        match sum {
+            Some((place, sum)) => file.write_all(&merged(decoder, place, sum)),
             None => file.write_all(raw[number].bytes),
         }
     })
 }
 
-/// Returns the bytes of a weight with `parts` added, as it lies in its file.
-fn merged(decoder: &Decoder, place: Place, parts: &[(&LowRank, f32)]) -> Vec<u8> {
-    let matrix = decoder.weight(place);
-    let (inputs, outputs) = (matrix.inputs(), matrix.outputs());
-    let base = matrix.numbers();
+/// Returns the numbers of a weight, `(N, K)`, with `parts` added.
+fn summed(decoder: &Decoder, place: Place, parts: &[(&LowRank, f32)]) -> Vec<f32> {
+    let base = decoder.weight(place).numbers();
     let mut numbers = base.clone();
     for (part, weight) in parts {
         for (number, delta) in numbers.iter_mut().zip(part.delta(&base, *weight)) {
             *number += delta;
         }
     }
+    numbers
+}
+
+/// Returns what `adapters` make of the weight of a linear part, `(N, K)`; nothing, if they
+/// leave it as it is.
+pub(crate) fn adapted(
+    decoder: &Decoder,
+    place: Place,
+    adapters: &[(Adapter, f32)],
+) -> Option<Vec<f32>> {
+    let parts: Vec<(&LowRank, f32)> = adapters
+        .iter()
+        .filter_map(|(adapter, weight)| Some((adapter.at(place)?, *weight)))
+        .collect();
+    (!parts.is_empty()).then(|| summed(decoder, place, &parts))
+}
+
+/// Opens `adapters` to be merged into the weights of `decoder`.
+///
+/// # Errors
+/// If one does not fit, or has a part for a head that is the embedding table.
+pub(crate) fn to_merge(
+    decoder: &Decoder,
+    adapters: &[(&Path, f32)],
+) -> Result<Vec<(Adapter, f32)>, ModelError> {
+    let adapters = adapters
+        .iter()
+        .map(|(folder, weight)| Ok((Adapter::open(folder, decoder)?, *weight)))
+        .collect::<Result<Vec<_>, ModelError>>()?;
+    if decoder.config().tied
+        && let Some((adapter, _)) = adapters.iter().find(|(it, _)| it.head.is_some())
+    {
+        return Err(ModelError::AdapterBase {
+            adapter: adapter.path.clone(),
+            trained_on: adapter.trained_on.clone(),
+            model: decoder.config().path.clone(),
+            found: "a part for the head".into(),
+            expected: "has none of its own to merge it into".into(),
+        });
+    }
+    Ok(adapters)
+}
+
+/// Returns the bytes of a weight whose numbers are `numbers`, `(N, K)`, as it lies in its
+/// file.
+fn merged(decoder: &Decoder, place: Place, numbers: Vec<f32>) -> Vec<u8> {
+    let matrix = decoder.weight(place);
+    let (inputs, outputs) = (matrix.inputs(), matrix.outputs());
+    let mut numbers = numbers;
     if matrix.view().layout() == Layout::Columns {
         let mut columns = Vec::with_capacity(numbers.len());
         for input in 0..inputs {

@@ -16,8 +16,8 @@ use tensor::{
     Activation, Format, Kernels, Layout, Precision, Scratch, StoredMatrix, StoredProduct, Sum, Team,
 };
 
-pub(crate) use merge::copy_others;
 pub use merge::merge;
+pub(crate) use merge::{adapted, copy_others, to_merge};
 pub(crate) use peft::Place;
 pub(crate) use write::{AdapterTensor, AdapterToWrite, write};
 

@@ -10,7 +10,7 @@ use tensor::Pairs;
 
 use super::{Adapter, LowRank, Module, add_rows};
 use crate::ModelError;
-use crate::decoder::{Decoder, DecoderConfig, Positions};
+use crate::decoder::{Decoder, DecoderConfig, Positions, neighbours};
 use crate::folder::Folder;
 use crate::weights::Weights;
 
@@ -366,17 +366,7 @@ fn in_order(config: &DecoderConfig, place: Place, rows: Vec<f32>, width: usize) 
     if !turned {
         return rows;
     }
-    let half = config.head_width / 2;
-    let mut turned = Vec::with_capacity(rows.len());
-    for head in 0..heads {
-        for pair in 0..half {
-            for side in 0..2 {
-                let row = (head * 2 + side) * half + pair;
-                turned.extend(&rows[row * width..][..width]);
-            }
-        }
-    }
-    turned
+    neighbours(&rows, heads, width)
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod sentencepiece;
 mod split;
 mod stream;
 mod tiktoken;
+mod to_gguf;
 mod train;
 
 use std::borrow::Cow;
@@ -122,6 +123,21 @@ impl TextTokenizer {
                 expected: "tokenizer.json, .gguf, .model, .tiktoken, vocab.bpe or .bin".into(),
                 found: format!("`{name}`"),
             })
+        }
+    }
+
+    /// Opens the vocabulary of the model at `path`, a Hugging Face folder, a GGUF file or a
+    /// folder with one; or a vocabulary's own file.
+    ///
+    /// # Errors
+    /// As [`TextTokenizer::open`].
+    pub fn open_beside(path: &Path) -> Result<Self, ModelError> {
+        match path.is_dir() {
+            true => match crate::decoder::gguf_at(path)? {
+                Some(file) => Self::open(&file),
+                None => Self::open(path),
+            },
+            false => Self::open(path),
         }
     }
 

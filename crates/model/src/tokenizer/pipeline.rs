@@ -203,6 +203,11 @@ impl Pipeline {
         self.tokenizer.id_to_token(id)
     }
 
+    /// Returns what `tokenizer.json` says of it.
+    pub(super) fn to_json(&self) -> Value {
+        serde_json::to_value(&self.tokenizer).unwrap_or_default()
+    }
+
     /// Returns one more than the largest number of a token.
     pub(super) fn vocabulary(&self) -> usize {
         let ids = self.tokenizer.get_vocab(true);

@@ -36,6 +36,18 @@ impl Kind {
             _ => Self::Normal,
         }
     }
+
+    /// Returns its number.
+    pub(super) fn number(self) -> i32 {
+        match self {
+            Self::Normal => 1,
+            Self::Unknown => 2,
+            Self::Control => 3,
+            Self::Always => 4,
+            Self::Unused => 5,
+            Self::Byte => 6,
+        }
+    }
 }
 
 /// A piece of the vocabulary, with its bytes as text has them.
@@ -115,6 +127,11 @@ impl PartialEq for Pair {
 impl Eq for Pair {}
 
 impl Scored {
+    /// Returns what a text is cut into before anything is joined.
+    pub(super) fn symbols(&self) -> Symbols {
+        self.symbols
+    }
+
     /// Returns the vocabulary; of pieces that are the same, the first counts.
     pub(super) fn new(pieces: Vec<Piece>, symbols: Symbols) -> Self {
         let mut ids = HashMap::with_capacity(pieces.len());

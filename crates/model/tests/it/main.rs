@@ -9,6 +9,7 @@ mod damage;
 mod decoder;
 mod embedder;
 mod encoder_training;
+mod export;
 mod generator;
 mod gguf_encoder;
 mod heads;

@@ -1,5 +1,6 @@
 //! Gradients and ten steps of training of the tiny decoders against transformers and peft.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use model::decoder::{DecoderConfig, Shape, Step, Wanted, Workspace};
@@ -347,6 +348,71 @@ fn what_is_saved_is_what_was_trained() {
     check_saved("lora-llama", "llama", &Tuning::Lora(lora));
     check_saved("rslora-gpt2", "gpt2", &Tuning::Lora(root));
     check_saved("dora-qwen2", "qwen2", &Tuning::Lora(dora));
+}
+
+#[test]
+fn a_gguf_file_learns_and_is_saved() {
+    for (name, base) in [
+        ("gpt2", "gguf/gpt2.gguf"),
+        ("llama", "gguf/llama.gguf"),
+        ("qwen3", "gguf/qwen3.gguf"),
+    ] {
+        check_saved(name, base, &Tuning::Full);
+        check_saved(name, base, &Tuning::Lora(Lora::default()));
+        let dora = Lora {
+            dora: true,
+            ..Lora::default()
+        };
+        check_saved(name, base, &Tuning::Lora(dora));
+    }
+}
+
+/// Takes two steps with an adapter, and returns it as it is saved.
+fn learnt(case: &Case, base: &str, tuning: &Tuning) -> BTreeMap<String, Vec<f32>> {
+    let (mut training, team) = (open(base, tuning, &options()), team());
+    for _ in 0..2 {
+        case.step(&mut training, &team);
+        let (values, gradients) = training.parameters_mut().update();
+        for (value, gradient) in values.iter_mut().zip(gradients) {
+            *value -= 0.05 * *gradient;
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    training.save(folder.path()).unwrap();
+    let file = folder.path().join("adapter_model.safetensors");
+    let weights = Weights::open_file(&file).unwrap();
+    let shapes = weights.shapes();
+    let tensors = shapes.map(|(name, shape)| (name.into(), weights.tensor(name, shape).unwrap()));
+    tensors.collect()
+}
+
+#[test]
+fn a_gguf_file_learns_what_its_folder_learns() {
+    for (name, file) in [
+        ("gpt2", "gguf/gpt2.gguf"),
+        ("llama", "gguf/llama.gguf"),
+        ("qwen3", "gguf/qwen3.gguf"),
+    ] {
+        let case = Case::open(name);
+        let dora = Lora {
+            dora: true,
+            ..Lora::default()
+        };
+        for lora in [Lora::default(), dora] {
+            let tuning = Tuning::Lora(lora);
+            let folder = learnt(&case, name, &tuning);
+            let file = learnt(&case, file, &tuning);
+            assert!(folder.keys().eq(file.keys()), "{name}");
+            for (tensor, expect) in &folder {
+                assert_near(
+                    &file[tensor],
+                    expect,
+                    GRADIENTS,
+                    &format!("{name} {tensor}"),
+                );
+            }
+        }
+    }
 }
 
 #[test]

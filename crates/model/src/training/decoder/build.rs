@@ -1,12 +1,14 @@
 //! A decoder's parts, trained or frozen as the tuning says, before any memory is taken.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use tensor::training::Nf4Matrix;
 use tensor::{Activation, Layout};
 
 use crate::ModelError;
-use crate::decoder::{DecoderConfig, Feed, Names, in_layer};
+use crate::decoder::{self, DecoderConfig, Feed, Names, in_layer, side_by_side};
+use crate::gguf::Gguf;
 use crate::training::linear::{Linear, Vector, Weight};
 use crate::training::low_rank::LowRank;
 use crate::training::start::Start;
@@ -167,7 +169,12 @@ pub(super) enum FrozenAs {
 /// Collects the parts.
 pub(super) struct Builder<'a> {
     config: &'a DecoderConfig,
+    /// What the parts are called by transformers.
     names: &'static Names,
+    /// What they are called in the file, where that is something else.
+    stored_names: HashMap<String, String>,
+    /// How the layers' linear parts lie in the file.
+    stored_layout: Layout,
     /// Where the numbers come from; if there is nothing, they are drawn.
     weights: Option<&'a Weights>,
     /// What stands before all names but the head's, in the file.
@@ -188,20 +195,30 @@ const DEVIATION: f32 = 0.02;
 impl<'a> Builder<'a> {
     pub(super) fn new(
         config: &'a DecoderConfig,
-        names: &'static Names,
+        stored: &'static Names,
         weights: Option<&'a Weights>,
         tuning: &'a Tuning,
         frozen_as: FrozenAs,
     ) -> Self {
-        let stored_prefix = names.prefixes.iter().find(|prefix| {
-            let embedding = format!("{prefix}{}.weight", names.embedding);
+        let names = decoder::names_of(config.architecture);
+        let stored_names = match std::ptr::eq(names, stored) {
+            true => HashMap::new(),
+            false => side_by_side(names, stored, config.layers())
+                .into_iter()
+                .map(|part| (part.from, part.to))
+                .collect(),
+        };
+        let stored_prefix = stored.prefixes.iter().find(|prefix| {
+            let embedding = format!("{prefix}{}.weight", stored.embedding);
             weights.is_some_and(|it| it.contains(&embedding))
         });
         Self {
             config,
             names,
+            stored_names,
+            stored_layout: stored.layout,
             weights,
-            stored_prefix: stored_prefix.unwrap_or(&names.prefixes[0]),
+            stored_prefix: stored_prefix.unwrap_or(&stored.prefixes[0]),
             frozen_as,
             tuning,
             table: ParameterTable::default(),
@@ -306,8 +323,13 @@ impl<'a> Builder<'a> {
     fn names_of(&self, part: &str) -> (String, String) {
         (
             format!("{}{part}", self.names.prefixes[0]),
-            format!("{}{part}", self.stored_prefix),
+            format!("{}{}", self.stored_prefix, self.stored_part(part)),
         )
+    }
+
+    /// Returns what a part is called in the file.
+    fn stored_part<'n>(&'n self, part: &'n str) -> &'n str {
+        self.stored_names.get(part).map_or(part, String::as_str)
     }
 
     /// Adds a tensor to the arena.
@@ -400,16 +422,14 @@ impl<'a> Builder<'a> {
         deviation: f32,
     ) -> Result<Linear, ModelError> {
         let (name, stored) = self.names_of(part);
-        let layout = self.names.layout;
+        let layout = self.stored_layout;
         let stored = format!("{stored}.weight");
         let weight = if self.freezes() {
             let matrix = self.stored().matrix(&stored, inputs, outputs, layout)?;
             match self.frozen_as {
                 FrozenAs::Nf4 => {
                     // Through a mapping of its own, with which the file's pages are let go.
-                    let folder = self.config.path.parent();
-                    let folder = folder.expect("a configuration lies in a folder");
-                    let own = Weights::open(folder)?;
+                    let own = self.mapped_anew()?;
                     let rows = own.matrix(&stored, inputs, outputs, layout)?.numbers();
                     Weight::Nf4(Box::new(Nf4Matrix::of_rows(&rows, inputs)))
                 }
@@ -442,6 +462,16 @@ impl<'a> Builder<'a> {
         })
     }
 
+    /// Maps the model's files once more.
+    fn mapped_anew(&self) -> Result<Weights, ModelError> {
+        let path = &self.config.path;
+        if path.extension().is_some_and(|it| it == "json") {
+            let folder = path.parent();
+            return Weights::open(folder.expect("a configuration lies in a folder"));
+        }
+        Ok(Weights::of_gguf(&Gguf::open(path)?))
+    }
+
     /// Adds a low-rank part.
     fn adapter(
         &mut self,
@@ -458,7 +488,8 @@ impl<'a> Builder<'a> {
     /// Returns what gives the logits: a matrix of its own, or the embedding table.
     fn head(&mut self, embedding: &Table, width: usize) -> Result<Linear, ModelError> {
         let (name, tokens) = (self.names.head, self.config.vocabulary);
-        let weight_name = format!("{name}.weight");
+        let stored = self.stored_part(name).to_owned();
+        let weight_name = format!("{stored}.weight");
         let layout = Layout::Rows;
         let weight = match (embedding, self.config.tied) {
             (Table::Trained(range), true) => Weight::Trained {
@@ -468,7 +499,8 @@ impl<'a> Builder<'a> {
             (Table::Stored(matrix), true) => Weight::Stored(matrix.clone()),
             (Table::Trained(_), false) => {
                 let drawn = Start::Normal(DEVIATION);
-                let names = (&*weight_name, weight_name.clone());
+                let own = format!("{name}.weight");
+                let names = (&*own, weight_name.clone());
                 let range = self.train(names, &[tokens, width], true, drawn);
                 Weight::Trained { range, layout }
             }
@@ -477,13 +509,14 @@ impl<'a> Builder<'a> {
                 Weight::Stored(matrix)
             }
         };
-        let bias_name = format!("{name}.bias");
+        let bias_name = format!("{stored}.bias");
         let has_bias = self.weights.is_some_and(|it| it.contains(&bias_name));
         let bias = match (has_bias && !self.config.tied, self.freezes()) {
             (false, _) => None,
             (true, true) => Some(Vector::Frozen(self.stored().tensor(&bias_name, &[tokens])?)),
             (true, false) => {
-                let names = (&*bias_name, bias_name.clone());
+                let own = format!("{name}.bias");
+                let names = (&*own, bias_name.clone());
                 Some(Vector::Trained(self.train(
                     names,
                     &[tokens],

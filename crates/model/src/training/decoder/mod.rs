@@ -35,9 +35,10 @@ use crate::weights::Weights;
 #[derive(Debug)]
 pub struct DecoderTraining {
     config: DecoderConfig,
+    /// What its tensors are called by transformers, whatever its file calls them.
     names: &'static Names,
-    /// Where it was opened; nothing if it began from scratch.
-    folder: Option<PathBuf>,
+    /// The folder or the GGUF file that it was opened from; nothing if it began from scratch.
+    opened: Option<PathBuf>,
     kernels: &'static Kernels,
     tuning: Tuning,
     options: TrainingOptions,
@@ -88,9 +89,9 @@ impl Blueprint {
         if let Some(low_rank) = tuning.low_rank()
             && builder.adapted.is_empty()
         {
-            return Err(low_rank
-                .targets()
-                .none_fits(config.path.clone(), &Parts::names(names)));
+            let names = Parts::names(decoder::names_of(config.architecture));
+            let targets = low_rank.targets();
+            return Err(targets.none_fits(config.path.clone(), &names));
         }
         let Builder {
             table,
@@ -131,7 +132,8 @@ impl Blueprint {
 }
 
 impl DecoderTraining {
-    /// Opens the decoder in the Hugging Face folder `path`, to train what `tuning` says.
+    /// Opens the decoder at `path`, a Hugging Face folder or a GGUF file, to train what
+    /// `tuning` says. Weights that are not trained stay as they lie in their file.
     ///
     /// # Errors
     /// If its files are missing, damaged or not known here, or `tuning` names no linear
@@ -141,10 +143,9 @@ impl DecoderTraining {
         tuning: &Tuning,
         options: &TrainingOptions,
     ) -> Result<Self, ModelError> {
-        let (config, names) = decoder::of_folder(path)?;
-        let weights = Weights::open(path)?;
+        let (config, names, weights) = decoder::files(path)?;
         let mut training = Self::new(config, names, Some(&weights), tuning, options, 0)?;
-        training.folder = Some(path.to_path_buf());
+        training.opened = Some(decoder::gguf_at(path)?.unwrap_or_else(|| path.to_path_buf()));
         Ok(training)
     }
 
@@ -172,8 +173,7 @@ impl DecoderTraining {
         tuning: &Tuning,
         options: &TrainingOptions,
     ) -> Result<MemoryPlan, ModelError> {
-        let (config, names) = decoder::of_folder(path)?;
-        let weights = Weights::open(path)?;
+        let (config, names, weights) = decoder::files(path)?;
         let frozen_as = match tuning {
             Tuning::QLora(_) => FrozenAs::PlannedNf4,
             _ => FrozenAs::Stored,
@@ -211,9 +211,9 @@ impl DecoderTraining {
         let seed = tuning.seed().unwrap_or(seed);
         let parameters = blueprint.table.allocate(weights, seed)?;
         Ok(Self {
+            names: decoder::names_of(config.architecture),
             config,
-            names,
-            folder: None,
+            opened: None,
             kernels: Kernels::best(),
             tuning: tuning.clone(),
             options: *options,

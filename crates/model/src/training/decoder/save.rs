@@ -1,18 +1,20 @@
 //! A trained decoder on the disk: weights as transformers reads them, adapters as PEFT
 //! does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use serde_json::json;
-use tensor::Layout;
+use tensor::{Format, Layout, Pairs};
 
 use super::DecoderTraining;
 use crate::ModelError;
-use crate::lora::{self, AdapterTensor, AdapterToWrite};
+use crate::decoder::{self, Positions, halves, side_by_side};
+use crate::gguf::{self, Gguf, Metadata};
+use crate::lora::{self, AdapterTensor, AdapterToWrite, Module};
 use crate::safetensors::{self, TensorToWrite};
 use crate::training::{LowRankTuning, Parameter, Targets};
-use crate::weights::FILE;
+use crate::weights::{FILE, Weights};
 
 const CONFIG: &str = "config.json";
 /// The end of the name of AdaLoRA's diagonals.
@@ -21,8 +23,8 @@ const DIAGONAL: &str = "lora_E";
 impl DecoderTraining {
     /// Writes what was trained to `folder`, which is made if it is not there. A whole model
     /// becomes a Hugging Face folder, with what else was in the one it was opened in, its
-    /// numbers as `f32`; an adapter a folder as PEFT reads it. On return all is on the
-    /// disk.
+    /// numbers as `f32`, or, opened from a GGUF file, the folder of one; an adapter a folder as
+    /// PEFT reads it. On return all is on the disk.
     ///
     /// # Errors
     /// If something could not be read or written.
@@ -36,7 +38,10 @@ impl DecoderTraining {
 
     fn save_whole(&self, folder: &Path) -> Result<(), ModelError> {
         let mut config = self.config.hugging_face();
-        if let Some(from) = &self.folder {
+        if let Some(file) = self.opened.as_ref().filter(|it| it.is_file()) {
+            return self.save_gguf(file, folder);
+        }
+        if let Some(from) = &self.opened {
             lora::copy_others(from, folder)?;
             let path = from.join(CONFIG);
             config = serde_json::from_slice(&fs_err::read(&path)?)
@@ -64,6 +69,53 @@ impl DecoderTraining {
         })
     }
 
+    /// Writes the model with what else is in the GGUF file that it was opened from.
+    fn save_gguf(&self, file: &Path, folder: &Path) -> Result<(), ModelError> {
+        let from = Gguf::open(file)?;
+        let mut metadata = Metadata::default();
+        metadata.copy(&from, |key| !key.starts_with("split."));
+        // `LLAMA_FTYPE_ALL_F32`
+        metadata.size("general.file_type", 0);
+        let names = decoder::gguf_names_of(self.config.architecture);
+        let parts = side_by_side(self.names, names, self.config.layers());
+        let learnt: HashMap<String, &Parameter> = self
+            .parameters
+            .table()
+            .iter()
+            .filter_map(|parameter| {
+                let (part, end) = parameter.name.rsplit_once('.')?;
+                let part = part.strip_prefix(self.names.prefixes[0]).unwrap_or(part);
+                let part = parts.iter().find(|it| it.from == part)?;
+                Some((format!("{}.{end}", part.to), parameter))
+            })
+            .collect();
+        let weights = Weights::of_gguf(&from);
+        let mut tensors = Vec::new();
+        for tensor in from.tensors() {
+            let raw = weights.raw(&tensor.name);
+            let format = match learnt.contains_key(&tensor.name) {
+                true => Some(Format::F32),
+                false => Format::ALL.into_iter().find(|it| it.name() == raw.dtype),
+            };
+            // What no part of the model reads, in a type that is not known, is left out.
+            if let Some(format) = format {
+                tensors.push(gguf::TensorToWrite {
+                    name: tensor.name.clone(),
+                    format,
+                    shape: tensor.shape.clone(),
+                });
+            }
+        }
+        let name = file.file_name().unwrap_or_default();
+        gguf::write(&folder.join(name), &metadata, &tensors, |number, to| {
+            let name = &tensors[number].name;
+            match learnt.get(name) {
+                Some(parameter) => safetensors::write_f32(self.numbers(parameter), to),
+                None => to.write_all(weights.raw(name).bytes),
+            }
+        })
+    }
+
     fn save_adapter(&self, folder: &Path, tuning: LowRankTuning<'_>) -> Result<(), ModelError> {
         let targets = match tuning.targets() {
             Targets::Named(names) => names.clone(),
@@ -80,7 +132,7 @@ impl DecoderTraining {
         };
         let remaining = self.remaining();
         let adapter = AdapterToWrite {
-            base: self.folder.as_deref().unwrap_or(&self.config.path),
+            base: self.opened.as_deref().unwrap_or(&self.config.path),
             tuning,
             rank_pattern: (!remaining.is_empty()).then(|| json!(remaining)),
             targets: &targets,
@@ -94,10 +146,12 @@ impl DecoderTraining {
             .iter()
             .map(|it| {
                 let part = it.name.rsplit_once('.').map_or("", |(part, _)| part);
-                match remaining.get(&format!("{part}.{DIAGONAL}")) {
+                let (shape, numbers) = match remaining.get(&format!("{part}.{DIAGONAL}")) {
                     Some(remaining) => kept(it, self.numbers(it), remaining),
                     None => (it.shape.clone(), self.numbers(it).to_vec()),
-                }
+                };
+                let numbers = self.in_usual_order(&it.name, &shape, numbers);
+                (shape, numbers)
             })
             .collect();
         let names = self.parameters.table().iter().map(|it| &*it.name);
@@ -117,6 +171,25 @@ impl DecoderTraining {
                 (it.name.clone(), remaining.collect())
             })
             .collect()
+    }
+
+    /// Returns the numbers of an adapter's tensor, its rows as transformers has them: a GGUF
+    /// file of a Llama has those of queries and keys in another order.
+    fn in_usual_order(&self, name: &str, shape: &[usize], numbers: Vec<f32>) -> Vec<f32> {
+        let neighbours = matches!(
+            &self.config.positions,
+            Positions::Rotary(it) if it.pairs == Pairs::Neighbours
+        );
+        // What comes out of a part are the rows of `B`, and the magnitudes.
+        let ends = [".lora_B.weight", ".lora_B", ".lora_magnitude_vector"];
+        let part = ends.iter().find_map(|end| name.strip_suffix(end));
+        let part = part.map(|part| part.strip_prefix(self.names.prefixes[0]).unwrap_or(part));
+        let heads = match part.and_then(|part| self.names.module(part)) {
+            Some((_, Module::Query)) if neighbours => self.config.heads,
+            Some((_, Module::Key)) if neighbours => self.config.key_heads,
+            _ => return numbers,
+        };
+        halves(&numbers, heads, shape.get(1).copied().unwrap_or(1))
     }
 
     fn numbers(&self, parameter: &Parameter) -> &[f32] {
