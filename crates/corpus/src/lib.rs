@@ -26,5 +26,5 @@ pub use chunk::{ChunkError, Chunker, chunk};
 pub use error::{ReadError, Warning};
 pub use format::STRANGERS_THREAD;
 pub use identity::document_id;
-pub use read::{ReadOptions, Reading, TrainingParameters, read_bytes, read_file};
+pub use read::{ReadOptions, Reading, TrainingParameters, day, read_bytes, read_file};
 pub use walk::{Found, SkipReason, Skipped, Walk, WalkError, WalkOptions, walk};

@@ -338,7 +338,7 @@ fn unused(
 ///
 /// Days to civil date after Howard Hinnant, "chrono-Compatible Low-Level Date
 /// Algorithms", `civil_from_days`.
-pub(crate) fn day(time: SystemTime) -> String {
+pub fn day(time: SystemTime) -> String {
     let days = match time.duration_since(UNIX_EPOCH) {
         Ok(after) => (after.as_secs() / 86_400) as i64,
         Err(before) => -(before.duration().as_secs().div_ceil(86_400) as i64),

@@ -208,10 +208,10 @@ pub fn keep_inputs<'a>(
 }
 
 /// Writes lines to `path`, beside it first.
-pub(crate) fn write_lines(
-    path: &Path,
-    lines: impl Iterator<Item = String>,
-) -> Result<(), DataError> {
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn write_lines(path: &Path, lines: impl Iterator<Item = String>) -> Result<(), DataError> {
     use std::io::Write as _;
     let write = || -> std::io::Result<()> {
         if let Some(folder) = path.parent().filter(|it| !it.as_os_str().is_empty()) {

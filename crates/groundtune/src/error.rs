@@ -40,9 +40,6 @@ pub enum Error {
     /// A model that is named cannot be opened.
     #[error("the model cannot be opened")]
     Model(#[from] model::ModelError),
-    /// A run that is named has brought no model.
-    #[error(transparent)]
-    Run(Box<crate::train::TrainingError>),
     /// A LoRA adapter cannot be opened.
     #[error("the adapter cannot be opened")]
     Adapter {
@@ -72,6 +69,21 @@ pub enum Error {
         /// What was wanted.
         wanted: ModelUse,
     },
+    /// What is to be written is there already.
+    #[error("`{}` is there already and is left as it is", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A model that is to be written or compared is not one of files.
+    #[error("`{model}` is no model in files")]
+    NotInFiles {
+        /// As it is named.
+        model: Box<ModelReference>,
+    },
+    /// A run could not be read, or its data.
+    #[error(transparent)]
+    Training(Box<crate::train::TrainingError>),
     /// A model on a server was to do what only one on this machine can.
     #[error("{what} cannot be given to a server")]
     ServerCannot {
@@ -135,6 +147,12 @@ pub enum Error {
     },
 }
 
+impl From<crate::train::TrainingError> for Error {
+    fn from(error: crate::train::TrainingError) -> Self {
+        Self::Training(Box::new(error))
+    }
+}
+
 impl Error {
     /// Returns the error that `document` is not there, with the nearest of the `known`.
     pub(crate) fn no_document<'a>(
@@ -153,8 +171,8 @@ impl Error {
         Some(match self {
             Self::Project(error) => return error.hint(),
             Self::Resolve(error) => return error.hint(),
-            Self::Run(error) => return error.hint(),
             Self::Remote(error) => return error.hint(),
+            Self::Training(error) => return error.hint(),
             Self::NotInCache { .. } => "`groundtune models list` shows what is there".into(),
             Self::NothingIngested { .. } | Self::Search(S::NoStore { .. }) => {
                 "run `groundtune ingest` first".into()
@@ -198,6 +216,7 @@ impl Error {
                 "name one with `--model`, or in `groundtune.toml`: `[models] {} = \"FOLDER\"`",
                 wanted.word()
             ),
+            Self::Exists { .. } => "name another place, or move it away".into(),
             Self::ServerCannot { .. } => "leave it out, or take a model on this machine".into(),
             Self::NotInInt8 { .. } => {
                 "leave out `--int8` or `embedder_precision`, or name a model's folder".into()

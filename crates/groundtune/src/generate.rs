@@ -44,6 +44,10 @@ impl Writer {
                     });
                 }
                 ModelPlace::Local(path) => Self::Here(Box::new(Generator::open(&path, options)?)),
+                ModelPlace::Tuned(tuned) => {
+                    let options = tuned.options(options);
+                    Self::Here(Box::new(Generator::open(&tuned.model, &options)?))
+                }
                 ModelPlace::Server(server) => {
                     Self::There(Chat::new(environment.server_options(&server)?)?)
                 }

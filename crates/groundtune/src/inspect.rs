@@ -78,6 +78,18 @@ fn folder_size(folder: &Path) -> Result<u64, Error> {
     Ok(size)
 }
 
+/// Returns the length of a file, or of all files in a folder.
+pub(crate) fn size_of(path: &Path) -> Result<u64, Error> {
+    if path.is_dir() {
+        return folder_size(path);
+    }
+    let about = fs_err::metadata(path).map_err(|source| Error::Io {
+        path: path.into(),
+        source,
+    })?;
+    Ok(about.len())
+}
+
 /// Removes the documents `ids` from the store in one commit. They stay away until
 /// their file changes or everything is taken anew.
 ///

@@ -24,6 +24,7 @@ pub mod project;
 pub mod retrieval;
 mod settings;
 pub mod train;
+pub mod vocabulary;
 
 pub use ask::{AskReply, DocumentText, NOT_IN_THE_DOCUMENTS, Question, Session};
 pub use config::{Config, ConfigError};

@@ -2,9 +2,12 @@
 //! ([`ModelReference`]), where it is ([`Environment::resolve`]), and opened to help.
 
 mod catalogue;
+mod compare;
 mod environment;
+mod export;
 mod reference;
 mod resolve;
+mod versions;
 
 use std::path::Path;
 
@@ -20,7 +23,13 @@ use crate::train::Tuned;
 use crate::{Error, Project};
 
 pub use catalogue::ModelListing;
+pub use compare::{
+    Beside, ComparedExamples, ComparedModel, ComparedRun, Comparison, ExampleLoss,
+    PairedDifference, RecipeDifference,
+};
 pub use environment::Environment;
+pub use export::{ExportForm, ExportRequest, Exported};
+pub use model::decoder::GgufFormat;
 pub use model::{ModelDescription, ModelKind, Precision};
 pub use reference::{ModelReference, ModelServer, ReferenceError};
 pub use remote::{
@@ -28,6 +37,9 @@ pub use remote::{
     PullEvent, RemoteError, Secret, Snapshot, Sources,
 };
 pub use resolve::{ModelPlace, ResolveError};
+pub use versions::{
+    How, TagMove, Tagged, TunedModel, TunedModels, Version, VersionError, VersionName, Which,
+};
 
 /// What a model is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +79,7 @@ pub fn open_embedder(
     let transformer = match &place {
         ModelPlace::Nowhere => true,
         ModelPlace::Local(path) => !is_static_table(path),
+        ModelPlace::Tuned(_) => true,
         ModelPlace::BuiltIn | ModelPlace::Server(_) => false,
     };
     if precision == Precision::Int8 && !transformer {
@@ -80,7 +93,7 @@ pub fn open_embedder(
         ModelPlace::Local(path) if is_static_table(&path) => {
             Some(Box::new(StaticEmbedder::open(&path)?))
         }
-        ModelPlace::Local(path) => {
+        ModelPlace::Local(path) | ModelPlace::Tuned(Tuned { model: path, .. }) => {
             // No part of a document is to be out of reach.
             let options = EmbedderOptions {
                 long: LongText::Windows,
@@ -121,7 +134,7 @@ pub fn open_reranker(
     Ok(
         match environment.resolve(reference, ModelUse::Reranker, base)? {
             ModelPlace::Nowhere | ModelPlace::BuiltIn => None,
-            ModelPlace::Local(path) => {
+            ModelPlace::Local(path) | ModelPlace::Tuned(Tuned { model: path, .. }) => {
                 let reranker = CrossEncoder::open(&path, &CrossEncoderOptions::default())?;
                 Some(Box::new(reranker))
             }
@@ -149,6 +162,10 @@ pub fn open_generator(
             ModelPlace::Local(path) => {
                 let options = GeneratorOptions::default();
                 Some(Box::new(Generator::open(&path, &options)?))
+            }
+            ModelPlace::Tuned(tuned) => {
+                let options = tuned.options(&GeneratorOptions::default());
+                Some(Box::new(Generator::open(&tuned.model, &options)?))
             }
             ModelPlace::Server(server) => {
                 let options = environment.server_options(&server)?;
@@ -178,10 +195,6 @@ pub fn open_answerer(
     environment: &Environment,
 ) -> Result<Option<Answerer>, Error> {
     if let ModelPlace::Local(path) = environment.resolve(reference, ModelUse::Generator, base)? {
-        let path = match Tuned::at(&path) {
-            Some(tuned) => tuned.map_err(|it| Error::Run(Box::new(it)))?.model,
-            None => path,
-        };
         if model::describe(&path)?.kind == Some(ModelKind::Reader) {
             let reader = Reader::open(&path, &ReaderOptions::default())?;
             return Ok(Some(Answerer::Finds(Box::new(reader))));
@@ -204,7 +217,7 @@ impl Project {
             &models.embedder,
             models.embedder_precision,
             &self.root,
-            environment,
+            &self.surroundings(environment),
         )
     }
 
@@ -216,7 +229,8 @@ impl Project {
         &self,
         environment: &Environment,
     ) -> Result<Option<Box<dyn Rerank>>, Error> {
-        open_reranker(&self.config.models.reranker, &self.root, environment)
+        let environment = self.surroundings(environment);
+        open_reranker(&self.config.models.reranker, &self.root, &environment)
     }
 
     /// Opens the model that answers, if the configuration names one.
@@ -224,6 +238,17 @@ impl Project {
     /// # Errors
     /// As [`open_answerer`].
     pub fn open_answerer(&self, environment: &Environment) -> Result<Option<Answerer>, Error> {
-        open_answerer(&self.config.models.generator, &self.root, environment)
+        let environment = self.surroundings(environment);
+        open_answerer(&self.config.models.generator, &self.root, &environment)
+    }
+
+    /// Returns the environment with this project's tuned models, unless it has others.
+    fn surroundings(&self, environment: &Environment) -> Environment {
+        match environment.tuned {
+            Some(_) => environment.clone(),
+            None => environment
+                .clone()
+                .with_tuned(TunedModels::of_project(self)),
+        }
     }
 }

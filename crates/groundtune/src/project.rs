@@ -74,6 +74,23 @@ impl ProjectError {
     }
 }
 
+/// Returns the state folder of the project that is meant, the one `named` or the nearest
+/// from `here` upwards; where there is no project, the one that would be `here`.
+///
+/// # Errors
+/// If `named` is no project, or its configuration is not understood.
+pub fn state_folder(named: Option<&Path>, here: &Path) -> Result<PathBuf, ProjectError> {
+    let found = match named {
+        Some(folder) => Project::open(folder),
+        None => Project::find(here),
+    };
+    match found {
+        Ok(project) => Ok(project.state_folder()),
+        Err(ProjectError::NotFound { .. }) => Ok(here.join(STATE_FOLDER)),
+        Err(error) => Err(error),
+    }
+}
+
 impl Project {
     /// Makes a project in `root`, and the folder itself if need be: writes a
     /// `groundtune.toml` with every key at its default.

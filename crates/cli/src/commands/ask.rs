@@ -51,7 +51,7 @@ pub(crate) fn run(
 ) -> Result<(), CommandError> {
     let question = arguments.question.question()?;
     let project = super::open_project(project)?;
-    let environment = environment();
+    let environment = environment(Some(&project.root));
     let mut session = Session::open(&project)?.with_models(&project, &environment)?;
     let answerer = match &arguments.model {
         Some(model) => open_answerer(model, &std::env::current_dir()?, &environment)?,

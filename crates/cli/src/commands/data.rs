@@ -5,11 +5,14 @@ use clap::{Args, Subcommand};
 use groundtune::contract::{Share, Split};
 use groundtune::data::audit::{AuditRequest, Criterion, Verdict, audit, filter, left_out_beside};
 use groundtune::data::{
-    DataError, Dataset, Examples, Layout, ReadExamples, keep_inputs, write_examples, written_as,
+    DataError, Dataset, Examples, Layout, ReadExamples, keep_inputs, write_examples, write_lines,
+    written_as,
 };
+use groundtune::{ModelReference, vocabulary};
 use serde_json::json;
 
 use crate::command_error::CommandError;
+use crate::environment::environment;
 use crate::progress::Progress;
 use crate::ui::{Style, Ui, count, thousands};
 
@@ -25,7 +28,7 @@ pub(crate) struct Arguments {
 
 /// How files of examples are read.
 #[derive(Debug, Args)]
-struct Reading {
+pub(super) struct Reading {
     /// How the files lay out their examples (`messages`, `alpaca`, `labelled`, …) [default:
     /// told from their records].
     #[arg(long, value_name = "LAYOUT")]
@@ -44,7 +47,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 impl Reading {
-    fn options(&self) -> ReadExamples {
+    pub(super) fn options(&self) -> ReadExamples {
         ReadExamples {
             layout: self.format,
             fields: self.fields.iter().cloned().collect(),
@@ -63,9 +66,13 @@ enum What {
         /// Another set, which must have nothing in common with it.
         #[arg(long, value_name = "FILE")]
         against: Vec<PathBuf>,
-        /// Documents that the examples are to be about.
+        /// Documents that the examples are to be about; of a project's folder those that it
+        /// takes.
         #[arg(long, value_name = "DIR")]
         documents: Option<PathBuf>,
+        /// Counts lengths in tokens of this model, or of a vocabulary's file, and not in words.
+        #[arg(long, value_name = "MODEL")]
+        tokenizer: Option<ModelReference>,
         /// Writes the set without what should not be learnt, and beside it what was left
         /// out and why.
         #[arg(long, value_name = "OUT")]
@@ -96,6 +103,9 @@ enum What {
         out: PathBuf,
         #[command(flatten)]
         reading: Reading,
+        /// Prints one JSON object, as `docs/json.md` describes it.
+        #[arg(long)]
+        json: bool,
     },
     /// Writes a set in another layout, as JSON lines.
     Convert {
@@ -105,8 +115,14 @@ enum What {
         /// The layout: `messages`, `completion`, `alpaca`, `sharegpt`, `text`, …
         #[arg(long, value_name = "LAYOUT")]
         to: Layout,
+        /// The file it is written to [default: stdout].
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
         #[command(flatten)]
         reading: Reading,
+        /// Prints one JSON object about it, as `docs/json.md` describes it.
+        #[arg(long, requires = "out")]
+        json: bool,
     },
 }
 
@@ -121,22 +137,34 @@ fn shares(text: &str) -> Result<(Share, Share), String> {
     }
 }
 
-pub(crate) fn run(arguments: &Arguments, ui: &mut Ui) -> Result<(), CommandError> {
+pub(crate) fn run(
+    arguments: &Arguments,
+    project: Option<&Path>,
+    ui: &mut Ui,
+) -> Result<(), CommandError> {
     match &arguments.what {
         What::Audit {
             files,
             against,
             documents,
+            tokenizer,
             filter: out,
             keep,
             reading,
             json,
         } => {
+            let tokenizer = match tokenizer {
+                Some(model) => {
+                    let here = std::env::current_dir()?;
+                    Some(vocabulary::open(model, &here, &environment(project))?)
+                }
+                None => None,
+            };
             let request = AuditRequest {
                 files,
                 against,
                 documents: documents.as_deref(),
-                tokenizer: None,
+                tokenizer: tokenizer.as_ref(),
             };
             run_audit(&request, reading, out.as_deref(), keep, *json, ui)
         }
@@ -146,11 +174,13 @@ pub(crate) fn run(arguments: &Arguments, ui: &mut Ui) -> Result<(), CommandError
             shares: (dev, test),
             out,
             reading,
+            json,
         } => {
             let set = Dataset::read(files, &reading.options()).map_err(CommandError::failed)?;
             for refusal in &set.refused {
                 ui.warn(format_args!("{refusal}"));
             }
+            let refused = set.refused.len();
             let recipe = Split {
                 seed: *seed,
                 dev: *dev,
@@ -159,12 +189,21 @@ pub(crate) fn run(arguments: &Arguments, ui: &mut Ui) -> Result<(), CommandError
             let names = ["train", "dev", "test"].map(|name| out.join(format!("{name}.jsonl")));
             keep_inputs(names.iter().map(PathBuf::as_path), files).map_err(CommandError::failed)?;
             let sets = set.split(&recipe);
+            let mut written = Vec::new();
             for (path, (name, examples)) in names.iter().zip([
                 ("train", sets.train.examples()),
                 ("dev", sets.dev.examples()),
                 ("test", sets.test.examples()),
             ]) {
                 write_examples(path, examples).map_err(CommandError::failed)?;
+                if *json {
+                    written.push(json!({
+                        "set": name,
+                        "file": path.to_string_lossy(),
+                        "examples": examples.len(),
+                    }));
+                    continue;
+                }
                 writeln!(
                     ui.out(),
                     "{name:<6} {:<16} `{}`",
@@ -172,15 +211,35 @@ pub(crate) fn run(arguments: &Arguments, ui: &mut Ui) -> Result<(), CommandError
                     path.display()
                 )?;
             }
+            if *json {
+                ui.json(&json!({"sets": written, "refused": refused}))?;
+            }
             Ok(())
         }
-        What::Convert { file, to, reading } => convert(file, *to, reading, ui),
+        What::Convert {
+            file,
+            to,
+            out,
+            reading,
+            json,
+        } => convert(file, *to, out.as_deref(), reading, *json, ui),
     }
 }
 
-fn convert(file: &Path, to: Layout, reading: &Reading, ui: &mut Ui) -> Result<(), CommandError> {
+fn convert(
+    file: &Path,
+    to: Layout,
+    out: Option<&Path>,
+    reading: &Reading,
+    as_json: bool,
+    ui: &mut Ui,
+) -> Result<(), CommandError> {
+    let failed = |error: DataError| CommandError::failed(error);
+    let source = file.to_path_buf();
+    keep_inputs(out, [&source]).map_err(failed)?;
     let (mut written, mut refused) = (0, 0);
     let examples = Examples::open(file, &reading.options()).map_err(CommandError::failed)?;
+    let mut lines = Vec::new();
     for found in examples {
         let line = match found {
             Err(refusal) => Err(refusal.to_string()),
@@ -189,13 +248,35 @@ fn convert(file: &Path, to: Layout, reading: &Reading, ui: &mut Ui) -> Result<()
         };
         match line {
             Ok(line) => {
-                writeln!(ui.out(), "{line}")?;
+                match out {
+                    Some(_) => lines.push(line.to_string()),
+                    None => writeln!(ui.out(), "{line}")?,
+                }
                 written += 1;
             }
             Err(reason) => {
                 ui.warn(format_args!("{reason}"));
                 refused += 1;
             }
+        }
+    }
+    if written == 0 {
+        return Err(CommandError::failed(format!(
+            "nothing of `{}` can be written as `{to}`",
+            file.display()
+        ))
+        .with_hint("`docs/data.md` says what each layout holds"));
+    }
+    if let Some(out) = out {
+        write_lines(out, lines.into_iter()).map_err(failed)?;
+        if as_json {
+            ui.json(&json!({
+                "file": out.to_string_lossy(),
+                "layout": to.to_string(),
+                "examples": written,
+                "refused": refused,
+            }))?;
+            return Ok(());
         }
     }
     ui.note(format_args!(

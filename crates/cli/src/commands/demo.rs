@@ -79,7 +79,7 @@ pub(crate) fn run(arguments: &Arguments, ui: &mut Ui) -> Result<(), CommandError
         folder.display()
     )?;
     show_command(ui, &format!("{program} ingest {project_flag}"))?;
-    let environment = environment();
+    let environment = environment(Some(&project.root));
     let embedder = project.open_embedder(&environment)?;
     let summary = ingest(
         &project,

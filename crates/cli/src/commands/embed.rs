@@ -81,7 +81,7 @@ pub(crate) fn run(
     } else {
         named
     };
-    let opened = models::open_embedder(&reference, precision, &base, &environment())?;
+    let opened = models::open_embedder(&reference, precision, &base, &environment(project))?;
     let Some(embedder) = opened else {
         return Err(CommandError::usage("`--model none` makes no vectors"));
     };

@@ -149,18 +149,18 @@ fn retrieval(
                     &models.embedder,
                     models.embedder_precision,
                     base,
-                    &environment(),
+                    &environment(Some(&project.root)),
                 )?,
             };
             if embedder.is_none() && mode == SearchMode::Vector {
                 return Err(CommandError::usage("there is no embedder to search by"));
             }
             let reranker = match &reranker {
-                Some(named) => open_reranker(named, &here, &environment())?,
+                Some(named) => open_reranker(named, &here, &environment(Some(&project.root)))?,
                 None => open_reranker(
                     &project.config.models.reranker,
                     &project.root,
-                    &environment(),
+                    &environment(Some(&project.root)),
                 )?,
             };
             let request = SetRequest {

@@ -54,7 +54,7 @@ pub(crate) fn run(
             .collect::<io::Result<_>>()?,
         rebuild: arguments.rebuild,
     };
-    let embedder = project.open_embedder(&environment())?;
+    let embedder = project.open_embedder(&environment(Some(&project.root)))?;
     interrupt::listen();
     let mut screen = Screen::new(ui, arguments.json);
     if arguments.watch {

@@ -20,6 +20,7 @@ mod question;
 mod rerank;
 mod search;
 mod status;
+mod tokenizer;
 mod train;
 mod train_bench;
 mod writing;
@@ -55,6 +56,7 @@ pub(crate) enum Command {
     Chat(chat::Arguments),
     Data(data::Arguments),
     Train(train::Arguments),
+    Tokenizer(tokenizer::Arguments),
     Distill(distill::Arguments),
 }
 
@@ -77,13 +79,14 @@ pub(crate) fn run(
         Command::Rerank(arguments) => rerank::run(arguments, project, ui),
         Command::Doctor(arguments) => doctor::run(&arguments, project, ui),
         Command::Eval(arguments) => eval::run(arguments, project, ui),
+        Command::Tokenizer(arguments) => tokenizer::run(arguments, project, ui),
         Command::Distill(arguments) => distill::run(arguments, ui),
         Command::Train(arguments) => train::run(arguments, project, ui),
         Command::Index(arguments) => index::run(arguments, project, ui),
         Command::Models(arguments) => models::run(arguments, project, ui),
         Command::Generate(arguments) => generate::run(&arguments, project, ui),
         Command::Chat(arguments) => chat::run(&arguments, project, ui),
-        Command::Data(arguments) => data::run(&arguments, ui),
+        Command::Data(arguments) => data::run(&arguments, project, ui),
     }
 }
 

@@ -1,11 +1,14 @@
+mod versions;
+
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use groundtune::contract::Bytes;
 use groundtune::models::{
-    Environment, ModelDescription, ModelKind, ModelListing, ModelName, ModelReference, PullEvent,
+    Environment, ExportForm, ExportRequest, GgufFormat, ModelDescription, ModelKind, ModelListing,
+    ModelName, ModelReference, PullEvent, TunedModel, VersionName,
 };
 use serde_json::{Value, json};
 
@@ -15,10 +18,11 @@ use crate::interrupt;
 use crate::progress::Progress;
 use crate::ui::{Style, Ui, columns, count, elapsed, one_line, quote, thousands};
 
-/// Fetches models, lists those that are here, shows one, or removes it.
+/// Fetches models, lists, shows, exports or removes them, and keeps versions of tuned ones.
 ///
 /// Models lie in the cache that Python's Hugging Face libraries use too
-/// (`HF_HOME`, `HF_HUB_CACHE`): what either fetches, both find.
+/// (`HF_HOME`, `HF_HUB_CACHE`): what either fetches, both find. Versions of tuned models
+/// are runs of the project, and tags that point to them: `support@prod`.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -46,8 +50,11 @@ enum What {
         #[arg(long)]
         json: bool,
     },
-    /// Lists the models that were fetched.
+    /// Lists tuned models with their tags, and the models that were fetched.
     List {
+        /// A tuned model: shows its versions, and how its tags moved.
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
         /// Prints one JSON object, as `docs/json.md` describes it.
         #[arg(long)]
         json: bool,
@@ -57,6 +64,74 @@ enum What {
         /// A name, a folder, or a `.gguf` file.
         #[arg(value_name = "MODEL")]
         model: ModelReference,
+        /// Prints one JSON object, as `docs/json.md` describes it.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Makes a run a version of a tuned model, and points a tag to it.
+    ///
+    /// `models tag .groundtune/runs/0007 support@prod`; from then on `support@prod` is that
+    /// run's model, wherever a model is named, and `support@3` is its third version.
+    Tag {
+        /// The run's folder, or a version: `support@3`.
+        #[arg(value_name = "RUN")]
+        run: ModelReference,
+        /// `NAME@TAG`; or `NAME`, for a version without a tag.
+        #[arg(value_name = "NAME@TAG")]
+        name: String,
+        /// Prints one JSON object, as `docs/json.md` describes it.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Points a tag back to the version that it was on before.
+    Rollback {
+        /// The tag: `support@prod`.
+        #[arg(value_name = "NAME@TAG")]
+        name: VersionName,
+        /// Prints one JSON object, as `docs/json.md` describes it.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Puts two models side by side: recipe, data, measures, size; and their losses on
+    /// examples.
+    Compare {
+        /// A version, a run, or any other model.
+        #[arg(value_name = "MODEL")]
+        first: ModelReference,
+        /// The other one.
+        #[arg(value_name = "OTHER")]
+        second: ModelReference,
+        /// Gives both these examples, which neither should have learnt. May be given
+        /// several times.
+        #[arg(long, value_name = "FILE")]
+        examples: Vec<PathBuf>,
+        /// Prints one JSON object, as `docs/json.md` describes it.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Writes a model as one GGUF file or one Hugging Face folder, its adapter merged in.
+    ///
+    /// A GGUF file holds the vocabulary and the chat template too, and is read by
+    /// llama.cpp and all that is built on it.
+    Export {
+        /// A version, a run, a folder, a `.gguf` file, or a name that was pulled.
+        #[arg(value_name = "MODEL")]
+        model: ModelReference,
+        /// Where to: a name that ends in `.gguf`, or a folder that is not there yet.
+        #[arg(long, value_name = "PATH")]
+        to: PathBuf,
+        /// How numbers are stored in a GGUF file: f32, f16, bf16, q8_0 or q4_0 [default: f16].
+        #[arg(long, value_name = "FORMAT")]
+        format: Option<GgufFormat>,
+        /// The folder of a LoRA adapter that is merged in. May be given several times.
+        #[arg(long, value_name = "DIR")]
+        adapter: Vec<PathBuf>,
+        /// The model's vocabulary, if it is not beside its weights.
+        #[arg(long, value_name = "PATH")]
+        tokenizer: Option<PathBuf>,
+        /// Writes over a file that is there.
+        #[arg(long)]
+        force: bool,
         /// Prints one JSON object, as `docs/json.md` describes it.
         #[arg(long)]
         json: bool,
@@ -80,7 +155,7 @@ pub(crate) fn run(
     project: Option<&Path>,
     ui: &mut Ui,
 ) -> Result<(), CommandError> {
-    let mut environment = environment();
+    let mut environment = environment(project);
     match arguments.what {
         What::Pull {
             name,
@@ -95,7 +170,34 @@ pub(crate) fn run(
             };
             pull(&environment, &name, json, ui)
         }
-        What::List { json } => list(&environment, json, ui),
+        What::List { name, json } => list(&environment, name.as_deref(), json, ui),
+        What::Tag { run, name, json } => versions::tag(&environment, &run, &name, json, ui),
+        What::Rollback { name, json } => versions::roll_back(&environment, &name, json, ui),
+        What::Compare {
+            first,
+            second,
+            examples,
+            json,
+        } => versions::compare(&environment, [&first, &second], &examples, json, ui),
+        What::Export {
+            model,
+            to,
+            format,
+            adapter,
+            tokenizer,
+            force,
+            json,
+        } => {
+            let form = export_form(&to, format, force)?;
+            let request = ExportRequest {
+                model,
+                adapters: adapter.into_iter().map(|it| (it, 1.0)).collect(),
+                tokenizer,
+                form,
+                to,
+            };
+            export(&environment, &request, json, ui)
+        }
         What::Show { model, json } => show(&environment, &model, json, project, ui),
         What::Rm { name, yes, json } => remove(&environment, &name, yes || json, json, ui),
     }
@@ -183,11 +285,78 @@ fn pull(
     Ok(())
 }
 
-fn list(environment: &Environment, as_json: bool, ui: &mut Ui) -> Result<(), CommandError> {
-    let models = environment.models()?;
+/// Returns as what a model is to be written; refuses to write over a file.
+fn export_form(
+    to: &Path,
+    format: Option<GgufFormat>,
+    force: bool,
+) -> Result<ExportForm, CommandError> {
+    let is_gguf = to
+        .extension()
+        .is_some_and(|it| it.eq_ignore_ascii_case("gguf"));
+    match (is_gguf, format) {
+        (false, Some(_)) => Err(CommandError::usage(
+            "`--format` is for GGUF files: name one with `--to FILE.gguf`",
+        )),
+        (false, None) => Ok(ExportForm::Folder),
+        (true, _) if to.exists() && !force => Err(CommandError::failed(format!(
+            "`{}` is there already; `--force` writes over it",
+            to.display()
+        ))),
+        (true, format) => Ok(ExportForm::Gguf(format.unwrap_or_default())),
+    }
+}
+
+fn export(
+    environment: &Environment,
+    request: &ExportRequest,
+    as_json: bool,
+    ui: &mut Ui,
+) -> Result<(), CommandError> {
+    let exported = environment.export(request, &std::env::current_dir()?)?;
+    if as_json {
+        let format = match request.form {
+            ExportForm::Folder => None,
+            ExportForm::Gguf(format) => Some(format.name()),
+        };
+        let adapters = exported.adapters.iter().map(|it| it.to_string_lossy());
+        ui.json(&json!({
+            "path": exported.path.to_string_lossy(),
+            "bytes": exported.size,
+            "format": format,
+            "model": exported.model.to_string_lossy(),
+            "adapters": adapters.collect::<Vec<_>>(),
+        }))?;
+        return Ok(());
+    }
+    versions::print_exported(ui, &exported.path, exported.size, exported.adapters.len())
+}
+
+fn list(
+    environment: &Environment,
+    name: Option<&str>,
+    as_json: bool,
+    ui: &mut Ui,
+) -> Result<(), CommandError> {
+    let tuned: Vec<(String, TunedModel)> = versions::all(environment, name)?;
+    let models = match name {
+        Some(_) => Vec::new(),
+        None => environment.models()?,
+    };
     if as_json {
         let models: Vec<Value> = models.iter().map(listing_json).collect();
-        ui.json(&json!({ "models": models }))?;
+        let tuned = tuned
+            .iter()
+            .map(|(name, model)| versions::model_json(environment, name, model))
+            .collect::<Result<Vec<Value>, CommandError>>()?;
+        ui.json(&json!({ "models": models, "tuned": tuned }))?;
+        return Ok(());
+    }
+    if let (Some(_), [(_, model)]) = (name, &tuned[..]) {
+        return versions::print_one(environment, ui, model);
+    }
+    versions::print_all(ui, &tuned)?;
+    if models.is_empty() && !tuned.is_empty() {
         return Ok(());
     }
     if models.is_empty() {
@@ -336,6 +505,8 @@ fn kind_word(kind: Option<ModelKind>) -> &'static str {
     match kind {
         Some(ModelKind::Embedder) => "embedder",
         Some(ModelKind::Reranker) => "reranker",
+        Some(ModelKind::Classifier) => "classifier",
+        Some(ModelKind::Tagger) => "tagger",
         Some(ModelKind::Reader) => "reader",
         Some(ModelKind::Decoder) => "decoder",
         Some(ModelKind::Adapter) => "adapter",

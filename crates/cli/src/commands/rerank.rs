@@ -53,7 +53,7 @@ pub(crate) fn run(
             (project.config.models.reranker, project.root)
         }
     };
-    let Some(reranker) = models::open_reranker(&reference, &base, &environment())? else {
+    let Some(reranker) = models::open_reranker(&reference, &base, &environment(project))? else {
         return Err(CommandError::usage(
             "no reranker is named: give one with `--model`, or as `reranker` in `[models]`",
         ));

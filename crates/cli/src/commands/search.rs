@@ -35,7 +35,8 @@ pub(crate) fn run(
 ) -> Result<(), CommandError> {
     let question = arguments.question.question()?;
     let project = super::open_project(project)?;
-    let mut session = Session::open(&project)?.with_models(&project, &environment())?;
+    let mut session =
+        Session::open(&project)?.with_models(&project, &environment(Some(&project.root)))?;
     let reply = session.search(&question)?;
     if arguments.json {
         let results: Vec<Value> = (1..)

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use groundtune::contract::Bytes;
-use groundtune::project::{Project, ProjectError};
+use groundtune::project::state_folder;
 use groundtune::train::{
     BenchShape, Event, PreparedRun, Start, TrainReport, TrainingError, Why, prepare,
 };
@@ -90,12 +90,12 @@ pub(crate) fn run(
         (None, Some(recipe)) => Start::New {
             recipe,
             set: arguments.set,
-            runs: runs_folder(project)?,
+            runs: state_folder(project, &env::current_dir()?)?.join("runs"),
         },
         (None, None) => return Err(CommandError::usage("there is no recipe")),
     };
     let prepared =
-        prepare(start, &environment(), arguments.threads).map_err(CommandError::failed)?;
+        prepare(start, &environment(project), arguments.threads).map_err(CommandError::failed)?;
     if arguments.measure {
         let measured = match arguments.shape {
             Some(shape) => prepared.measure_shape(shape),
@@ -132,20 +132,6 @@ pub(crate) fn run(
     drop(screen);
     let report = report.map_err(|error| failed(ui, error))?;
     conclude(ui, &report, arguments.json)
-}
-
-/// Returns the folder of the project's runs, or, where there is no project, one here.
-fn runs_folder(project: Option<&Path>) -> Result<PathBuf, CommandError> {
-    let here = env::current_dir()?;
-    let found = match project {
-        Some(folder) => Project::open(folder),
-        None => Project::find(&here),
-    };
-    Ok(match found {
-        Ok(project) => project.runs_folder(),
-        Err(ProjectError::NotFound { .. }) => here.join(".groundtune").join("runs"),
-        Err(error) => return Err(error.into()),
-    })
 }
 
 /// Returns a path as it is from the current folder, where it lies below.

@@ -13,7 +13,6 @@ use groundtune::generate::{
     Constraint, Finish, GeneratorOptions, Request, Sampling, Writer, Written,
 };
 use groundtune::project::{Project, ProjectError};
-use groundtune::train::Tuned;
 
 use crate::command_error::CommandError;
 use crate::environment::environment;
@@ -26,8 +25,9 @@ const LONGEST_FILE: u64 = 64 << 20;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Model")]
 pub(crate) struct WriterArguments {
-    /// The model: a folder, a `.gguf` file, a run's folder, a name that was pulled, or
-    /// `URL#MODEL` of a server [default: the project's `generator`].
+    /// The model: a folder, a `.gguf` file, a run's folder, a version such as
+    /// `support@prod`, a name that was pulled, or `URL#MODEL` of a server [default: the
+    /// project's `generator`].
     #[arg(long, value_name = "MODEL")]
     model: Option<ModelReference>,
 
@@ -118,15 +118,10 @@ impl WriterArguments {
             ..options
         };
         let here = env::current_dir()?;
-        let environment = environment();
-        let tuned = self.tuned(&here)?;
-        let mut writer = match (&tuned, &self.model) {
-            (Some(tuned), _) => {
-                let model = ModelReference::Named(tuned.model.to_string_lossy().into_owned());
-                Writer::open(&model, &here, &environment, &options)
-            }
-            (None, Some(model)) => Writer::open(model, &here, &environment, &options),
-            (None, None) => {
+        let environment = environment(project);
+        let mut writer = match &self.model {
+            Some(model) => Writer::open(model, &here, &environment, &options),
+            None => {
                 let (model, base) = match project_here(project, &here)? {
                     Some(project) => (project.config.models.generator, project.root),
                     None => (ModelReference::None, here),
@@ -136,26 +131,12 @@ impl WriterArguments {
         }
         .map_err(|error| self.not_opened(error))?;
         let mut adapters = Vec::new();
-        if let Some(folder) = tuned.and_then(|it| it.adapter) {
-            let name = folder.to_string_lossy().into_owned();
-            writer.add_adapter(&name, &folder)?;
-            adapters.push((name, 1.0));
-        }
         for written in &self.adapter {
             let (folder, weight) = adapter(written)?;
             writer.add_adapter(folder, Path::new(folder))?;
             adapters.push((folder.to_owned(), weight));
         }
         Ok((writer, adapters))
-    }
-
-    /// Returns what the run has brought that is named as the model, if one is.
-    fn tuned(&self, here: &Path) -> Result<Option<Tuned>, CommandError> {
-        let Some(ModelReference::Named(name)) = &self.model else {
-            return Ok(None);
-        };
-        let tuned = Tuned::at(&here.join(name)).transpose();
-        tuned.map_err(CommandError::failed)
     }
 
     /// Returns the failure to open a model, with what these arguments can do about it.

@@ -154,7 +154,10 @@ fn what_cannot_be_written_in_a_layout_is_said() {
     -- stderr --
     warning: a.jsonl:1: a labelled cannot be written as `preference`: there is one answer, and not two
     warning: a.jsonl:2: has no `label`; expected `text` and `label`, or `text` and a list of `labels`
-    0 examples written, 2 not
+    error: nothing of `a.jsonl` can be written as `preference`
+
+    hint: `docs/data.md` says what each layout holds
+    -- exit 1 --
     ");
 }
 

@@ -21,3 +21,4 @@ mod support;
 mod train;
 mod train_encoder;
 mod usage;
+mod versions;

@@ -6,7 +6,7 @@ use contract::Bytes;
 use model::{ModelDescription, describe};
 use remote::{Cache, ModelName, Network, PullSink, RemoteError, Snapshot};
 
-use super::{Environment, ModelPlace, ModelReference, ModelUse};
+use super::{Environment, ModelPlace, ModelReference, ModelUse, ResolveError};
 use crate::Error;
 
 /// A model of the cache.
@@ -59,12 +59,21 @@ impl Environment {
         if *reference == ModelReference::BuiltIn {
             return Ok(None);
         }
-        Ok(match self.resolve(reference, ModelUse::Generator, base)? {
-            ModelPlace::Local(path) => {
+        let place = self.resolve(reference, ModelUse::Generator, base);
+        Ok(match place {
+            Ok(ModelPlace::Local(path))
+            // It says what it is also where its base is not here.
+            | Err(ResolveError::AdapterBase { adapter: path, .. }) => {
                 let description = describe(&path)?;
                 Some((path, description))
             }
-            _ => None,
+            Ok(ModelPlace::Tuned(tuned)) => {
+                let path = tuned.adapter.unwrap_or(tuned.model);
+                let description = describe(&path)?;
+                Some((path, description))
+            }
+            Ok(_) => None,
+            Err(error) => return Err(error.into()),
         })
     }
 

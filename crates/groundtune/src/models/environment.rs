@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use remote::{Cache, NetworkOptions, Secret, Sources};
 
+use super::TunedModels;
+
 /// Returns the secret in the environment variable of a name.
 type Keys = Arc<dyn Fn(&str) -> Option<Secret> + Send + Sync>;
 
@@ -18,6 +20,8 @@ pub struct Environment {
     pub network: NetworkOptions,
     /// Where models are fetched from.
     pub sources: Sources,
+    /// The tuned models that are known by name, if there is a place for them.
+    pub tuned: Option<TunedModels>,
     /// Returns the secret that an environment variable of this name holds.
     keys: Option<Keys>,
 }
@@ -26,6 +30,12 @@ impl Environment {
     /// Returns it with the models of `cache`.
     pub fn with_cache(mut self, cache: Cache) -> Self {
         self.cache = Some(cache);
+        self
+    }
+
+    /// Returns it with the tuned models of `tuned`.
+    pub fn with_tuned(mut self, tuned: TunedModels) -> Self {
+        self.tuned = Some(tuned);
         self
     }
 
@@ -50,6 +60,7 @@ impl fmt::Debug for Environment {
             .field("cache", &self.cache)
             .field("network", &self.network)
             .field("sources", &self.sources)
+            .field("tuned", &self.tuned)
             .finish_non_exhaustive()
     }
 }

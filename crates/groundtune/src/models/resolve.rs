@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use remote::{ModelName, NetworkOptions, RemoteError, Retry, ServerOptions, Snapshot};
 use thiserror::Error;
 
-use super::{Environment, ModelReference, ModelServer, ModelUse};
+use super::{Environment, ModelReference, ModelServer, ModelUse, VersionError, VersionName};
+use crate::train::{TrainingError, Tuned};
 
 /// Where a model is that was named.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub enum ModelPlace {
     BuiltIn,
     /// A folder or a `.gguf` file.
     Local(PathBuf),
+    /// A model here with an adapter, or with a vocabulary that lies elsewhere.
+    Tuned(Tuned),
     /// On a server.
     Server(ModelServer),
 }
@@ -46,6 +49,30 @@ pub enum ResolveError {
         name: ModelName,
         /// Its folder.
         folder: PathBuf,
+    },
+    /// No version of a tuned model is called so.
+    #[error(transparent)]
+    Version(#[from] VersionError),
+    /// A run has brought nothing that could be used.
+    #[error(transparent)]
+    Run(Box<TrainingError>),
+    /// An adapter was named for what only a whole model does.
+    #[error("`{}` adapts a model that writes, which is no {}", adapter.display(), wanted.word())]
+    Adapter {
+        /// The adapter's folder.
+        adapter: PathBuf,
+        /// What was wanted.
+        wanted: ModelUse,
+    },
+    /// The model that an adapter was trained on is not here.
+    #[error("the adapter `{}` is for the model `{base}`, which is not here", adapter.display())]
+    AdapterBase {
+        /// The adapter's folder.
+        adapter: PathBuf,
+        /// The model, as the adapter names it.
+        base: String,
+        /// Why it was not found; nothing, if what is there is no whole model.
+        source: Option<Box<ResolveError>>,
     },
     /// Several GGUF files are there, or none of the name.
     #[error("`{name}` does not say which of its files: {}", list(found))]
@@ -106,6 +133,14 @@ impl ResolveError {
                 "a model is a folder, a `.gguf` file, or a name such as `org/name`; `groundtune models list` shows those that were pulled; `--model` or `[models]` names it".into()
             }
             Self::NoKey { variable, .. } => format!("set it: `export {variable}=…`"),
+            Self::Version(error) => return error.hint(),
+            Self::Run(error) => return error.hint(),
+            Self::AdapterBase { .. } => {
+                "name the model itself, and the adapter with `--adapter`".into()
+            }
+            Self::Adapter { wanted, .. } => {
+                format!("name a whole model as `{}`", wanted.word())
+            }
             Self::Cache(error) => return error.hint(),
         })
     }
@@ -141,7 +176,15 @@ impl Environment {
             ModelReference::BuiltIn if wanted == ModelUse::Embedder => Ok(ModelPlace::BuiltIn),
             ModelReference::BuiltIn => Err(ResolveError::NotBuiltIn { wanted }),
             ModelReference::Server(server) => Ok(ModelPlace::Server(server.clone())),
-            ModelReference::Named(text) => self.find(text, base).map(ModelPlace::Local),
+            ModelReference::Named(text) => match self.find(text, base)? {
+                ModelPlace::Tuned(Tuned {
+                    adapter: Some(adapter),
+                    ..
+                }) if wanted != ModelUse::Generator => {
+                    Err(ResolveError::Adapter { adapter, wanted })
+                }
+                place => Ok(place),
+            },
         }
     }
 
@@ -174,10 +217,13 @@ impl Environment {
         })
     }
 
-    fn find(&self, text: &str, base: &Path) -> Result<PathBuf, ResolveError> {
+    fn find(&self, text: &str, base: &Path) -> Result<ModelPlace, ResolveError> {
         let path: PathBuf = base.join(text).components().collect();
         if path.exists() {
-            return Ok(path);
+            return self.of_path(path, base);
+        }
+        if let (Ok(name), Some(tuned)) = (text.parse::<VersionName>(), &self.tuned) {
+            return self.of_path(tuned.find(&name)?.0, base);
         }
         let Some(name) = text.parse::<ModelName>().ok().filter(|_| !is_path(text)) else {
             return Err(ResolveError::NoSuchPath { path });
@@ -187,7 +233,7 @@ impl Environment {
             None => None,
         };
         match found {
-            Some(snapshot) => in_snapshot(&name, &snapshot),
+            Some(snapshot) => in_snapshot(&name, &snapshot).map(ModelPlace::Local),
             None => Err(ResolveError::NotHere {
                 name,
                 path,
@@ -195,6 +241,50 @@ impl Environment {
             }),
         }
     }
+
+    /// Returns what is at `path`: a model, what a run has brought, or an adapter with the
+    /// base that it names.
+    fn of_path(&self, path: PathBuf, base: &Path) -> Result<ModelPlace, ResolveError> {
+        if let Some(tuned) = Tuned::at(&path) {
+            let tuned = tuned.map_err(|error| ResolveError::Run(Box::new(error)))?;
+            return Ok(match (&tuned.adapter, &tuned.tokenizer) {
+                (None, None) => ModelPlace::Local(tuned.model),
+                _ => ModelPlace::Tuned(tuned),
+            });
+        }
+        if !is_adapter(&path) {
+            return Ok(ModelPlace::Local(path));
+        }
+        let named = model::describe(&path).ok().and_then(|it| it.base);
+        let named = named.unwrap_or_default();
+        // An adapter of an adapter would have to be followed, and two could name each other.
+        let whole = if named.is_empty() || is_adapter(&base.join(&named)) {
+            Err(None)
+        } else {
+            match self.find(&named, base) {
+                Ok(ModelPlace::Local(model)) => Ok(model),
+                Ok(_) => Err(None),
+                Err(error) => Err(Some(Box::new(error))),
+            }
+        };
+        match whole {
+            Ok(model) => Ok(ModelPlace::Tuned(Tuned {
+                model,
+                adapter: Some(path),
+                tokenizer: None,
+            })),
+            Err(source) => Err(ResolveError::AdapterBase {
+                adapter: path,
+                base: named,
+                source,
+            }),
+        }
+    }
+}
+
+/// Returns whether `folder` holds an adapter and no model.
+fn is_adapter(folder: &Path) -> bool {
+    folder.join("adapter_config.json").is_file() && !folder.join("config.json").exists()
 }
 
 /// Returns whether `text` can only be a path.
@@ -252,6 +342,43 @@ mod tests {
     fn write(path: &Path) {
         fs_err::create_dir_all(path.parent().unwrap()).unwrap();
         fs_err::write(path, "{}").unwrap();
+    }
+
+    #[test]
+    fn an_adapter_comes_with_the_base_that_it_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = folder.path();
+        write(&base.join("base/config.json"));
+        let adapter = |name: &str, of: &str| {
+            let path = base.join(name);
+            fs_err::create_dir_all(&path).unwrap();
+            let config = format!(r#"{{"peft_type":"LORA","base_model_name_or_path":"{of}"}}"#);
+            fs_err::write(path.join("adapter_config.json"), config).unwrap();
+        };
+        adapter("good", "base");
+        adapter("lost", "org/base");
+        adapter("one", "other");
+        adapter("other", "one");
+        let environment = Environment::default();
+        let resolve = |name: &str, wanted| {
+            let reference = ModelReference::Named(name.into());
+            environment.resolve(&reference, wanted, base)
+        };
+        let expect = ModelPlace::Tuned(Tuned {
+            model: base.join("base"),
+            adapter: Some(base.join("good")),
+            tokenizer: None,
+        });
+        assert_eq!(resolve("good", ModelUse::Generator).unwrap(), expect);
+        for (name, wanted, message) in [
+            ("lost", ModelUse::Generator, "`org/base`, which is not here"),
+            ("one", ModelUse::Generator, "`other`, which is not here"),
+            ("good", ModelUse::Reranker, "is no reranker"),
+        ] {
+            let error = resolve(name, wanted).unwrap_err();
+            assert!(error.to_string().contains(message), "{name}: {error}");
+            assert!(error.hint().is_some(), "{name}");
+        }
     }
 
     #[test]

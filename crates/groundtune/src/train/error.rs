@@ -34,10 +34,18 @@ pub enum TrainingError {
     #[error(transparent)]
     Resolve(#[from] ResolveError),
     /// What the recipe names is no model that learns here.
-    #[error("`{found}` cannot learn here: expected a folder with `config.json` and safetensors")]
+    #[error(
+        "`{found}` cannot learn here: expected a folder with `config.json` and safetensors, or a GGUF file"
+    )]
     NotTrainable {
         /// What it names.
         found: String,
+    },
+    /// What the recipe names is an adapter, which is no whole model.
+    #[error("`{}` is an adapter, and training goes on from a whole model", adapter.display())]
+    OnlyAdapter {
+        /// The adapter's folder.
+        adapter: PathBuf,
     },
     /// The objective is for an encoder that is there.
     #[error(
@@ -183,6 +191,9 @@ impl TrainingError {
             Self::NoEncoder { .. } => {
                 "name one in `[model]`: `kind = \"base\"` and `path`, the folder of a BERT or a RoBERTa"
                     .into()
+            }
+            Self::OnlyAdapter { .. } => {
+                "make it and its base one model: `groundtune models export RUN --to FOLDER`".into()
             }
             Self::TooLong { context, .. } => {
                 format!("set `length = {context}` in `[steps]`, or less")

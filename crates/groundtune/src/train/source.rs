@@ -64,7 +64,8 @@ impl Source {
                     }
                     (true, None) => None,
                     (false, tokenizer) => {
-                        Some(TextTokenizer::open(tokenizer.as_ref().unwrap_or(&folder))?)
+                        let path = tokenizer.as_ref().unwrap_or(&folder);
+                        Some(TextTokenizer::open_beside(path)?)
                     }
                 };
                 let identity = model::describe(&folder)
@@ -306,13 +307,20 @@ fn find(name: &str, environment: &Environment) -> Result<PathBuf, TrainingError>
     let not = || TrainingError::NotTrainable { found: name.into() };
     let reference: ModelReference = name.parse().map_err(|_| not())?;
     match environment.resolve(&reference, ModelUse::Generator, Path::new(""))? {
-        ModelPlace::Local(path) if path.is_dir() => match super::Tuned::at(&path) {
-            // A run's model learns on.
-            Some(tuned) => Ok(tuned?.model),
-            None => Ok(path),
+        // A run's model learns on.
+        ModelPlace::Local(path) if path.is_dir() || is_gguf(&path) => Ok(path),
+        ModelPlace::Tuned(tuned) => match tuned.adapter {
+            Some(adapter) => Err(TrainingError::OnlyAdapter { adapter }),
+            None => Ok(tuned.model),
         },
         _ => Err(not()),
     }
+}
+
+/// Returns whether `path` is named as a GGUF file.
+fn is_gguf(path: &Path) -> bool {
+    let end = path.extension();
+    end.is_some_and(|it| it.eq_ignore_ascii_case("gguf"))
 }
 
 /// Returns a fingerprint of a model's files: their names and lengths, and the beginning and
@@ -320,11 +328,15 @@ fn find(name: &str, environment: &Environment) -> Result<PathBuf, TrainingError>
 fn fingerprint(folder: &Path) -> Result<String, TrainingError> {
     use std::io::{Read as _, Seek as _, SeekFrom};
     const EDGE: u64 = 1 << 16;
-    let mut files: Vec<PathBuf> = fs_err::read_dir(folder)?
-        .map(|entry| entry.map(|it| it.path()))
-        .collect::<Result<_, _>>()?;
+    let mut files: Vec<PathBuf> = match folder.is_dir() {
+        true => fs_err::read_dir(folder)?
+            .map(|entry| entry.map(|it| it.path()))
+            .collect::<Result<_, _>>()?,
+        false => vec![folder.to_owned()],
+    };
     files.retain(|path| {
-        path.extension().is_some_and(|it| it == "safetensors") || path.ends_with("config.json")
+        let is_weights = path.extension().is_some_and(|it| it == "safetensors");
+        is_weights || is_gguf(path) || path.ends_with("config.json")
     });
     files.sort_unstable();
     let mut hash = xxhash_rust::xxh3::Xxh3::new();

@@ -9,7 +9,9 @@ use corpus::{Chunker, ReadOptions, WalkOptions};
 use model::StaticEmbedder;
 
 use super::Relevance;
+use crate::config::Documents;
 use crate::data::DataError;
+use crate::{Project, ProjectError, config};
 
 /// Texts of the sample.
 const TEXTS: usize = 1000;
@@ -104,26 +106,42 @@ fn sentences(text: &str) -> impl Iterator<Item = &str> {
 /// Compares the sample with the documents in a folder or file.
 pub(super) fn relevance(sample: &Sample, documents: &Path) -> Result<Relevance, DataError> {
     let embedder = StaticEmbedder::built_in();
-    let walk =
-        corpus::walk(&[documents.to_path_buf()], &WalkOptions::default()).map_err(|source| {
-            DataError::Documents {
-                path: documents.to_path_buf(),
-                source: Box::new(source),
-            }
-        })?;
+    let failed = |source: Box<dyn std::error::Error + Send + Sync>| DataError::Documents {
+        path: documents.to_path_buf(),
+        source,
+    };
+    // A project's documents are those that it takes.
+    let (roots, taken) = match Project::open(documents) {
+        Ok(project) => {
+            let taken = project.config.documents;
+            let roots = taken.paths.iter().map(|it| documents.join(it)).collect();
+            (roots, taken)
+        }
+        Err(ProjectError::NotAProject { .. }) => {
+            (vec![documents.to_path_buf()], Documents::default())
+        }
+        Err(error) => return Err(failed(error.into())),
+    };
+    let walk = corpus::walk(&roots, &WalkOptions::default());
+    let walk = walk.map_err(|error| failed(error.into()))?;
     let mut chunks: Vec<Vec<f32>> = Vec::new();
-    let mut failed = None;
+    let mut unread = None;
     for found in &walk.files {
         if chunks.len() >= CHUNKS {
             break;
         }
         let id = found.relative.to_string_lossy();
+        let from = found.path.strip_prefix(documents).unwrap_or(&found.path);
+        let is_config = from == Path::new(config::FILE_NAME);
+        if is_config || !taken.takes(&from.to_string_lossy().replace('\\', "/")) {
+            continue;
+        }
         let read = corpus::read_file(&found.path, &id, &ReadOptions::default());
         let documents = match read {
             Ok(reading) => reading.documents,
             // A folder of documents has pictures beside them.
             Err(error) => {
-                failed.get_or_insert(error);
+                unread.get_or_insert(error);
                 continue;
             }
         };
@@ -141,11 +159,8 @@ pub(super) fn relevance(sample: &Sample, documents: &Path) -> Result<Relevance, 
         }
     }
     if chunks.is_empty() {
-        return Err(match failed {
-            Some(error) => DataError::Documents {
-                path: documents.to_path_buf(),
-                source: Box::new(error),
-            },
+        return Err(match unread {
+            Some(error) => failed(error.into()),
             None => DataError::NoDocuments {
                 path: documents.to_path_buf(),
             },
