@@ -198,7 +198,7 @@ impl Source {
     /// Returns the shape of the decoder that learns.
     pub(super) fn decoder(&self) -> Result<DecoderConfig, TrainingError> {
         Ok(match &self.kind {
-            Kind::Base { folder, .. } => DecoderConfig::of_folder(folder)?,
+            Kind::Base { folder, .. } => DecoderConfig::at(folder)?,
             Kind::New(config) => config.clone(),
         })
     }

@@ -103,12 +103,12 @@ pub struct Biases {
 }
 
 impl DecoderConfig {
-    /// Reads the configuration in a Hugging Face folder.
+    /// Returns the shape of the decoder at `path`: a Hugging Face folder or a GGUF file.
     ///
     /// # Errors
-    /// If it is missing, damaged, or of a model that is not known here.
-    pub fn of_folder(folder: &std::path::Path) -> Result<Self, ModelError> {
-        Ok(super::of_folder(folder)?.0)
+    /// If its files are missing, damaged or not known here.
+    pub fn at(path: &Path) -> Result<Self, ModelError> {
+        Ok(super::files(path)?.0)
     }
 
     /// Returns how many layers it has.
