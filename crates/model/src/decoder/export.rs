@@ -117,6 +117,7 @@ pub struct ExportOptions {
 pub fn export_gguf(model: &Path, options: &ExportOptions, to: &Path) -> Result<(), ModelError> {
     let one = DecoderOptions {
         threads: Some(NonZeroUsize::MIN),
+        ..DecoderOptions::default()
     };
     let decoder = Decoder::open(model, &one)?;
     let adapters: Vec<(&Path, f32)> = options
