@@ -128,7 +128,7 @@ pub fn walk(roots: &[PathBuf], options: &WalkOptions) -> Result<Walk, WalkError>
             let entry = match entry {
                 Ok(entry) => entry,
                 Err(reason) => {
-                    walk.skipped.push(skipped(reason));
+                    walk.skipped.push(skipped(&reason));
                     continue;
                 }
             };
@@ -142,7 +142,7 @@ pub fn walk(roots: &[PathBuf], options: &WalkOptions) -> Result<Walk, WalkError>
                     modified: about.modified().ok(),
                     path: entry.into_path(),
                 }),
-                Err(reason) => walk.skipped.push(skipped(reason)),
+                Err(reason) => walk.skipped.push(skipped(&reason)),
             }
         }
     }
@@ -175,7 +175,7 @@ fn relative(path: &Path, root: &Path, base: &Path) -> PathBuf {
     }
 }
 
-fn skipped(error: ignore::Error) -> Skipped {
+fn skipped(error: &ignore::Error) -> Skipped {
     fn path_of(error: &ignore::Error) -> Option<PathBuf> {
         match error {
             ignore::Error::WithPath { path, .. } => Some(path.clone()),
@@ -195,13 +195,15 @@ fn skipped(error: ignore::Error) -> Skipped {
             _ => None,
         }
     }
-    let path = path_of(&error);
+    let path = path_of(error);
     let is_link = path.as_deref().is_some_and(Path::is_symlink);
     let reason = match (
-        ancestor_of(&error),
+        ancestor_of(error),
         error.io_error().map(std::io::Error::kind),
     ) {
-        (Some(above), _) => SkipReason::Loop { above },
+        (Some(above), _) => SkipReason::Loop {
+            above: above.components().collect(),
+        },
         (_, Some(ErrorKind::NotFound)) if is_link => SkipReason::DeadLink,
         (_, Some(ErrorKind::PermissionDenied)) => SkipReason::Denied,
         (_, what) => SkipReason::Unreadable {

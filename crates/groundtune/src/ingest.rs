@@ -544,12 +544,11 @@ impl Kitchen<'_> {
             });
         }
         let mut documents = Vec::with_capacity(reading.documents.len());
-        let bring = reading.documents.iter().filter(|it| it.embedding.is_some());
-        if let (Some(embedder), 1..) = (self.embedder, bring.count()) {
+        let brings = reading.documents.iter().any(|it| it.embedding.is_some());
+        if brings && self.embedder.is_some() {
             prepared.warnings.push(format!(
-                "`{id}`: the vectors that it brings are not used, since `{}` makes them; \
-                 `[models] embedder = \"none\"` takes them",
-                embedder.identity().name
+                "`{id}`: the vectors that it brings are not used, since `[models] embedder` \
+                 makes others; `embedder = \"none\"` takes them"
             ));
         }
         for document in reading.documents {

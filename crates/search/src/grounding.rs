@@ -5,21 +5,24 @@
 //!
 //! Whether evidence says a sentence is measured by its words: by the share of the
 //! sentence's content words that the evidence has, each counting by how rare it is, the
-//! question's own left out; and every number in the sentence must be in the evidence or
-//! in the question. That finds what is made up, which has words and numbers of its own.
-//! It does not find a sentence that turns the evidence's words into their opposite.
+//! question's own left out; and every number and every name in the sentence must be in the
+//! evidence or in the question. That finds what is made up, which has words, names and
+//! numbers of its own. It does not find a sentence that turns the evidence's words into
+//! their opposite. `docs/bench/grounding.md` has the figures.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use contract::{Evidence, Share};
 use serde::{Deserialize, Serialize};
 
 use crate::extract::is_abbreviation;
 use crate::keyword::{KeywordIndex, KeywordQuery};
+use crate::names;
 
-/// The least share of a sentence's words that evidence must have to be said to say it:
-/// half of what the sentence tells beyond the question.
-const LEAST_SUPPORT: f64 = 0.5;
+/// The least share of a sentence's words that evidence must have to be said to say it. So
+/// chosen that a sentence of another passage about the same subject is taken for said once
+/// in a hundred times.
+const LEAST_SUPPORT: f64 = 0.4;
 /// What stands behind a sentence that the evidence does not say.
 const MARK: &str = " [?]";
 /// A longer bracket is no citation.
@@ -45,7 +48,7 @@ pub struct GroundedSentence {
     pub citations: Vec<u32>,
     /// How much of what it says this evidence says, by words, 0 to 1.
     pub support: Share,
-    /// Whether that is enough, and every number of it is there too.
+    /// Whether that is enough, and every number and name of it is there too.
     pub supported: bool,
 }
 
@@ -68,6 +71,9 @@ pub struct Grounding<'a> {
     evidence: Vec<String>,
     numbers: Vec<BTreeSet<String>>,
     asked: BTreeSet<String>,
+    /// The words of each piece of evidence, and of the question, that names may be; none
+    /// where capital letters tell no names.
+    words: Option<(Vec<HashSet<String>>, HashSet<String>)>,
     refusal: &'a str,
     unsupported: Unsupported,
     grounded: Grounded,
@@ -118,6 +124,10 @@ impl<'a> Grounding<'a> {
             question,
             numbers: evidence.iter().map(|it| numbers(it)).collect(),
             asked: numbers(question),
+            words: names::are_told(&evidence.join("\n")).then(|| {
+                let of_evidence = evidence.iter().map(|it| names::words(it)).collect();
+                (of_evidence, names::words(question))
+            }),
             evidence,
             refusal,
             unsupported,
@@ -314,7 +324,12 @@ impl<'a> Grounding<'a> {
         let knows = |number: &String| {
             self.asked.contains(number) || cited().any(|it| self.numbers[it].contains(number))
         };
-        let enough = support >= LEAST_SUPPORT && numbers(text).iter().all(knows);
+        let names_known = self.words.as_ref().is_none_or(|(words, asked)| {
+            let knows =
+                |name: &String| asked.contains(name) || cited().any(|it| words[it].contains(name));
+            names::names(text).iter().all(knows)
+        });
+        let enough = support >= LEAST_SUPPORT && numbers(text).iter().all(knows) && names_known;
         (support, enough && !evidence.is_empty())
     }
 }
@@ -474,6 +489,12 @@ mod tests {
             "Within 30 days of delivery [1]. A kettle must be unopened in its original carton [1]. Alaska costs $8.95 [2].",
             "Within 30 days of delivery [1]. A kettle must be unopened in its original carton [1]. [?] Alaska costs $8.95 [2].",
             "Within 30 days of delivery [1]. Alaska costs $8.95 [2].",
+        );
+        // The words are there, the name is another.
+        check(
+            "Return postage is free from every state but Hawaii, where it costs $8.95 [2].",
+            "Return postage is free from every state but Hawaii, where it costs $8.95 [2]. [?]",
+            "",
         );
         // The words are there, the number is another.
         check(

@@ -17,6 +17,7 @@ mod fuse;
 mod grounding;
 mod indexes;
 pub mod keyword;
+mod names;
 mod rank;
 mod recipe;
 mod relevance;

@@ -20,10 +20,10 @@ use crate::ui::{Style, Ui, count, printable, wrap};
 ///
 /// The answer is sentences of the documents, each with the number of its source; or,
 /// where the project names a `generator`, what that writes, every sentence held against
-/// its source: `[?]` stands behind one whose words or numbers are not there. An encoder that
-/// `groundtune train` taught to read gives the very words that answer. If no chunk reaches
-/// the threshold, the answer is `not in the documents`; that is a success too, with exit
-/// code 0.
+/// its source: `[?]` stands behind one whose words, names or numbers are not there. An
+/// encoder that `groundtune train` taught to read gives the very words that answer. If no
+/// chunk reaches the threshold, the answer is `not in the documents`; that is a success
+/// too, with exit code 0.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]

@@ -216,8 +216,8 @@ fn vectors_that_come_with_the_documents_are_not_dropped_in_silence() {
     assert_eq!(
         summary.warnings,
         [
-            "`facts.jsonl`: the vectors that it brings are not used, since `words` makes them; \
-             `[models] embedder = \"none\"` takes them"
+            "`facts.jsonl`: the vectors that it brings are not used, since `[models] embedder` \
+             makes others; `embedder = \"none\"` takes them"
         ]
     );
 }
