@@ -20,7 +20,7 @@ use crate::keyword::{KeywordIndex, KeywordQuery};
 use crate::names;
 
 /// The least share of a sentence's words that evidence must have to be said to say it. So
-/// chosen that a sentence of another passage about the same subject is taken for said once
+/// chosen that a sentence of another passage about the same subject is taken for said twice
 /// in a hundred times.
 const LEAST_SUPPORT: f64 = 0.4;
 /// What stands behind a sentence that the evidence does not say.

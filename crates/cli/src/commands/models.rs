@@ -250,12 +250,6 @@ fn pull(
         ));
         return Err(CommandError::interrupted());
     }
-    let before = environment.cache.as_ref().map(|cache| cache.find(name));
-    if result.is_err() && matches!(before, Some(Ok(Some(_)))) {
-        ui.note(format_args!(
-            "`{name}` is here from before, and can be used as it was fetched then."
-        ));
-    }
     let snapshot = result?;
     let files = snapshot.files().map_err(groundtune::Error::from)?;
     let size: u64 = files.iter().map(|(_, size)| size).sum();
