@@ -304,7 +304,10 @@ fn learner(
     Ok(match (preference, lessons) {
         (None, lessons::Content::Sequences { training, dev }) => {
             let language = Language::new(model, tokenizer, companions, room, training, dev)?;
-            Box::new(language)
+            Box::new(match recipe.objective {
+                Objective::Language { prompt_weight } => language.with_prompt_weight(prompt_weight),
+                _ => language,
+            })
         }
         (Some(preference), lessons::Content::Pairs { training, dev }) => {
             Box::new(Preferences::new(

@@ -1,9 +1,9 @@
-//! A decoder that learns to go on with text: all of it, or only answers.
+//! A decoder that learns to go on with text: all of it, or only answers, or answers above all.
 
 use std::path::{Path, PathBuf};
 
 use model::tokenizer::TextTokenizer;
-use model::training::{DecoderTraining, Pass, RankBudget, Sequences as Batch};
+use model::training::{DecoderTraining, IGNORE, Pass, RankBudget, Sequences as Batch};
 use tensor::Team;
 
 use crate::TrainError;
@@ -15,6 +15,8 @@ pub struct Language {
     decoder: Decoder,
     training: Sequences,
     dev: Sequences,
+    /// What a token counts that is not to be learnt by its sequence.
+    prompt_weight: f64,
 }
 
 impl Language {
@@ -38,7 +40,17 @@ impl Language {
             decoder: Decoder::new(model, tokenizer, companions, room),
             training,
             dev,
+            prompt_weight: 0.0,
         })
+    }
+
+    /// Lets it learn prompts as well: each of their tokens counts `weight` of an answer's. It
+    /// is examined on answers alone.
+    pub fn with_prompt_weight(self, weight: f64) -> Self {
+        Self {
+            prompt_weight: weight,
+            ..self
+        }
     }
 }
 
@@ -49,9 +61,12 @@ impl Learner for Language {
 
     fn size(&self, example: usize) -> Size {
         let sequence = self.training.get(example);
+        let (tokens, learnt) = (sequence.ids.len(), sequence.learnt());
+        // The last token has nothing to predict, unless its text goes on.
+        let others = (tokens - 1).saturating_sub(learnt);
         Size {
-            tokens: sequence.ids.len(),
-            units: sequence.learnt(),
+            tokens,
+            units: learnt as f64 + self.prompt_weight * others as f64,
         }
     }
 
@@ -73,9 +88,7 @@ impl Learner for Language {
         self.decoder
             .take(examples.iter().map(|example| (&self.training, *example)));
         self.decoder.forward(team, Pass::Train { seed: draw })?;
-        self.decoder.weights.clear();
-        let tokens = self.decoder.ids.len();
-        self.decoder.weights.resize(tokens, weight as f32);
+        self.decoder.weigh(weight, self.prompt_weight);
         self.decoder.backward(team)
     }
 
@@ -178,6 +191,27 @@ impl Decoder {
         }
     }
 
+    /// Weighs the batch's tokens: `weight` for those that are learnt, and a share of it for
+    /// the others, which are learnt too if it is above 0.
+    pub(crate) fn weigh(&mut self, weight: f64, others: f64) {
+        self.weights.clear();
+        self.weights.resize(self.ids.len(), weight as f32);
+        if others == 0.0 {
+            return;
+        }
+        let mut start = 0;
+        for length in &self.lengths {
+            let end = start + length;
+            for at in start..end - 1 {
+                if self.targets[at] == IGNORE {
+                    self.targets[at] = self.ids[at + 1];
+                    self.weights[at] = (weight * others) as f32;
+                }
+            }
+            start = end;
+        }
+    }
+
     /// Cuts sequences, in their order, into batches that there is room for.
     pub(crate) fn batches<'a>(
         &self,
@@ -216,7 +250,7 @@ impl Decoder {
             start = rows.end;
             let mut found = Likelihood::default();
             for (target, likelihood) in self.targets[rows.clone()].iter().zip(&all[rows]) {
-                if *target != model::training::IGNORE {
+                if *target != IGNORE {
                     found.sum += f64::from(*likelihood);
                     found.tokens += 1;
                 }

@@ -55,12 +55,13 @@ pub(crate) fn batches(
 }
 
 /// How large an example is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Size {
     /// The tokens that are read.
     pub tokens: usize,
-    /// What the loss is a mean over: tokens that are predicted, texts, pairs.
-    pub units: usize,
+    /// What the loss is a mean over: tokens that are predicted, each by what it counts; texts,
+    /// pairs. Above 0.
+    pub units: f64,
 }
 
 /// What an examination on data that is not learnt has found.

@@ -59,7 +59,7 @@ impl Learner for Line {
     fn size(&self, _: usize) -> Size {
         Size {
             tokens: 1,
-            units: 1,
+            units: 1.0,
         }
     }
 

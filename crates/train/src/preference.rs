@@ -208,7 +208,7 @@ impl Learner for Preferences {
                 .iter()
                 .map(|(set, pair)| set.get(*pair).ids.len())
                 .sum(),
-            units: 1,
+            units: 1.0,
         }
     }
 

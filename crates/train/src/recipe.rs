@@ -270,8 +270,13 @@ impl Default for Dev {
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Objective {
     /// To go on with text, and to answer: texts are learnt whole, of prompts, questions and
-    /// conversations only the answers.
-    Language {},
+    /// conversations the answers.
+    Language {
+        /// What a token that is not an answer's counts beside one that is, from 0 to 1.
+        /// Default: 0, answers alone are learnt.
+        #[serde(default)]
+        prompt_weight: f64,
+    },
     /// To tell which label a text has, or where the data gives lists of labels, which of
     /// them: an encoder with a head.
     Classify {},
@@ -316,7 +321,7 @@ pub enum Objective {
 
 impl Default for Objective {
     fn default() -> Self {
-        Self::Language {}
+        Self::Language { prompt_weight: 0.0 }
     }
 }
 
@@ -560,7 +565,7 @@ impl Objective {
     /// Returns its name, as a recipe has it.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Language {} => "language",
+            Self::Language { .. } => "language",
             Self::Classify {} => "classify",
             Self::Tag {} => "tag",
             Self::Read { .. } => "read",
@@ -574,7 +579,7 @@ impl Objective {
     /// Returns whether it is for an encoder, which is then saved whole.
     pub fn is_for_encoders(&self) -> bool {
         match self {
-            Self::Language {} | Self::Dpo { .. } | Self::Orpo { .. } => false,
+            Self::Language { .. } | Self::Dpo { .. } | Self::Orpo { .. } => false,
             Self::Classify {}
             | Self::Tag {}
             | Self::Read { .. }
@@ -662,8 +667,13 @@ impl Recipe {
                 Objective::Embed { temperature, .. } => {
                     positive("objective.temperature", temperature)
                 }
-                Objective::Language {}
-                | Objective::Classify {}
+                Objective::Language { prompt_weight } => (!(0.0..=1.0).contains(&prompt_weight))
+                    .then_some((
+                        "objective.prompt_weight",
+                        prompt_weight,
+                        "a share from 0 to 1",
+                    )),
+                Objective::Classify {}
                 | Objective::Tag {}
                 | Objective::Rerank {} => None,
             })

@@ -184,10 +184,10 @@ pub fn train(
     while state.step < steps && !state.is_enough(recipe) && !asked.get() {
         let taken = order.step(state.step, recipe.steps.examples());
         let sizes = taken.iter().map(|example| learner.size(*example));
-        let (tokens, units) = sizes.fold((0, 0), |(tokens, units), size| {
+        let (tokens, units) = sizes.fold((0, 0.0), |(tokens, units), size| {
             (tokens + size.tokens, units + size.units)
         });
-        let weight = 1.0 / units.max(1) as f64;
+        let weight = 1.0 / units;
 
         learner.arena().gradients.fill(0.0);
         let mut loss = 0.0;

@@ -230,7 +230,7 @@ impl PreparedRun {
 
     /// Returns the shape of the decoder that learns.
     fn decoder_shape(&self) -> Result<Shaped, TrainingError> {
-        if self.recipe.objective != (Objective::Language {}) {
+        if !matches!(self.recipe.objective, Objective::Language { .. }) {
             return Err(TrainingError::NoGrowth);
         }
         let config = self.source.decoder()?;

@@ -66,7 +66,7 @@ pub(super) fn exercises(
             temperature,
             negatives,
         } => maker.embed(1.0 / temperature, negatives),
-        Objective::Language {} | Objective::Dpo { .. } | Objective::Orpo { .. } => {
+        Objective::Language { .. } | Objective::Dpo { .. } | Objective::Orpo { .. } => {
             unreachable!("`{}` is no objective for encoders", objective.name())
         }
     }

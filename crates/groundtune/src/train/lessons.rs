@@ -137,7 +137,7 @@ impl Files {
             }
         };
         let (content, tokens, longest, examples) = match recipe.objective {
-            Objective::Language {} => {
+            Objective::Language { .. } => {
                 let mut made = |examples: &[Example]| -> Result<_, TrainingError> {
                     if examples.is_empty() {
                         return Ok((Sequences::new(), Vec::new()));
@@ -241,7 +241,7 @@ fn with_evidence(
     [training, dev]: [&[Example]; 2],
 ) -> Result<Asked, TrainingError> {
     let is_question = |it: &Example| matches!(it.lesson, Lesson::Question { .. });
-    if recipe.objective != (Objective::Language {}) || !training.iter().any(is_question) {
+    if !matches!(recipe.objective, Objective::Language { .. }) || !training.iter().any(is_question) {
         return Err(TrainingError::NoQuestions);
     }
     let mut hash = Xxh3::new();

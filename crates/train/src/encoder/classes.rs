@@ -43,7 +43,7 @@ impl Exercises for Classes {
     fn size(&self, exercise: usize) -> Size {
         Size {
             tokens: self.texts[exercise].0.ids.len(),
-            units: 1,
+            units: 1.0,
         }
     }
 

@@ -45,7 +45,7 @@ impl Exercises for LabelSets {
     fn size(&self, exercise: usize) -> Size {
         Size {
             tokens: self.texts[exercise].0.ids.len(),
-            units: self.count,
+            units: self.count as f64,
         }
     }
 

@@ -38,7 +38,7 @@ impl Exercises for ScoredPairs {
     fn size(&self, exercise: usize) -> Size {
         Size {
             tokens: self.pairs[exercise].0.ids.len(),
-            units: 1,
+            units: 1.0,
         }
     }
 

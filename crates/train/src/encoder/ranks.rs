@@ -42,7 +42,7 @@ impl Exercises for RankedPassages {
         let texts = self.groups[exercise].iter();
         Size {
             tokens: texts.map(|text| text.ids.len()).sum(),
-            units: 1,
+            units: 1.0,
         }
     }
 

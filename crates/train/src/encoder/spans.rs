@@ -118,7 +118,7 @@ impl Exercises for AnswerSpans {
     fn size(&self, exercise: usize) -> Size {
         Size {
             tokens: self.windows[exercise].tokens.ids.len(),
-            units: 1,
+            units: 1.0,
         }
     }
 

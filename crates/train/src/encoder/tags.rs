@@ -81,7 +81,7 @@ impl Exercises for TagSequences {
         let window = &self.windows[exercise];
         Size {
             tokens: window.tokens.ids.len(),
-            units: window.words.len(),
+            units: window.words.len() as f64,
         }
     }
 

@@ -83,7 +83,7 @@ impl Exercises for Neighbours {
         let passages = passages.map(|number| self.text(*number).ids.len());
         Size {
             tokens: it.question.ids.len() + passages.sum::<usize>(),
-            units: 1,
+            units: 1.0,
         }
     }
 
