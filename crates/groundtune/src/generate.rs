@@ -38,7 +38,8 @@ impl Writer {
     ) -> Result<Self, Error> {
         Ok(
             match environment.resolve(reference, ModelUse::Generator, base)? {
-                ModelPlace::Nowhere | ModelPlace::BuiltIn => {
+                ModelPlace::BuiltIn => Self::Here(Box::new(Generator::built_in(options)?)),
+                ModelPlace::Nowhere => {
                     return Err(Error::NoModel {
                         wanted: ModelUse::Generator,
                     });

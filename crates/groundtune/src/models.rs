@@ -158,7 +158,11 @@ pub fn open_generator(
 ) -> Result<Option<Box<dyn Generate>>, Error> {
     Ok(
         match environment.resolve(reference, ModelUse::Generator, base)? {
-            ModelPlace::Nowhere | ModelPlace::BuiltIn => None,
+            ModelPlace::Nowhere => None,
+            ModelPlace::BuiltIn => {
+                let options = GeneratorOptions::default();
+                Some(Box::new(Generator::built_in(&options)?))
+            }
             ModelPlace::Local(path) => {
                 let options = GeneratorOptions::default();
                 Some(Box::new(Generator::open(&path, &options)?))

@@ -16,7 +16,7 @@ mod tuned;
 use std::io;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ::train::{
     Encoder, Language, Learner, ModelSource, Outcome, Preference, Preferences, Room,
@@ -35,6 +35,9 @@ pub use bench::{BenchRun, BenchShape, Measured};
 pub use error::TrainingError;
 pub use memory::{Estimate, Remedy};
 pub use tuned::Tuned;
+
+/// The folder beside the runs in which the built-in model lies when it is trained.
+const MODELS: &str = "models";
 
 /// With what a run begins.
 #[derive(Clone, Debug, PartialEq)]
@@ -131,7 +134,13 @@ pub fn prepare(
         Start::Resume { run } => Some(run.as_path()),
     };
     let files = lessons::read(&recipe)?;
-    let mut source = Source::open(&recipe, environment, &files, run)?;
+    let runs = match &start {
+        Start::New { runs, .. } => Some(runs.as_path()),
+        Start::Resume { run } => run.parent(),
+    };
+    let beside = runs.and_then(Path::parent).unwrap_or(Path::new(""));
+    let models = beside.join(MODELS);
+    let mut source = Source::open(&recipe, environment, &files, run, &models)?;
     if !read.says_length {
         recipe.steps.length = recipe.steps.length.min(source.context()?);
     }

@@ -8,6 +8,7 @@
 
 mod batch;
 pub mod bert;
+pub mod built_in;
 mod chat_template;
 mod config;
 mod constraint;

@@ -14,7 +14,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use memmap2::Mmap;
+use memmap2::{Mmap, MmapMut};
 use serde::Deserialize;
 use tensor::{Format, Layout, StoredMatrix};
 
@@ -184,6 +184,18 @@ impl Weights {
         Ok(weights)
     }
 
+    /// Takes the bytes of a safetensors file; `path` is what errors name.
+    ///
+    /// # Errors
+    /// As [`Weights::open`].
+    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, ModelError> {
+        let mut map = MmapMut::map_anon(bytes.len().max(1))?;
+        map[..bytes.len()].copy_from_slice(bytes);
+        let mut weights = Self::empty(path.to_path_buf());
+        weights.take(map.make_read_only()?, path, |_| true)?;
+        Ok(weights)
+    }
+
     fn empty(path: PathBuf) -> Self {
         Self {
             path,
@@ -198,6 +210,16 @@ impl Weights {
         // SAFETY: the map is read only. Should another program change the file
         // meanwhile, numbers are wrong, but each is still a number.
         let map = unsafe { Mmap::map(file.file()) }?;
+        self.take(map, path, wanted)
+    }
+
+    /// Adds the tensors of `map`, which is the file at `path`.
+    fn take(
+        &mut self,
+        map: Mmap,
+        path: &Path,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<(), ModelError> {
         let size = map.len() as u64;
         let cut_short = |expected: u64| ModelError::CutShort {
             path: path.to_path_buf(),

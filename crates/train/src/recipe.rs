@@ -673,9 +673,7 @@ impl Recipe {
                         prompt_weight,
                         "a share from 0 to 1",
                     )),
-                Objective::Classify {}
-                | Objective::Tag {}
-                | Objective::Rerank {} => None,
+                Objective::Classify {} | Objective::Tag {} | Objective::Rerank {} => None,
             })
             .or(match &self.tuning {
                 Tuning::Full => None,

@@ -56,9 +56,6 @@ impl Environment {
         reference: &ModelReference,
         base: &Path,
     ) -> Result<Option<(PathBuf, ModelDescription)>, Error> {
-        if *reference == ModelReference::BuiltIn {
-            return Ok(None);
-        }
         let place = self.resolve(reference, ModelUse::Generator, base);
         Ok(match place {
             Ok(ModelPlace::Local(path))
@@ -72,7 +69,11 @@ impl Environment {
                 let description = describe(&path)?;
                 Some((path, description))
             }
-            Ok(_) => None,
+            Ok(ModelPlace::BuiltIn) => {
+                let description = model::built_in::description()?;
+                Some((PathBuf::from("in the program"), description))
+            }
+            Ok(ModelPlace::Nowhere | ModelPlace::Server(_)) => None,
             Err(error) => return Err(error.into()),
         })
     }

@@ -173,8 +173,10 @@ impl Environment {
     ) -> Result<ModelPlace, ResolveError> {
         match reference {
             ModelReference::None => Ok(ModelPlace::Nowhere),
-            ModelReference::BuiltIn if wanted == ModelUse::Embedder => Ok(ModelPlace::BuiltIn),
-            ModelReference::BuiltIn => Err(ResolveError::NotBuiltIn { wanted }),
+            ModelReference::BuiltIn if wanted == ModelUse::Reranker => {
+                Err(ResolveError::NotBuiltIn { wanted })
+            }
+            ModelReference::BuiltIn => Ok(ModelPlace::BuiltIn),
             ModelReference::Server(server) => Ok(ModelPlace::Server(server.clone())),
             ModelReference::Named(text) => match self.find(text, base)? {
                 ModelPlace::Tuned(Tuned {

@@ -241,7 +241,8 @@ fn with_evidence(
     [training, dev]: [&[Example]; 2],
 ) -> Result<Asked, TrainingError> {
     let is_question = |it: &Example| matches!(it.lesson, Lesson::Question { .. });
-    if !matches!(recipe.objective, Objective::Language { .. }) || !training.iter().any(is_question) {
+    if !matches!(recipe.objective, Objective::Language { .. }) || !training.iter().any(is_question)
+    {
         return Err(TrainingError::NoQuestions);
     }
     let mut hash = Xxh3::new();

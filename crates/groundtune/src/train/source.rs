@@ -46,16 +46,18 @@ enum Kind {
 }
 
 impl Source {
-    /// Finds the model that `recipe` names, or plans a new one; `run` is one that goes on.
+    /// Finds the model that `recipe` names, or plans a new one; `run` is one that goes on, and
+    /// `models` the folder into which the model that is built in is unpacked.
     pub(super) fn open(
         recipe: &Recipe,
         environment: &Environment,
         files: &Files,
         run: Option<&Path>,
+        models: &Path,
     ) -> Result<Self, TrainingError> {
         match &recipe.model {
             ModelSource::Base { path, tokenizer } => {
-                let folder = find(path, environment)?;
+                let folder = find(path, environment, models)?;
                 let opened = match (recipe.objective.is_for_encoders(), tokenizer) {
                     (true, Some(_)) => {
                         return Err(TrainingError::VocabularyElsewhere {
@@ -303,7 +305,7 @@ pub(super) fn options(recipe: &Recipe, tokens: usize) -> TrainingOptions {
 }
 
 /// Returns the folder of the model that is called `name`.
-fn find(name: &str, environment: &Environment) -> Result<PathBuf, TrainingError> {
+fn find(name: &str, environment: &Environment, models: &Path) -> Result<PathBuf, TrainingError> {
     let not = || TrainingError::NotTrainable { found: name.into() };
     let reference: ModelReference = name.parse().map_err(|_| not())?;
     match environment.resolve(&reference, ModelUse::Generator, Path::new(""))? {
@@ -313,6 +315,12 @@ fn find(name: &str, environment: &Environment) -> Result<PathBuf, TrainingError>
             Some(adapter) => Err(TrainingError::OnlyAdapter { adapter }),
             None => Ok(tuned.model),
         },
+        ModelPlace::BuiltIn => {
+            let folder = models.join(model::built_in::NAME);
+            model::built_in::unpack(&folder)?;
+            // An adapter names its base, from wherever it is used.
+            Ok(fs_err::canonicalize(folder)?)
+        }
         _ => Err(not()),
     }
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod advise;
+mod built_in;
 mod encoders;
 mod fake;
 mod house;

@@ -27,11 +27,11 @@ use tensor::{Kernels, Team};
 
 pub use tensor::Precision;
 
-use crate::ModelError;
 use crate::folder::Folder;
 use crate::gguf::Gguf;
 use crate::lora::{Adapter, Module, Place};
 use crate::weights::{Matrix, Weights};
+use crate::{ModelError, built_in};
 
 pub use cache::Cache;
 pub use config::{Architecture, AttentionConfig, Biases, DecoderConfig, Feed, Positions};
@@ -126,7 +126,27 @@ impl Decoder {
     /// If its configuration or weights are missing, damaged or not known here.
     pub fn open(path: &Path, options: &DecoderOptions) -> Result<Self, ModelError> {
         let (config, names, weights) = files(path)?;
-        let parts = Parts::new(&weights, names, &config);
+        Self::of(config, names, &weights, options)
+    }
+
+    /// Opens the decoder that is built into the program.
+    ///
+    /// # Errors
+    /// If its threads cannot be started.
+    pub fn built_in(options: &DecoderOptions) -> Result<Self, ModelError> {
+        let path = Path::new(built_in::NAME);
+        let (config, names) = of_config(path, built_in::CONFIG)?;
+        let weights = Weights::from_bytes(built_in::WEIGHTS, path)?;
+        Self::of(config, names, &weights, options)
+    }
+
+    fn of(
+        config: DecoderConfig,
+        names: &'static Names,
+        weights: &Weights,
+        options: &DecoderOptions,
+    ) -> Result<Self, ModelError> {
+        let parts = Parts::new(weights, names, &config);
         let layers = (0..config.layers())
             .map(|layer| parts.layer(layer))
             .collect::<Result<_, ModelError>>()?;
@@ -290,11 +310,6 @@ pub(crate) fn gguf_at(path: &Path) -> Result<Option<PathBuf>, ModelError> {
 
 /// Reads `config.json` in `folder`.
 pub(crate) fn of_folder(folder: &Path) -> Result<(DecoderConfig, &'static Names), ModelError> {
-    #[derive(serde::Deserialize)]
-    struct Kind {
-        model_type: String,
-        quantization_config: Option<serde_json::Value>,
-    }
     let mut files = Folder::new(folder);
     let bytes = files
         .bytes(CONFIG)?
@@ -303,15 +318,24 @@ pub(crate) fn of_folder(folder: &Path) -> Result<(DecoderConfig, &'static Names)
             file: CONFIG,
             hint: None,
         })?;
-    let path = folder.join(CONFIG);
+    of_config(&folder.join(CONFIG), &bytes)
+}
+
+/// Reads the bytes of the `config.json` at `path`.
+fn of_config(path: &Path, bytes: &[u8]) -> Result<(DecoderConfig, &'static Names), ModelError> {
+    #[derive(serde::Deserialize)]
+    struct Kind {
+        model_type: String,
+        quantization_config: Option<serde_json::Value>,
+    }
     fn read<'a, T: serde::Deserialize<'a>>(path: &Path, bytes: &'a [u8]) -> Result<T, ModelError> {
         serde_json::from_slice(bytes).map_err(|source| ModelError::Json {
             path: path.to_path_buf(),
             source,
         })
     }
-    let kind: Kind = read(&path, &bytes)?;
-    let checks = Checks { path: &path };
+    let kind: Kind = read(path, bytes)?;
+    let checks = Checks { path };
     if let Some(quantised) = kind.quantization_config {
         let method = quantised
             .get("quant_method")
@@ -323,7 +347,7 @@ pub(crate) fn of_folder(folder: &Path) -> Result<(DecoderConfig, &'static Names)
     }
     let architecture = match &*kind.model_type {
         "gpt2" => {
-            let written: gpt2::Written = read(&path, &bytes)?;
+            let written: gpt2::Written = read(path, bytes)?;
             return Ok((written.config(&checks)?, &gpt2::HUGGING_FACE));
         }
         "llama" => Architecture::Llama,
@@ -335,7 +359,7 @@ pub(crate) fn of_folder(folder: &Path) -> Result<(DecoderConfig, &'static Names)
             return Err(checks.wrong("model_type", known, &other));
         }
     };
-    let written: llama::Written = read(&path, &bytes)?;
+    let written: llama::Written = read(path, bytes)?;
     Ok((written.config(architecture, &checks)?, &llama::HUGGING_FACE))
 }
 

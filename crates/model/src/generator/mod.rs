@@ -23,13 +23,13 @@ use std::time::Instant;
 use contract::promise::{Completion, Room};
 use contract::{Generate, PromiseError, Prompt, Tokens};
 
-use crate::ModelError;
 use crate::constraint::{Constraint, ConstraintError, Follower, Grammars};
 use crate::decoder::{Cache, Decoder, DecoderOptions, Workspace};
 use crate::lora::Adapter;
 use crate::sampling::{Sampler, Sampling};
 use crate::stop::StopFilter;
 use crate::tokenizer::{Special, TextTokenizer};
+use crate::{ModelError, built_in};
 
 use loaded::{Applied, Loaded};
 use prefixes::Prefixes;
@@ -129,18 +129,45 @@ impl Generator {
                 Ok((name, Adapter::open(folder, &decoder)?))
             })
             .collect::<Result<_, ModelError>>()?;
+        let name = name.to_string_lossy().into_owned();
         Ok(Self {
-            name: name.to_string_lossy().into_owned(),
+            adapters,
+            ..Self::of(name, decoder, tokenizer, options)
+        })
+    }
+
+    /// Opens the model that is built into the program: small, and trained to answer from a
+    /// text that it is given (`docs/base-model/model-card.md`).
+    ///
+    /// # Errors
+    /// If its threads cannot be started.
+    pub fn built_in(options: &GeneratorOptions) -> Result<Self, ModelError> {
+        let decoder = Decoder::built_in(&DecoderOptions {
+            threads: options.threads,
+            ..DecoderOptions::default()
+        })?;
+        let name = built_in::NAME.to_owned();
+        Ok(Self::of(name, decoder, TextTokenizer::built_in(), options))
+    }
+
+    fn of(
+        name: String,
+        decoder: Decoder,
+        tokenizer: TextTokenizer,
+        options: &GeneratorOptions,
+    ) -> Self {
+        Self {
+            name,
             decoder,
             tokenizer: Arc::new(tokenizer),
-            adapters,
+            adapters: Vec::new(),
             memory: Mutex::new(Memory {
                 workspace: Workspace::default(),
                 prefixes: Prefixes::new(options.kept),
                 grammars: None,
             }),
             options: options.clone(),
-        })
+        }
     }
 
     /// Opens the LoRA adapter in `folder`, which requests call `name` from now on; one that

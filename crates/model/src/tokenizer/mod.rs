@@ -141,6 +141,11 @@ impl TextTokenizer {
         }
     }
 
+    /// Opens the vocabulary of the model that is built into the program.
+    pub fn built_in() -> Self {
+        folder::built_in().expect("a test opens the vocabulary that is built in")
+    }
+
     /// Takes the vocabulary of an open GGUF file.
     ///
     /// # Errors

@@ -1,0 +1,280 @@
+//! Conversations about small worlds, in the very prompts that answering uses.
+
+use contract::{ChunkId, DocumentId, Evidence, LineRange, Share, Template, render};
+use serde_json::{Value as Json, json};
+
+use crate::deeds::deeds;
+use crate::facts::facts;
+use crate::random::Random;
+use crate::real::Library;
+use crate::rules::{conditions, duties, purposes, steps};
+use crate::tasks::{greeting, task};
+use crate::world::{Phrasing, World, typed};
+
+/// What is said when the text does not say it: the words by which answering knows it.
+pub(crate) const REFUSAL: &str = groundtune::NOT_IN_THE_DOCUMENTS;
+
+/// How large worlds are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Size {
+    /// One to three sentences: copying is learnt sooner from these.
+    Short,
+    /// Up to several passages of several sentences.
+    Long,
+}
+
+impl Size {
+    /// The most characters of a context.
+    fn characters(self) -> usize {
+        match self {
+            Self::Short => 320,
+            Self::Long => 1500,
+        }
+    }
+}
+
+/// What a lesson is about, for counting apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Facts,
+    Deeds,
+    Rules,
+    Real,
+    Task,
+    Nothing,
+}
+
+impl Kind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Facts => "facts",
+            Self::Deeds => "deeds",
+            Self::Rules => "rules",
+            Self::Real => "real text",
+            Self::Task => "tasks",
+            Self::Nothing => "nothing given",
+        }
+    }
+
+    fn drawn(random: &mut Random) -> Self {
+        match random.below(100) {
+            0..42 => Self::Facts,
+            42..56 => Self::Deeds,
+            56..70 => Self::Rules,
+            70..90 => Self::Real,
+            90..97 => Self::Task,
+            _ => Self::Nothing,
+        }
+    }
+}
+
+fn world(
+    random: &mut Random,
+    phrasing: Phrasing,
+    size: Size,
+    kind: Kind,
+    library: &Library,
+) -> World {
+    let short = size == Size::Short;
+    let count = |random: &mut Random, long: usize| {
+        if short {
+            random.from(1, 2)
+        } else {
+            random.from(2, long)
+        }
+    };
+    match kind {
+        Kind::Facts => {
+            let (things, most) = if short {
+                *random.pick(&[(1, 2), (2, 1), (2, 2), (1, 3), (3, 1)])
+            } else {
+                *random.pick(&[
+                    (1, 5),
+                    (2, 3),
+                    (2, 5),
+                    (3, 3),
+                    (4, 2),
+                    (5, 2),
+                    (3, 4),
+                    (6, 1),
+                    (4, 3),
+                ])
+            };
+            facts(random, phrasing, things, most)
+        }
+        Kind::Deeds => {
+            let count = count(random, 7);
+            deeds(random, phrasing, count)
+        }
+        Kind::Rules => {
+            let count = count(random, 7);
+            match random.below(4) {
+                0 => conditions(random, phrasing, count),
+                1 => duties(random, phrasing, count),
+                2 => purposes(random, phrasing, count),
+                _ => steps(random, count.max(3)),
+            }
+        }
+        Kind::Real | Kind::Task | Kind::Nothing => library.world(random, short),
+    }
+}
+
+fn evidence(title: &str, text: &str) -> Evidence {
+    Evidence {
+        chunk: ChunkId(0),
+        document: DocumentId::new(""),
+        title: (!title.is_empty()).then(|| title.to_owned()),
+        headings: Vec::new(),
+        bytes: 0..text.len(),
+        lines: LineRange { start: 1, end: 1 },
+        text: text.to_owned(),
+        score: Share::ONE,
+    }
+}
+
+/// One or more questions with their answers, after one text.
+pub(crate) struct Conversation {
+    pub(crate) kind: Kind,
+    pub(crate) turns: Vec<(String, String)>,
+}
+
+impl Conversation {
+    pub(crate) fn json(&self) -> Json {
+        let turns = self.turns.iter().flat_map(|(asked, said)| {
+            [
+                json!({ "role": "user", "content": asked }),
+                json!({ "role": "assistant", "content": said }),
+            ]
+        });
+        json!({ "messages": turns.collect::<Vec<_>>() })
+    }
+}
+
+/// The share of questions that the text does not answer.
+const UNANSWERABLE: f64 = 0.23;
+
+/// Makes a conversation of up to `most` questions.
+pub(crate) fn conversation(
+    random: &mut Random,
+    phrasing: Phrasing,
+    size: Size,
+    most: usize,
+    library: &Library,
+) -> Conversation {
+    loop {
+        let kind = Kind::drawn(random);
+        let made = match kind {
+            Kind::Task => Some(vec![task(random, phrasing)]),
+            Kind::Nothing => nothing(random, phrasing, library),
+            _ => about(random, phrasing, size, most, kind, library),
+        };
+        if let Some(turns) = made {
+            return Conversation { kind, turns };
+        }
+    }
+}
+
+/// A question without a text, or none at all.
+fn nothing(
+    random: &mut Random,
+    phrasing: Phrasing,
+    library: &Library,
+) -> Option<Vec<(String, String)>> {
+    if random.chance(0.2) {
+        return Some(vec![greeting(random)]);
+    }
+    let kind = *random.pick(&[Kind::Facts, Kind::Deeds, Kind::Rules, Kind::Real]);
+    let world = world(random, phrasing, Size::Short, kind, library);
+    if world.asks.is_empty() {
+        return None;
+    }
+    let question = typed(random, &random.clone().pick(&world.asks).question);
+    let template = template(random);
+    Some(vec![(
+        render(template, &question, &[]).as_str().to_owned(),
+        REFUSAL.to_owned(),
+    )])
+}
+
+fn template(random: &mut Random) -> Template {
+    match random.below(20) {
+        0..9 => Template::Spaced,
+        9..16 => Template::Cited,
+        16..18 => Template::Compact,
+        _ => Template::Grounded,
+    }
+}
+
+fn about(
+    random: &mut Random,
+    phrasing: Phrasing,
+    size: Size,
+    most: usize,
+    kind: Kind,
+    library: &Library,
+) -> Option<Vec<(String, String)>> {
+    let world = world(random, phrasing, size, kind, library);
+    let mut passages: Vec<(usize, Evidence)> = world
+        .passages
+        .iter()
+        .enumerate()
+        .map(|(at, it)| (at, evidence(&it.title, &it.text)))
+        .collect();
+    if size == Size::Long || random.chance(0.15) {
+        for _ in 0..2 {
+            if random.chance(0.25) {
+                passages.push((usize::MAX, evidence("", &library.aside(random))));
+            }
+        }
+    }
+    if size == Size::Long && random.chance(0.25) {
+        let kind = *random.pick(&[Kind::Facts, Kind::Deeds, Kind::Rules]);
+        let other = self::world(random, phrasing, Size::Short, kind, library);
+        passages.extend(
+            other
+                .passages
+                .iter()
+                .map(|it| (usize::MAX, evidence(&it.title, &it.text))),
+        );
+    }
+    if random.chance(0.7) {
+        random.shuffle(&mut passages);
+    }
+    let characters: usize = passages.iter().map(|(_, it)| it.text.len()).sum();
+    if characters > size.characters() || world.asks.is_empty() {
+        return None;
+    }
+    let template = template(random);
+    let cited = template == Template::Cited;
+    let all: Vec<Evidence> = passages.iter().map(|(_, it)| it.clone()).collect();
+    let mut asks: Vec<usize> = (0..world.asks.len()).collect();
+    random.shuffle(&mut asks);
+    let mut missing: Vec<usize> = (0..world.missing.len()).collect();
+    random.shuffle(&mut missing);
+    let mut turns = Vec::new();
+    for turn in 0..random.from(1, most) {
+        let (question, answer) = match (asks.pop(), missing.pop()) {
+            (_, Some(at)) if random.chance(UNANSWERABLE) => {
+                (&world.missing[at], REFUSAL.to_owned())
+            }
+            (Some(at), _) => {
+                let ask = &world.asks[at];
+                let number = passages.iter().position(|(from, _)| *from == ask.passage)?;
+                let answer = if cited {
+                    format!("{} [{}]", ask.answer, number + 1)
+                } else {
+                    ask.answer.clone()
+                };
+                (&ask.question, answer)
+            }
+            _ => break,
+        };
+        let question = typed(random, question);
+        let given: &[Evidence] = if turn == 0 { &all } else { &[] };
+        turns.push((
+            render(template, &question, given).as_str().to_owned(),
+            answer,
+        ));
+    }
+    (!turns.is_empty()).then_some(turns)
+}
