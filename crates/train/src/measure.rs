@@ -43,10 +43,10 @@ pub fn measure(
         let begun = Instant::now();
         let taken = order.step(step, recipe.steps.examples());
         let sizes = taken.iter().map(|example| learner.size(*example));
-        let (tokens, units) = sizes.fold((0, 0), |(tokens, units), size| {
+        let (tokens, units) = sizes.fold((0, 0.0), |(tokens, units), size| {
             (tokens + size.tokens, units + size.units)
         });
-        let weight = 1.0 / units.max(1) as f64;
+        let weight = 1.0 / if units > 0.0 { units } else { 1.0 };
         learner.arena().gradients.fill(0.0);
         let mut loss = 0.0;
         for (part, batch) in (0..).zip(taken.chunks(recipe.steps.batch)) {

@@ -187,7 +187,7 @@ pub fn train(
         let (tokens, units) = sizes.fold((0, 0.0), |(tokens, units), size| {
             (tokens + size.tokens, units + size.units)
         });
-        let weight = 1.0 / units;
+        let weight = 1.0 / if units > 0.0 { units } else { 1.0 };
 
         learner.arena().gradients.fill(0.0);
         let mut loss = 0.0;
