@@ -189,7 +189,7 @@ mod tests {
         assert_eq!(batch.lengths, [5, 5]);
         let i = IGNORE;
         assert_eq!(targets, Targets::Tags(vec![i, 1, i, 0, i, i, i, 1, i, i]));
-        assert_eq!((set.size(0).units, set.size(1).units), (2, 1));
+        assert_eq!((set.size(0).units, set.size(1).units), (2.0, 1.0));
     }
 
     #[test]
