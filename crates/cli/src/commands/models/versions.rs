@@ -385,7 +385,10 @@ fn of_run(
 fn verdict(found: &Comparison, examples: &ComparedExamples) -> String {
     let [first, second] = [&found.sides[0].name, &found.sides[1].name];
     let Some(difference) = examples.difference else {
-        return "their losses cannot be compared: other vocabularies, or one example only; bits a byte can".into();
+        return match examples.count {
+            0 | 1 => "too few examples to say which finds them likelier".into(),
+            _ => "other vocabularies: bits a byte can be compared, the losses of tokens not".into(),
+        };
     };
     let (better, other, by, low, high) = if difference.mean < 0.0 {
         (
