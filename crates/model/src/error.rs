@@ -255,6 +255,12 @@ pub enum ModelError {
         /// What it is.
         found: String,
     },
+    /// An adapter is more than a sum with the weights.
+    #[error("`{}` has bottlenecks, which no weight can hold: there is an activation in them; use it beside its model", adapter.display())]
+    NotMergeable {
+        /// The adapter's folder.
+        adapter: PathBuf,
+    },
     /// A run is too short for ranks to be divided in.
     #[error(
         "ranks are divided after the first {first} steps and before the last {last}, and the run has {steps}"

@@ -71,3 +71,22 @@ pub(crate) fn write_f32(numbers: &[f32], file: &mut dyn Write) -> std::io::Resul
     }
     Ok(())
 }
+
+/// Writes tensors, each its name, its shape and its numbers, as `f32`.
+pub(crate) fn write_tensors(
+    path: &Path,
+    tensors: &[(&str, &[usize], &[f32])],
+) -> Result<(), ModelError> {
+    let written: Vec<TensorToWrite<'_>> = tensors
+        .iter()
+        .map(|(name, shape, numbers)| TensorToWrite {
+            name,
+            dtype: "F32",
+            shape,
+            bytes: size_of_val(*numbers),
+        })
+        .collect();
+    write(path, &written, |tensor, file| {
+        write_f32(tensors[tensor].2, file)
+    })
+}

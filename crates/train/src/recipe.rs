@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 
-use model::training::{AdaLora, Lora, Tuning};
+use model::training::{AdaLora, Bottleneck, Lora, Tuning};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::TrainError;
@@ -335,12 +335,14 @@ fn tuning<'de, D: Deserializer<'de>>(from: D) -> Result<Tuning, D::Error> {
         Lora(Lora),
         Qlora(Lora),
         Adalora(AdaLora),
+        Bottleneck(Bottleneck),
     }
     Ok(match Written::deserialize(from)? {
         Written::Full {} => Tuning::Full,
         Written::Lora(lora) => Tuning::Lora(lora),
         Written::Qlora(lora) => Tuning::QLora(lora),
         Written::Adalora(adalora) => Tuning::AdaLora(adalora),
+        Written::Bottleneck(bottleneck) => Tuning::Bottleneck(bottleneck),
     })
 }
 
@@ -682,6 +684,7 @@ impl Recipe {
                         .or(positive("tuning.alpha", lora.alpha.into()))
                         .or(below_one("tuning.dropout", lora.dropout.into()))
                 }
+                Tuning::Bottleneck(it) => at_least_one("tuning.reduction", it.reduction as u64),
                 Tuning::AdaLora(adalora) => at_least_one("tuning.rank", adalora.rank as u64)
                     .or((adalora.first_rank < adalora.rank).then_some((
                         "tuning.first_rank",
@@ -739,6 +742,7 @@ mod tests {
             "",
             "[tuning]\nkind = \"qlora\"\nrank = 4\n[schedule]\nkind = \"wsd\"\n",
             "[tuning]\nkind = \"adalora\"\nrank = 4\nlast_steps = 7\n",
+            "[tuning]\nkind = \"bottleneck\"\nstyle = \"houlsby\"\nreduction = 4\n",
             "[objective]\nkind = \"dpo\"\n[evaluation]\npatience = 3\n[steps]\nlimit = 7\n",
         ] {
             let recipe = recipe(more).unwrap();

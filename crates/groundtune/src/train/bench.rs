@@ -177,6 +177,7 @@ impl PreparedRun {
             if !is_encoder {
                 runs.push(run("QLoRA", "tuning.kind = \"qlora\"", adapter));
                 runs.push(run("AdaLoRA", "tuning.kind = \"adalora\"", None));
+                runs.push(run("bottlenecks", "tuning.kind = \"bottleneck\"", None));
             }
         }
         runs

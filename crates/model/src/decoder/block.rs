@@ -12,7 +12,7 @@ use super::config::{DecoderConfig, Feed, Positions};
 use super::layer::{FeedForward, Linear, QueryKeyValue};
 use super::project::Projection;
 use super::{Decoder, Step};
-use crate::lora::Module;
+use crate::lora::{Machine, Module};
 
 /// Sequences whose attention is one call.
 const SEQUENCES: usize = 16;
@@ -130,6 +130,14 @@ pub(super) struct Block<'a, 's> {
     pub(super) low: &'a mut [f32],
 }
 
+/// What a bottleneck stands behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Behind {
+    Attention,
+    Feed,
+    Layer,
+}
+
 /// Begins the products of a layer: they need everything of a block but its numbers.
 macro_rules! projection {
     ($block:ident, $layer:expr) => {
@@ -197,9 +205,75 @@ impl Block<'_, '_> {
             QueryKeyValue::Apart(linear) => self.apart(number, linear),
         }
         self.look(number);
-        let room = &mut self.room;
         let part = (Module::AttentionOut, &layer.attention_out);
-        projection!(self, number).add(room.attended, part, room.x, room.y);
+        self.add_part(number, part, Behind::Attention);
+    }
+
+    /// Adds to `x` what the steps' bottlenecks make of what they stand behind: what a part gave
+    /// is in `y`.
+    fn bottlenecks(&mut self, layer: usize, place: Behind) {
+        let width = self.decoder.config.width;
+        for span in self.spans {
+            let rows = span.row * width..(span.row + span.tokens) * width;
+            for (adapter, strength) in self.steps[span.step].adapters {
+                let Some(all) = adapter.bottlenecks(layer) else {
+                    continue;
+                };
+                let found = match place {
+                    Behind::Attention => &all.attention,
+                    Behind::Feed => &all.feed,
+                    Behind::Layer => &all.layer,
+                };
+                let Some(bottleneck) = found else {
+                    continue;
+                };
+                let mut machine = Machine {
+                    kernels: self.decoder.kernels,
+                    team: &self.decoder.team,
+                    scratch: &mut *self.scratch,
+                    low: &mut *self.low,
+                };
+                let (x, y) = (
+                    &mut self.room.x[rows.clone()],
+                    &mut self.room.y[rows.clone()],
+                );
+                if place == Behind::Layer {
+                    y.copy_from_slice(x);
+                }
+                bottleneck.add(&mut machine, *strength, y, x);
+            }
+        }
+    }
+
+    /// Returns whether a step's adapter has a bottleneck in `place` of `layer`.
+    fn has_bottleneck(&self, layer: usize, place: Behind) -> bool {
+        let adapters = self.steps.iter().flat_map(|step| step.adapters);
+        let mut all = adapters.filter_map(|(adapter, _)| adapter.bottlenecks(layer));
+        all.any(|it| match place {
+            Behind::Attention => it.attention.is_some(),
+            Behind::Feed => it.feed.is_some(),
+            Behind::Layer => it.layer.is_some(),
+        })
+    }
+
+    /// `x ← x +` what a part makes of `input`, and what bottlenecks make of that.
+    fn add_part(&mut self, layer: usize, part: (Module, &Linear), place: Behind) {
+        let has_bottleneck = self.has_bottleneck(layer, place);
+        let mut project = projection!(self, layer);
+        let room = &mut self.room;
+        let input: &[f32] = match (place, part.0) {
+            (Behind::Attention, _) => room.attended,
+            _ if !room.gate.is_empty() => room.gate,
+            _ => room.up,
+        };
+        if !has_bottleneck {
+            return project.add(input, part, room.x, room.y);
+        }
+        project.set(input, [part], [&mut *room.y], Activation::Identity);
+        for (x, y) in room.x.iter_mut().zip(&*room.y) {
+            *x += y;
+        }
+        self.bottlenecks(layer, place);
     }
 
     /// Queries, keys and values of one product: keys and values go to the caches.
@@ -334,7 +408,7 @@ impl Block<'_, '_> {
                 } else {
                     decoder.team.chunks(room.gate, SHARE, &run);
                 }
-                project.add(room.gate, (Module::Down, down), room.x, room.y);
+                self.add_part(number, (Module::Down, down), Behind::Feed);
             }
             FeedForward::Plain {
                 up,
@@ -342,8 +416,11 @@ impl Block<'_, '_> {
                 down,
             } => {
                 project.set(room.y, [(Module::Up, up)], [room.up], *activation);
-                project.add(room.up, (Module::Down, down), room.x, room.y);
+                self.add_part(number, (Module::Down, down), Behind::Feed);
             }
+        }
+        if self.has_bottleneck(number, Behind::Layer) {
+            self.bottlenecks(number, Behind::Layer);
         }
     }
 }

@@ -205,6 +205,13 @@ impl Decoder {
         }
     }
 
+    /// Returns what transformers calls the layers.
+    pub(crate) fn layer_names(&self) -> Vec<String> {
+        let names = names_of(self.config.architecture);
+        let layers = 0..self.layers.len();
+        layers.map(|layer| names.layer(layer)).collect()
+    }
+
     /// Returns the linear part that transformers calls `name`, if there is one.
     pub(crate) fn place(&self, name: &str) -> Option<Place> {
         let names = names_of(self.config.architecture);

@@ -34,6 +34,13 @@ pub(crate) struct Names {
 }
 
 impl Names {
+    /// Returns what transformers calls a layer.
+    pub(crate) fn layer(&self, layer: usize) -> String {
+        let norm = in_layer(self.attention_norm, layer);
+        let (layer, _) = norm.rsplit_once('.').expect("a norm is in a layer");
+        format!("{}{layer}", self.prefixes[0])
+    }
+
     /// Returns the layer and the linear part that are called `name`, which is without what
     /// stands before all names.
     pub(crate) fn module(&self, name: &str) -> Option<(usize, Module)> {

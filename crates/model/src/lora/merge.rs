@@ -125,7 +125,7 @@ pub(crate) fn adapted(
 /// Opens `adapters` to be merged into the weights of `decoder`.
 ///
 /// # Errors
-/// If one does not fit, or has a part for a head that is the embedding table.
+/// If one does not fit, has bottlenecks, or has a part for a head that is the embedding table.
 pub(crate) fn to_merge(
     decoder: &Decoder,
     adapters: &[(&Path, f32)],
@@ -134,6 +134,11 @@ pub(crate) fn to_merge(
         .iter()
         .map(|(folder, weight)| Ok((Adapter::open(folder, decoder)?, *weight)))
         .collect::<Result<Vec<_>, ModelError>>()?;
+    if let Some((adapter, _)) = adapters.iter().find(|(it, _)| !it.bottlenecks.is_empty()) {
+        return Err(ModelError::NotMergeable {
+            adapter: adapter.path.clone(),
+        });
+    }
     if decoder.config().tied
         && let Some((adapter, _)) = adapters.iter().find(|(it, _)| it.head.is_some())
     {

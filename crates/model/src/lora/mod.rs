@@ -1,11 +1,12 @@
-//! LoRA adapters (Hu et al. 2021, arXiv:2106.09685): what fine-tuning added to a model,
-//! kept apart from it.
+//! Adapters: what fine-tuning added to a model, kept apart from it. Most are LoRA (Hu et al.
+//! 2021, arXiv:2106.09685); bottlenecks are in `bottleneck.rs`.
 //!
 //! To a linear part `W x` an adapter adds `s B A x`, with `A` `(r, K)` and `B` `(N, r)`.
 //! DoRA (Liu et al. 2024, arXiv:2402.09353) also scales each output. An adapter is opened
 //! for one decoder, whose weights stay as they are: each [`Step`](crate::decoder::Step)
 //! says which adapters it is read with, and [`merge()`] writes both as one model.
 
+pub(crate) mod bottleneck;
 mod merge;
 mod peft;
 mod write;
@@ -16,6 +17,7 @@ use tensor::{
     Activation, Format, Kernels, Layout, Precision, Scratch, StoredMatrix, StoredProduct, Sum, Team,
 };
 
+use bottleneck::LayerBottlenecks;
 pub use merge::merge;
 pub(crate) use merge::{adapted, copy_others, to_merge};
 pub(crate) use peft::Place;
@@ -34,6 +36,8 @@ pub struct Adapter {
     rank: usize,
     layers: Vec<[Option<LowRank>; Module::COUNT]>,
     head: Option<LowRank>,
+    /// Of each layer; empty, if it has none.
+    bottlenecks: Vec<LayerBottlenecks>,
 }
 
 impl Adapter {
@@ -42,7 +46,12 @@ impl Adapter {
         &self.path
     }
 
-    /// Returns the largest rank of its parts.
+    /// Returns the bottlenecks of a layer.
+    pub(crate) fn bottlenecks(&self, layer: usize) -> Option<&LayerBottlenecks> {
+        self.bottlenecks.get(layer)
+    }
+
+    /// Returns the largest rank of its parts, or how wide its bottlenecks are.
     pub fn rank(&self) -> usize {
         self.rank
     }

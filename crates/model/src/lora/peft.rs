@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 use tensor::Pairs;
 
+use super::bottleneck::{self, Bottleneck, LayerBottlenecks};
 use super::{Adapter, LowRank, Module, add_rows};
 use crate::ModelError;
 use crate::decoder::{Decoder, DecoderConfig, Positions, neighbours};
@@ -296,8 +297,22 @@ impl Adapter {
     /// If its files are missing or damaged, it does more than add low-rank parts, or it was
     /// trained on a model of another shape.
     pub fn open(folder: &Path, decoder: &Decoder) -> Result<Self, ModelError> {
-        let files = Files::open(folder)?;
         let config = decoder.config();
+        let names = decoder.layer_names();
+        if let Some(read) = bottleneck::read(folder, &names, config.width)? {
+            let all = read.layers.iter().flat_map(LayerBottlenecks::all);
+            return Ok(Self {
+                path: folder.to_path_buf(),
+                base: config.path.clone(),
+                decoder: decoder.number(),
+                trained_on: read.trained_on,
+                rank: all.map(Bottleneck::inner).max().unwrap_or(0),
+                layers: no_parts(config),
+                head: None,
+                bottlenecks: read.layers,
+            });
+        }
+        let files = Files::open(folder)?;
         let unfit = |found: String, expected: String| ModelError::AdapterBase {
             adapter: folder.to_path_buf(),
             trained_on: files.written.base(),
@@ -311,10 +326,9 @@ impl Adapter {
             decoder: decoder.number(),
             trained_on: files.written.base(),
             rank: 0,
-            layers: (0..config.layers())
-                .map(|_| std::array::from_fn(|_| None))
-                .collect(),
+            layers: no_parts(config),
             head: None,
+            bottlenecks: Vec::new(),
         };
         for name in files.parts()? {
             let place = decoder
@@ -344,6 +358,13 @@ impl Adapter {
         }
         Ok(adapter)
     }
+}
+
+/// Returns the linear parts of all layers, to none of which anything is added.
+fn no_parts(config: &DecoderConfig) -> Vec<[Option<LowRank>; Module::COUNT]> {
+    (0..config.layers())
+        .map(|_| std::array::from_fn(|_| None))
+        .collect()
 }
 
 /// A linear part of a decoder.

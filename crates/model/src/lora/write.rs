@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::peft::{CONFIG, PREFIX, WEIGHTS};
 use crate::ModelError;
-use crate::safetensors::{self, TensorToWrite};
+use crate::safetensors;
 use crate::training::{AdaLora, Lora, LoraScale, LowRankTuning};
 
 /// What an adapter's folder says beside its numbers.
@@ -28,7 +28,8 @@ pub(crate) struct AdapterToWrite<'a> {
     pub(crate) by_columns: bool,
 }
 
-/// A tensor of an adapter: its name without PEFT's prefix, its shape and its numbers.
+/// A tensor of an adapter: its name, in PEFT's format without the prefix, its shape and its
+/// numbers.
 pub(crate) type AdapterTensor<'a> = (&'a str, &'a [usize], &'a [f32]);
 
 /// Writes an adapter to `folder`, which is made if it is not there.
@@ -49,19 +50,12 @@ pub(crate) fn write(
         .iter()
         .map(|(name, ..)| format!("{PREFIX}{name}"))
         .collect();
-    let written: Vec<TensorToWrite<'_>> = tensors
+    let tensors: Vec<AdapterTensor<'_>> = names
         .iter()
-        .zip(&names)
-        .map(|((_, shape, numbers), name)| TensorToWrite {
-            name,
-            dtype: "F32",
-            shape,
-            bytes: size_of_val(*numbers),
-        })
+        .zip(tensors)
+        .map(|(name, (_, shape, numbers))| (&**name, *shape, *numbers))
         .collect();
-    safetensors::write(&folder.join(WEIGHTS), &written, |tensor, file| {
-        safetensors::write_f32(tensors[tensor].2, file)
-    })
+    safetensors::write_tensors(&folder.join(WEIGHTS), &tensors)
 }
 
 /// Returns `adapter_config.json`.

@@ -27,7 +27,9 @@ pub use rank_budget::RankBudget;
 pub use tensor::Precision;
 pub use tensor::training::IGNORE;
 pub(crate) use tuning::LowRankTuning;
-pub use tuning::{AdaLora, Lora, LoraScale, Targets, Tuning};
+pub use tuning::{
+    AdaLora, Bottleneck, BottleneckActivation, BottleneckStyle, Lora, LoraScale, Targets, Tuning,
+};
 
 pub(crate) use parameters::ParameterTable;
 

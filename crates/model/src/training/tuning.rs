@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use tensor::Activation;
 
 use crate::ModelError;
 
@@ -23,6 +24,9 @@ pub enum Tuning {
     /// arXiv:2303.10512).
     #[serde(rename = "adalora")]
     AdaLora(AdaLora),
+    /// Small parts of two layers behind the model's own, which stay as they are (Houlsby et al.
+    /// 2019, arXiv:1902.00751).
+    Bottleneck(Bottleneck),
 }
 
 impl Tuning {
@@ -34,13 +38,17 @@ impl Tuning {
                 check_low_rank(lora.rank, lora.alpha, lora.dropout)
             }
             Self::AdaLora(adalora) => adalora.check(),
+            Self::Bottleneck(it) if it.reduction == 0 => {
+                Err(wrong("reduction", "a whole number from 1 on", 0))
+            }
+            Self::Bottleneck(_) => Ok(()),
         }
     }
 
     /// Returns how low-rank parts are made, if they are.
     pub(crate) fn low_rank(&self) -> Option<LowRankTuning<'_>> {
         match self {
-            Self::Full => None,
+            Self::Full | Self::Bottleneck(_) => None,
             Self::Lora(lora) | Self::QLora(lora) => Some(LowRankTuning::Lora(lora)),
             Self::AdaLora(adalora) => Some(LowRankTuning::AdaLora(adalora)),
         }
@@ -52,6 +60,7 @@ impl Tuning {
             Self::Full => None,
             Self::Lora(lora) | Self::QLora(lora) => Some(lora.seed),
             Self::AdaLora(adalora) => Some(adalora.seed),
+            Self::Bottleneck(it) => Some(it.seed),
         }
     }
 
@@ -61,6 +70,7 @@ impl Tuning {
         let own = match self {
             Self::Full => return,
             Self::Lora(lora) | Self::QLora(lora) => &mut lora.seed,
+            Self::Bottleneck(it) => &mut it.seed,
             Self::AdaLora(adalora) => {
                 adalora.steps = steps;
                 &mut adalora.seed
@@ -270,6 +280,87 @@ impl AdaLora {
             });
         }
         Ok(())
+    }
+}
+
+/// Small parts behind the model's own: `U f(D x + d) + u` is added, where `D` makes `x` narrow
+/// and `U` makes it wide again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Bottleneck {
+    /// Where they are.
+    pub style: BottleneckStyle,
+    /// How many times narrower it is inside than the model, at least 1. Default: 16.
+    pub reduction: usize,
+    /// `f`. Default: as in the style's paper, `relu` or `swish`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub activation: Option<BottleneckActivation>,
+    /// What `D` is drawn by; `U` and both biases begin as zeros.
+    pub seed: u64,
+}
+
+impl Default for Bottleneck {
+    fn default() -> Self {
+        Self {
+            style: BottleneckStyle::default(),
+            reduction: 16,
+            activation: None,
+            seed: 0,
+        }
+    }
+}
+
+impl Bottleneck {
+    /// Returns how wide it is inside, in a model of `width`.
+    pub(crate) fn width(&self, width: usize) -> usize {
+        (width / self.reduction).max(1)
+    }
+
+    /// Returns `f`.
+    pub(crate) fn activation(&self) -> BottleneckActivation {
+        self.activation.unwrap_or(match self.style {
+            BottleneckStyle::Pfeiffer => BottleneckActivation::Relu,
+            BottleneckStyle::Houlsby => BottleneckActivation::Swish,
+        })
+    }
+}
+
+/// Where bottlenecks are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BottleneckStyle {
+    /// Behind each layer, of all that comes out of it (Pfeiffer et al. 2021,
+    /// arXiv:2005.00247): AdapterHub's `seq_bn`.
+    #[default]
+    Pfeiffer,
+    /// Behind attention and behind the feed-forward part, each of what the part gives (Houlsby
+    /// et al. 2019): AdapterHub's `double_seq_bn`.
+    Houlsby,
+}
+
+/// What stands between a bottleneck's products.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BottleneckActivation {
+    /// The positive part.
+    Relu,
+    /// `x σ(x)`.
+    #[serde(alias = "silu")]
+    Swish,
+    /// `x Φ(x)`.
+    Gelu,
+    /// The hyperbolic tangent.
+    Tanh,
+}
+
+impl BottleneckActivation {
+    pub(crate) fn kernel(self) -> Activation {
+        match self {
+            Self::Relu => Activation::Relu,
+            Self::Swish => Activation::Silu,
+            Self::Gelu => Activation::Gelu,
+            Self::Tanh => Activation::Tanh,
+        }
     }
 }
 

@@ -41,6 +41,13 @@ ADALORA = {
     "adalora-gpt2": ("gpt2", dict(init_r=3, target_r=1, lora_alpha=6, tinit=1, tfinal=4, deltaT=1, beta1=0.8, beta2=0.7, orth_reg_weight=0.1, target_modules=["c_attn", "c_fc"], fan_in_fan_out=True)),
 }
 
+BOTTLENECKS = {
+    "pfeiffer-llama": ("llama", "pfeiffer", 4, "relu"),
+    "houlsby-llama": ("llama", "houlsby", 8, "silu"),
+    "pfeiffer-gpt2": ("gpt2", "pfeiffer", 4, "gelu"),
+    "houlsby-gpt2": ("gpt2", "houlsby", 4, "silu"),
+}
+
 
 def opened(name):
     model = AutoModelForCausalLM.from_pretrained(
@@ -77,9 +84,9 @@ def plain(name):
     return name.removeprefix("base_model.model.").replace(".default", "").replace("vector.weight", "vector")
 
 
-def make(name, model, starts):
+def make(name, model, starts, named=None):
     ids, targets, weights = batch(model.config.vocab_size)
-    named = [(plain(n), p) for n, p in model.named_parameters() if p.requires_grad]
+    named = named or [(plain(n), p) for n, p in model.named_parameters() if p.requires_grad]
     tensors = {f"start.{n}": p.detach().clone() for n, p in named} if starts else {}
     decays = [p for _, p in named if p.dim() > 1]
     others = [p for _, p in named if p.dim() == 1]
@@ -140,6 +147,49 @@ def make_adalora(name, model):
     print(name, len(named), losses[0], losses[-1], [sum(map(sum, it)) for it in ranks])
 
 
+class Bottleneck(torch.nn.Module):
+    """As `adapters` of AdapterHub computes it; the residual around it is the caller's."""
+
+    def __init__(self, width, inner, activation):
+        super().__init__()
+        self.adapter_down = torch.nn.Sequential(torch.nn.Linear(width, inner))
+        self.adapter_up = torch.nn.Linear(inner, width)
+        self.activation = getattr(torch.nn.functional, activation)
+
+    def forward(self, x):
+        return self.adapter_up(self.activation(self.adapter_down(x)))
+
+
+def with_bottlenecks(model, style, reduction, activation):
+    """Freezes the model and hooks bottlenecks behind its parts; returns them by AdapterHub's names."""
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    gpt2 = hasattr(model, "transformer")
+    layers = model.transformer.h if gpt2 else model.model.layers
+    width, named = model.config.hidden_size, {}
+
+    def behind(module, name):
+        bottleneck = Bottleneck(width, width // reduction, activation)
+        for n, parameter in bottleneck.named_parameters():
+            named[f"{name}.adapters.groundtune.{n}"] = parameter
+
+        def hook(_, __, output):
+            if isinstance(output, tuple):
+                return (output[0] + bottleneck(output[0]), *output[1:])
+            return output + bottleneck(output)
+
+        module.register_forward_hook(hook)
+
+    for number, layer in enumerate(layers):
+        name = f"{'transformer.h' if gpt2 else 'model.layers'}.{number}"
+        if style == "houlsby":
+            behind(layer.attn if gpt2 else layer.self_attn, f"{name}.attention_adapters")
+            behind(layer.mlp, f"{name}.output_adapters")
+        else:
+            behind(layer, f"{name}.output_adapters")
+    return named
+
+
 if __name__ == "__main__":
     os.makedirs(OUT, exist_ok=True)
     for number, name in enumerate(FULL):
@@ -162,3 +212,11 @@ if __name__ == "__main__":
                 if parameter.requires_grad:
                     parameter.add_(torch.randn_like(parameter) * 0.2)
         make_adalora(name, model)
+    for number, (name, (base, style, reduction, activation)) in enumerate(BOTTLENECKS.items()):
+        torch.manual_seed(400 + number)
+        model = opened(base)
+        named = with_bottlenecks(model, style, reduction, activation)
+        with torch.no_grad():
+            for parameter in named.values():
+                parameter.add_(torch.randn_like(parameter) * 0.1)
+        make(name, model, starts=True, named=list(named.items()))

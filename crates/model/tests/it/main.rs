@@ -3,6 +3,7 @@
 
 mod adalora;
 mod allocation;
+mod bottleneck;
 mod chat;
 mod cross_encoder;
 mod damage;

@@ -171,7 +171,7 @@ fn check_steps(case: &Case, training: &mut DecoderTraining, team: &Team, what: &
 
 /// Holds the first gradients and ten steps against the reference's, in either of the
 /// precisions that keep to its tolerances.
-fn check(name: &str, base: &str, tuning: &Tuning) {
+pub(crate) fn check(name: &str, base: &str, tuning: &Tuning) {
     for precision in [Precision::F32, Precision::High] {
         check_in(precision, name, base, tuning);
     }

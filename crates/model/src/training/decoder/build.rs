@@ -6,13 +6,17 @@ use std::ops::Range;
 use tensor::training::Nf4Matrix;
 use tensor::{Activation, Layout};
 
+use super::bottleneck::{BottleneckPart, Bottlenecks};
 use crate::ModelError;
 use crate::decoder::{self, DecoderConfig, Feed, Names, in_layer, side_by_side};
 use crate::gguf::Gguf;
+use crate::lora::bottleneck;
 use crate::training::linear::{Linear, Vector, Weight};
 use crate::training::low_rank::LowRank;
 use crate::training::start::Start;
-use crate::training::{LowRankTuning, ParameterTable, Targets, Tuning};
+use crate::training::{
+    Bottleneck, BottleneckStyle, LowRankTuning, ParameterTable, Targets, Tuning,
+};
 use crate::weights::{Matrix, Weights};
 
 /// The norm before a part; its kind is that of the model.
@@ -54,6 +58,7 @@ pub(super) struct Layer {
     pub(super) attention_out: Linear,
     pub(super) feed_norm: Norm,
     pub(super) feed: FeedForward,
+    pub(super) bottlenecks: Bottlenecks,
 }
 
 impl Layer {
@@ -87,12 +92,14 @@ impl Layer {
 
     /// Returns whether anything of attention is trained.
     pub(super) fn trains_attention(&self) -> bool {
-        self.trains_query_key_value() || self.attention_out.trains()
+        self.trains_query_key_value()
+            || self.attention_out.trains()
+            || self.bottlenecks.of_attention().is_some()
     }
 
     /// Returns whether anything of the layer is trained.
     pub(super) fn trains(&self) -> bool {
-        self.linears().into_iter().any(Linear::trains)
+        self.linears().into_iter().any(Linear::trains) || self.bottlenecks.all().next().is_some()
     }
 }
 
@@ -309,7 +316,9 @@ impl<'a> Builder<'a> {
                 down: linear(names.down, inner, width, residual)?,
             },
         };
+        let bottlenecks = self.bottlenecks(layer);
         Ok(Layer {
+            bottlenecks,
             attention_norm,
             query_key_value,
             head_norms,
@@ -317,6 +326,53 @@ impl<'a> Builder<'a> {
             feed_norm,
             feed,
         })
+    }
+
+    /// Adds the bottlenecks of a layer, as the tuning says.
+    fn bottlenecks(&mut self, layer: usize) -> Bottlenecks {
+        let Tuning::Bottleneck(tuning) = self.tuning else {
+            return Bottlenecks::None;
+        };
+        let mut part = |place| self.bottleneck(tuning, layer, place);
+        match tuning.style {
+            BottleneckStyle::Houlsby => Bottlenecks::BehindParts {
+                attention: part(bottleneck::ATTENTION),
+                feed: part(bottleneck::OUTPUT),
+            },
+            BottleneckStyle::Pfeiffer => Bottlenecks::BehindLayer(part(bottleneck::OUTPUT)),
+        }
+    }
+
+    /// Adds one: drawn as `torch.nn.Linear` is, but for what comes out, which begins as zeros.
+    fn bottleneck(&mut self, tuning: &Bottleneck, layer: usize, place: &str) -> BottleneckPart {
+        let width = self.config.width;
+        let inner = tuning.width(width);
+        let in_layer = self.names.layer(layer);
+        let mut linear = |end: &str, [inputs, outputs]: [usize; 2], start| {
+            let name = bottleneck::name(&in_layer, place, end);
+            let mut add = |end: &str, shape: &[usize], start| {
+                let name = format!("{name}.{end}");
+                self.table.add(&name, shape, shape.len() > 1, start)
+            };
+            let range = add("weight", &[outputs, inputs], start);
+            let bias = add("bias", &[outputs], Start::Zeros);
+            Linear {
+                inputs,
+                outputs,
+                weight: Weight::Trained {
+                    range,
+                    layout: Layout::Rows,
+                },
+                bias: Some(Vector::Trained(bias)),
+                adapter: None,
+            }
+        };
+        let even = Start::Even((width as f32).sqrt().recip());
+        BottleneckPart {
+            down: linear(bottleneck::DOWN, [width, inner], even),
+            activation: tuning.activation().kernel(),
+            up: linear(bottleneck::UP, [inner, width], Start::Zeros),
+        }
     }
 
     /// Returns the names of a part in the model and in its file.

@@ -11,6 +11,7 @@ use tensor::training::{
 };
 use tensor::{Activation, Buffer, Precision, Sum};
 
+use super::bottleneck::{BottleneckPart, Bottlenecks};
 use super::build::{FeedForward, Layer, Norm, QueryKeyValue};
 use super::room::{Room, Widths};
 use crate::decoder::{DecoderConfig, Positions};
@@ -54,6 +55,32 @@ impl Pass<'_> {
         };
         // Apart from those of adapters, which have two numbers.
         (share > 0.0).then(|| Dropout::new(share, &[seed, self.layer as u64, place as u64]))
+    }
+
+    /// Returns the gradient of what a part gave, from that of the stream to which it was
+    /// added: before a bottleneck `behind` it, of what is kept, and before some was left out.
+    /// It is `gradient` itself, or what becomes of it in `spare`.
+    fn before<'g>(
+        &self,
+        machine: &mut Machine<'_>,
+        gradients: &mut [f32],
+        place: Place,
+        behind: Option<(&BottleneckPart, &[f32])>,
+        gradient: &'g [f32],
+        spare: &'g mut [f32],
+    ) -> &'g [f32] {
+        let left_out = self.left_out(place);
+        if left_out.is_none() && behind.is_none() {
+            return gradient;
+        }
+        spare.copy_from_slice(gradient);
+        if let Some((behind, kept)) = behind {
+            behind.backward(machine, self.values, gradients, kept, spare);
+        }
+        if let Some(left_out) = left_out {
+            machine.kernels.drop_out(machine.team, left_out, spare);
+        }
+        spare
     }
 
     fn attention(&self, precision: Precision) -> TrainingAttention {
@@ -221,8 +248,16 @@ impl Layer {
                 down
             }
         };
-        let left_out = pass.left_out(Place::Feed);
-        add_part(machine, pass.values, down, left_out, inner, stream, y);
+        let part = Part {
+            linear: down,
+            left_out: pass.left_out(Place::Feed),
+            behind: self.bottlenecks.of_feed(),
+        };
+        part.add(machine, pass.values, inner, stream, y, room.behind_feed);
+        if let Bottlenecks::BehindLayer(part) = &self.bottlenecks {
+            room.behind_feed.copy_from_slice(stream);
+            part.forward(machine, pass.values, room.behind_feed, stream);
+        }
     }
 
     /// `x ← x + attention(norm(x))`.
@@ -274,17 +309,13 @@ impl Layer {
             room.attended,
             machine.training,
         );
-        let left_out = pass.left_out(Place::AttentionOut);
-        let out = &self.attention_out;
-        add_part(
-            machine,
-            pass.values,
-            out,
-            left_out,
-            room.attended,
-            stream,
-            y,
-        );
+        let part = Part {
+            linear: &self.attention_out,
+            left_out: pass.left_out(Place::AttentionOut),
+            behind: self.bottlenecks.of_attention(),
+        };
+        let kept = &mut *room.behind_attention;
+        part.add(machine, pass.values, room.attended, stream, y, kept);
     }
 }
 
@@ -340,8 +371,12 @@ impl Layer {
         let further = pass.below || self.trains_attention();
         let [y, dy, inner, inner_gradient, gate_gradient, statistics] =
             temporary.carve(pass.widths.of_feed(tokens));
-        let left_out = pass.left_out(Place::Feed);
-        let of_part = drop_gradient(machine, left_out, gradient, dy);
+        if let Bottlenecks::BehindLayer(part) = &self.bottlenecks {
+            part.backward(machine, pass.values, gradients, room.behind_feed, gradient);
+        }
+        let behind = self.bottlenecks.of_feed();
+        let behind = behind.map(|part| (part, &*room.behind_feed));
+        let of_part = pass.before(machine, gradients, Place::Feed, behind, gradient, dy);
         let epsilon = pass.config.epsilon;
         let norm = norm_of(&self.feed_norm, pass.values, epsilon);
         let (kernels, team) = (machine.kernels, machine.team);
@@ -455,8 +490,10 @@ impl Layer {
             statistics,
         ] = temporary.carve(pass.widths.of_attention(tokens));
         let (kernels, team) = (machine.kernels, machine.team);
-        let left_out = pass.left_out(Place::AttentionOut);
-        let of_part = drop_gradient(machine, left_out, gradient, dy);
+        let behind = self.bottlenecks.of_attention();
+        let behind = behind.map(|part| (part, &*room.behind_attention));
+        let place = Place::AttentionOut;
+        let of_part = pass.before(machine, gradients, place, behind, gradient, dy);
         let deeper = pass.below || self.trains_query_key_value();
         let given = Backward {
             input: room.attended,
@@ -607,37 +644,40 @@ fn apart<'a>(queries: &'a [f32], keys: &'a [f32], values: &'a [f32]) -> Heads<'a
     }
 }
 
-/// Adds to `stream`, `(T, D)`, what a part makes of `input`, less what is left out of it;
-/// there is `spare` room for as much.
-fn add_part(
-    machine: &mut Machine<'_>,
-    values: &[f32],
-    linear: &Linear,
+/// The last of a part, whose result is added to the stream.
+struct Part<'a> {
+    linear: &'a Linear,
     left_out: Option<Dropout>,
-    input: &[f32],
-    stream: &mut [f32],
-    spare: &mut [f32],
-) {
-    let Some(left_out) = left_out else {
-        return linear.forward(machine, values, input, Sum::Add, stream);
-    };
-    linear.forward(machine, values, input, Sum::Replace, spare);
-    machine.kernels.drop_out(machine.team, left_out, spare);
-    machine.kernels.add_all(machine.team, spare, stream, 1.0);
+    behind: Option<&'a BottleneckPart>,
 }
 
-/// Returns the gradient of what a part gave before some was left out of it: `gradient`
-/// itself, or what is left of it in `spare`.
-fn drop_gradient<'a>(
-    machine: &Machine<'_>,
-    left_out: Option<Dropout>,
-    gradient: &'a [f32],
-    spare: &'a mut [f32],
-) -> &'a [f32] {
-    let Some(left_out) = left_out else {
-        return gradient;
-    };
-    spare.copy_from_slice(gradient);
-    machine.kernels.drop_out(machine.team, left_out, spare);
-    spare
+impl Part<'_> {
+    /// Adds to `stream`, `(T, D)`, what it makes of `input`, less what is left out of it, and
+    /// what the bottleneck behind it makes of that, which is kept; there is `spare` room for as
+    /// much.
+    fn add(
+        &self,
+        machine: &mut Machine<'_>,
+        values: &[f32],
+        input: &[f32],
+        stream: &mut [f32],
+        spare: &mut [f32],
+        kept: &mut [f32],
+    ) {
+        if self.left_out.is_none() && self.behind.is_none() {
+            return self
+                .linear
+                .forward(machine, values, input, Sum::Add, stream);
+        }
+        self.linear
+            .forward(machine, values, input, Sum::Replace, spare);
+        if let Some(left_out) = self.left_out {
+            machine.kernels.drop_out(machine.team, left_out, spare);
+        }
+        machine.kernels.add_all(machine.team, spare, stream, 1.0);
+        if let Some(behind) = self.behind {
+            kept.copy_from_slice(spare);
+            behind.forward(machine, values, kept, stream);
+        }
+    }
 }

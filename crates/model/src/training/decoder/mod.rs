@@ -7,6 +7,7 @@
 //! before any of it is; a layer's forward and backward are in `layer.rs`, the head's in
 //! `head.rs`.
 
+mod bottleneck;
 mod build;
 mod head;
 mod layer;
@@ -109,7 +110,7 @@ impl Blueprint {
         };
         let (stored, widened) = parts.frozen(frozen_as);
         let together = names.query_key_value.len() == 1;
-        let widths = Widths::of(config, together, *tuning == Tuning::Full);
+        let widths = Widths::of(config, together, tuning);
         let sizes = Sizes::of(&widths, &parts, lowest, widened, options);
         let trained = table.count() * size_of::<f32>();
         let plan = MemoryPlan {

@@ -11,7 +11,7 @@ use tensor::{Buffer, Kernels, Precision, Team};
 use super::build::{Layer, Parts};
 use crate::decoder::{DecoderConfig, Feed, Positions};
 use crate::training::linear::{KERNELS, Linear, Tools};
-use crate::training::{Checkpointing, TrainingOptions};
+use crate::training::{BottleneckStyle, Checkpointing, TrainingOptions, Tuning};
 
 /// Logits that are computed together, in bytes at most: twice as many where the head is
 /// trained, whose gradient is read and written once for each piece.
@@ -38,6 +38,10 @@ pub(super) struct Room<'a> {
     pub(super) up: &'a mut [f32],
     /// `(T, F)`, if there is a gate.
     pub(super) gate: &'a mut [f32],
+    /// `(T, D)`: what goes into the bottleneck behind attention, if there is one.
+    pub(super) behind_attention: &'a mut [f32],
+    /// `(T, D)`: what goes into that behind the feed-forward part or the layer.
+    pub(super) behind_feed: &'a mut [f32],
     /// `(T, H)`, of attention's rows.
     pub(super) statistics: &'a mut [f32],
 }
@@ -56,10 +60,12 @@ pub(super) struct Widths {
     pub(super) angles: usize,
     pub(super) vocabulary: usize,
     pub(super) trained_head: bool,
+    /// Bottlenecks behind attention, and behind the rest.
+    pub(super) bottlenecks: [bool; 2],
 }
 
 impl Widths {
-    pub(super) fn of(config: &DecoderConfig, together: bool, trained_head: bool) -> Self {
+    pub(super) fn of(config: &DecoderConfig, together: bool, tuning: &Tuning) -> Self {
         Self {
             stream: config.width,
             queries: config.query_width(),
@@ -74,17 +80,23 @@ impl Widths {
                 Positions::Learned => 0,
             },
             vocabulary: config.vocabulary,
-            trained_head,
+            trained_head: *tuning == Tuning::Full,
+            bottlenecks: match tuning {
+                Tuning::Bottleneck(it) => [it.style == BottleneckStyle::Houlsby, true],
+                _ => [false; 2],
+            },
         }
     }
 
     /// Returns the widths of a [`Room`]'s parts.
-    fn room(&self) -> [usize; 9] {
+    fn room(&self) -> [usize; 11] {
         let (first, second) = match self.together {
             true => (self.queries + 2 * self.keys, 0),
             false => (self.queries, self.keys),
         };
         let gate = if self.gated { self.inner } else { 0 };
+        let [behind_attention, behind_feed] =
+            self.bottlenecks.map(|it| if it { self.stream } else { 0 });
         [
             self.stream,
             first,
@@ -94,6 +106,8 @@ impl Widths {
             self.stream,
             self.inner,
             gate,
+            behind_attention,
+            behind_feed,
             self.heads,
         ]
     }
@@ -101,7 +115,7 @@ impl Widths {
     /// Returns how many numbers of a room may be kept in bfloat16, a token: all but
     /// attention's statistics, which come last.
     fn narrow(&self) -> usize {
-        self.room()[..8].iter().sum()
+        self.room()[..10].iter().sum()
     }
 
     /// Returns how many numbers a room takes.
@@ -188,6 +202,8 @@ impl<'a> Room<'a> {
             middle,
             up,
             gate,
+            behind_attention,
+            behind_feed,
             statistics,
         ] = widths.room().map(|width| {
             let (piece, after) = std::mem::take(&mut rest).split_at_mut(width * tokens);
@@ -203,6 +219,8 @@ impl<'a> Room<'a> {
             middle,
             up,
             gate,
+            behind_attention,
+            behind_feed,
             statistics,
         }
     }
@@ -302,6 +320,10 @@ impl Sizes {
             .layers
             .iter()
             .filter_map(of_layer)
+            .chain(parts.layers.iter().flat_map(|layer| {
+                let rooms = layer.bottlenecks.all().map(|it| it.room(tokens));
+                rooms.map(|it| it.iter().map(|it| it.next_multiple_of(16)).sum())
+            }))
             .chain([low(widths.rows_of_logits(tokens))(&parts.head)])
             .max()
             .unwrap_or(0);

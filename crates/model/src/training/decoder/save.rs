@@ -11,9 +11,9 @@ use super::DecoderTraining;
 use crate::ModelError;
 use crate::decoder::{self, Positions, halves, side_by_side};
 use crate::gguf::{self, Gguf, Metadata};
-use crate::lora::{self, AdapterTensor, AdapterToWrite, Module};
+use crate::lora::{self, AdapterTensor, AdapterToWrite, Module, bottleneck};
 use crate::safetensors::{self, TensorToWrite};
-use crate::training::{LowRankTuning, Parameter, Targets};
+use crate::training::{LowRankTuning, Parameter, Targets, Tuning};
 use crate::weights::{FILE, Weights};
 
 const CONFIG: &str = "config.json";
@@ -30,9 +30,19 @@ impl DecoderTraining {
     /// If something could not be read or written.
     pub fn save(&self, folder: &Path) -> Result<(), ModelError> {
         fs_err::create_dir_all(folder)?;
-        match self.tuning.low_rank() {
-            None => self.save_whole(folder),
-            Some(tuning) => self.save_adapter(folder, tuning),
+        match (&self.tuning, self.tuning.low_rank()) {
+            (_, Some(tuning)) => self.save_adapter(folder, tuning),
+            (Tuning::Bottleneck(tuning), _) => {
+                let base = self.opened.as_deref().unwrap_or(&self.config.path);
+                let config = self.config.hugging_face();
+                let kind = config["model_type"].as_str().unwrap_or("llama");
+                let table = self.parameters.table().iter();
+                let tensors: Vec<AdapterTensor<'_>> = table
+                    .map(|it| (&*it.name, &*it.shape, self.numbers(it)))
+                    .collect();
+                bottleneck::write(folder, tuning, (base, kind, self.config.width), &tensors)
+            }
+            (_, None) => self.save_whole(folder),
         }
     }
 

@@ -258,6 +258,7 @@ impl Opened {
             Tuning::Full | Tuning::Lora(_) => None,
             Tuning::QLora(_) => Some("`qlora`"),
             Tuning::AdaLora(_) => Some("`adalora`"),
+            Tuning::Bottleneck(_) => Some("`bottleneck`"),
         };
         if let Some(found) = found {
             return Err(ModelError::TrainingSetting {
