@@ -12,7 +12,7 @@ import sys
 
 import adapters
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -24,9 +24,14 @@ if __name__ == "__main__":
         with open(os.path.join(folder, "expected.json")) as file:
             expected = json.load(file)
         base = os.path.join(HERE, "decoders", expected["base"])
-        model = AutoModelForCausalLM.from_pretrained(base, torch_dtype=torch.float32)
+        config = AutoConfig.from_pretrained(base)
+        rope = dict(getattr(config, "rope_parameters", None) or {})
+        if rope:  # where earlier versions look for it
+            config.rope_theta = rope.pop("rope_theta")
+            config.rope_scaling = rope if rope["rope_type"] != "default" else None
+        model = AutoModelForCausalLM.from_pretrained(base, config=config, dtype=torch.float32)
         adapters.init(model)
-        model.load_adapter(folder, set_active=True)
+        model.load_adapter(folder, set_active=True, use_safetensors=True)
         model.eval()
         start, error = 0, 0.0
         for length in expected["lengths"]:
