@@ -137,8 +137,11 @@ struct Config {
     others: serde_json::Map<String, Value>,
 }
 
-/// What `adapters` can do beside, and how it says that it does not.
-const OTHERS: [(&str, fn() -> Value); 11] = [
+/// A setting, and how it says that something is not done.
+type Setting = (&'static str, fn() -> Value);
+
+/// What `adapters` can do beside.
+const OTHERS: [Setting; 11] = [
     ("original_ln_after", || json!(true)),
     ("residual_before_ln", || json!(true)),
     ("adapter_residual_before_ln", || json!(false)),

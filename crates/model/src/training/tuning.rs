@@ -39,7 +39,7 @@ impl Tuning {
             }
             Self::AdaLora(adalora) => adalora.check(),
             Self::Bottleneck(it) if it.reduction == 0 => {
-                Err(wrong("reduction", "a whole number from 1 on", 0))
+                Err(wrong("reduction", "a whole number from 1 on", &0))
             }
             Self::Bottleneck(_) => Ok(()),
         }
@@ -102,16 +102,20 @@ impl<'a> LowRankTuning<'a> {
 /// Refuses what no low-rank part can be.
 fn check_low_rank(rank: usize, alpha: f32, dropout: f32) -> Result<(), ModelError> {
     if !(1..=1 << 16).contains(&rank) {
-        return Err(wrong("rank", "a number from 1 to 65536", rank));
+        return Err(wrong("rank", "a number from 1 to 65536", &rank));
     }
     if !alpha.is_finite() {
-        return Err(wrong("alpha", "a number", alpha));
+        return Err(wrong("alpha", "a number", &alpha));
     }
     check_share("dropout", dropout)
 }
 
 /// Returns the error that a setting can not be what it is.
-fn wrong(setting: &'static str, expected: &'static str, found: impl ToString) -> ModelError {
+fn wrong(
+    setting: &'static str,
+    expected: &'static str,
+    found: &dyn std::fmt::Display,
+) -> ModelError {
     ModelError::TrainingSetting {
         setting,
         expected,
@@ -124,7 +128,7 @@ pub(crate) fn check_share(setting: &'static str, share: f32) -> Result<(), Model
     if (0.0..1.0).contains(&share) {
         return Ok(());
     }
-    Err(wrong(setting, "a share from 0 to less than 1", share))
+    Err(wrong(setting, "a share from 0 to less than 1", &share))
 }
 
 /// Low-rank parts: to a linear part `W x` comes `s B A x`, with `A` `(r, K)` and `B`
@@ -255,22 +259,22 @@ impl AdaLora {
         check_low_rank(self.first_rank, self.alpha, self.dropout)?;
         if !(1..=self.first_rank).contains(&self.rank) {
             let expected = "a number from 1 to `first_rank`";
-            return Err(wrong("rank", expected, self.rank));
+            return Err(wrong("rank", expected, &self.rank));
         }
         for (setting, beta) in [("beta1", self.beta1), ("beta2", self.beta2)] {
             if !(beta > 0.0 && beta < 1.0) {
-                return Err(wrong(setting, "a number between 0 and 1", beta));
+                return Err(wrong(setting, "a number between 0 and 1", &beta));
             }
         }
         if !(0.0..=f32::MAX).contains(&self.orthogonality) {
             let expected = "a number from 0 on";
-            return Err(wrong("orthogonality", expected, self.orthogonality));
+            return Err(wrong("orthogonality", expected, &self.orthogonality));
         }
         if self.every == 0 {
-            return Err(wrong("every", "a whole number from 1 on", self.every));
+            return Err(wrong("every", "a whole number from 1 on", &self.every));
         }
         if self.end() == 0 {
-            return Err(wrong("last_steps", "a whole number from 1 on", 0));
+            return Err(wrong("last_steps", "a whole number from 1 on", &0));
         }
         if self.begin().saturating_add(self.end()) >= self.steps {
             return Err(ModelError::NoStepsForRanks {

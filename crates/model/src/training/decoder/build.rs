@@ -36,6 +36,7 @@ pub(super) enum QueryKeyValue {
 
 /// The feed-forward part.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for a layer")]
 pub(super) enum FeedForward {
     Plain {
         up: Linear,

@@ -53,6 +53,7 @@ pub(super) enum Table {
 
 /// What makes a judgement of the last hidden states.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for a model")]
 pub(super) enum Head {
     /// `out(tanh(dense(x)))` of the first token, with something left out before `out`, and
     /// in RoBERTa's also before `dense`.
