@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tensor::{Activation, Format, Layout, StoredMatrix, StoredProduct, Sum};
+use tensor::{Activation, Format, Layout, Precision, StoredMatrix, StoredProduct, Sum};
 
 use super::peft::CONFIG;
 use super::{AdapterTensor, Machine};
@@ -97,6 +97,7 @@ impl Bottleneck {
             bias: Some(&self.down_bias),
             sum: Sum::Replace,
             activation: self.activation,
+            precision: Precision::F32,
             output: low,
         };
         kernels.multiply(team, input, &mut [down], machine.scratch);
@@ -106,6 +107,7 @@ impl Bottleneck {
             bias: None,
             sum: Sum::Add,
             activation: Activation::Identity,
+            precision: Precision::F32,
             output: &mut *output,
         };
         kernels.multiply(team, low, &mut [up], machine.scratch);
