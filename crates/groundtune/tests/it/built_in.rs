@@ -1,12 +1,58 @@
-//! The model that is built in learns, and what it learnt is found again.
+//! The model that is built in: it answers from a text, says when the text does not, and learns.
 
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use groundtune::generate::Writer;
-use groundtune::models::{Environment, ModelReference};
+use contract::{ChunkId, DocumentId, Evidence, LineRange, Share, Template, Tokens, render};
+use groundtune::models::{Environment, ModelReference, open_generator};
 use groundtune::train::{Start, Tuned, prepare};
+use groundtune::{NOT_IN_THE_DOCUMENTS, generate::Writer};
+
+fn evidence(text: &str) -> Evidence {
+    Evidence {
+        chunk: ChunkId(0),
+        document: DocumentId::new("a.md"),
+        title: None,
+        headings: Vec::new(),
+        bytes: 0..text.len(),
+        lines: LineRange { start: 1, end: 1 },
+        text: text.into(),
+        score: Share::ONE,
+    }
+}
+
+fn answer(text: &str, question: &str) -> String {
+    let opened = open_generator(
+        &ModelReference::BuiltIn,
+        Path::new(""),
+        &Environment::default(),
+    );
+    let generator = opened.unwrap().expect("one is built in");
+    let prompt = render(Template::Spaced, question, &[evidence(text)]);
+    let mut sink = |_: &str| ControlFlow::Continue(());
+    let written = generator.generate(&prompt, Tokens(24), &mut sink).unwrap();
+    written.text.trim().to_owned()
+}
+
+#[test]
+fn it_reads_what_it_is_given() {
+    let text = "Mira Tolvane repaired the lamp on Monday. Anna Brock sold the boat in Velmora.";
+    assert_eq!(answer(text, "Who repaired the lamp?"), "Mira Tolvane");
+    assert_eq!(
+        answer(text, "Where did Anna Brock sell the boat?"),
+        "Velmora"
+    );
+    // Again, and the same.
+    assert_eq!(answer(text, "Who repaired the lamp?"), "Mira Tolvane");
+}
+
+#[test]
+fn it_says_when_it_is_not_there() {
+    let text = "The blue lamp costs 45 euros.";
+    let asked = "Who repaired the green boat?";
+    assert_eq!(answer(text, asked), NOT_IN_THE_DOCUMENTS);
+}
 
 #[test]
 fn it_learns_an_adapter_that_finds_it_again() {
