@@ -134,19 +134,19 @@ fn a_label_that_is_only_examined_is_left_out() {
 #[test]
 fn a_list_of_labels_holds_any_number_of_them() {
     let lines = animals(|animal, place, number| {
-        let labels = match place {
-            "the mat" | "a mat" => format!("\"{animal}\", \"mat\""),
-            _ => format!("\"{animal}\""),
+        let labels = match animal {
+            "cat" => "\"cat\", \"small\"",
+            _ => "\"dog\"",
         };
         format!("{{\"text\": \"the {animal} sat on {place} {number}\", \"labels\": [{labels}]}}")
     });
     let folder = tempfile::tempdir().unwrap();
     let (model, report) = taught(folder.path(), CLASSIFY, &lines, "");
-    assert!(measure(&report, "micro_f1") > 0.9, "{report:?}");
+    assert_eq!(measure(&report, "micro_f1"), 1.0, "{report:?}");
     let classifier = Classifier::open(&model, &HeadOptions::default()).unwrap();
     assert!(classifier.several());
     let texts = ["the dog sat on the mat 3", "the cat sat on two 4"];
-    assert_eq!(classifier.classify(&texts).unwrap(), [vec![1, 2], vec![0]]);
+    assert_eq!(classifier.classify(&texts).unwrap(), [vec![1], vec![0, 2]]);
 }
 
 fn check_tagger(more: &str) {
