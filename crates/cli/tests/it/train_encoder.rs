@@ -16,7 +16,10 @@ fn train(folder: &Folder, recipe: &str, more: &[&str]) -> Value {
     let recipe = format!("{recipes}/{recipe}.toml");
     let base = format!("model.path={ENCODER:?}");
     let mut arguments = vec!["train", &*recipe, "--json", "--threads=2", "--set", &base];
-    for set in more.iter().chain(&["steps.limit=6", "evaluation.every=3"]) {
+    for set in more
+        .iter()
+        .chain(&["steps.limit=6", "steps.length=32", "evaluation.every=3"])
+    {
         arguments.extend(["--set", set]);
     }
     folder.json(&arguments)

@@ -291,7 +291,7 @@ fn a_text_is_not_told_from_itself() {
     let two = loss(&candidates);
     assert!(0.0 < two && two < apart, "{two} {apart}");
     candidates.fill(0);
-    assert_eq!(loss(&candidates), 0.0);
+    assert!(loss(&candidates).abs() < 1e-6);
 }
 
 fn lora() -> Tuning {
