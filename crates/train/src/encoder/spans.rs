@@ -102,9 +102,9 @@ fn target(places: &[Option<Range<usize>>], answer: Option<&Range<usize>>) -> [u3
             (place.end >= answer.end).then_some(place.start < answer.end)
         };
         // The last that begins no later, and the first that ends no earlier.
-        let first = tokens().filter_map(|(at, place)| Some((at, begins(place)?)));
-        let last = tokens().filter_map(|(at, place)| Some((at, ends(place)?)));
-        let (first, last) = (first.last()?, last.into_iter().next()?);
+        let mut first = tokens().filter_map(|(at, place)| Some((at, begins(place)?)));
+        let mut last = tokens().filter_map(|(at, place)| Some((at, ends(place)?)));
+        let (first, last) = (first.next_back()?, last.next()?);
         (first.1 && last.1 && first.0 <= last.0).then_some([first.0 as u32, last.0 as u32])
     });
     found.unwrap_or([0, 0])
