@@ -9,7 +9,9 @@
 use serde::Serialize;
 
 use super::answers::Answers;
-use super::published::{FINE_TUNING, PRETRAINING, Phase, Span, Tier, tier};
+use super::published::{
+    FINE_TUNING, PRETRAINING, Phase, PublishedCost, Span, Tier, nearest_cost, tier,
+};
 use super::strategy::Method;
 
 /// Of an RTX 4090's peak in 16 bits, 165 TFLOP/s (dense), what training reaches: a quarter to
@@ -115,6 +117,8 @@ pub struct TrainingEstimate {
     pub tier: Tier,
     /// What the sources say of this phase.
     pub phase: Phase,
+    /// The model of known cost whose size is nearest, where one is made from nothing.
+    pub comparable: Option<PublishedCost>,
 }
 
 /// Returns what retrieval takes; nothing if it is not known how much text there is.
@@ -273,6 +277,7 @@ pub fn training(
         }),
         tier: *tier(parameters.high),
         phase,
+        comparable: (method == Method::Pretraining).then(|| *nearest_cost(parameters.high)),
     }
 }
 

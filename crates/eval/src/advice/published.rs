@@ -146,6 +146,15 @@ pub const PUBLISHED_COSTS: [PublishedCost; 3] = [
     },
 ];
 
+/// Returns the row whose model is nearest in size, where twice and half as large are as far.
+pub fn nearest_cost(parameters: f64) -> &'static PublishedCost {
+    let distance = |row: &PublishedCost| (row.parameters / parameters.max(1.0)).ln().abs();
+    PUBLISHED_COSTS
+        .iter()
+        .min_by(|one, other| distance(one).total_cmp(&distance(other)))
+        .expect("the table has rows")
+}
+
 /// A phase of training.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Phase {
@@ -190,6 +199,18 @@ pub const FINE_TUNING: Phase = Phase {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_model_is_compared_with_the_nearest_of_known_cost() {
+        let check = |parameters: f64, expect: &str| {
+            assert_eq!(nearest_cost(parameters).model, expect, "{parameters}");
+        };
+        check(0.0, "GPT-2");
+        check(117e6, "GPT-2");
+        check(7e9, "GPT-3.5");
+        check(175e9, "GPT-3.5");
+        check(1e12, "GPT-4");
+    }
 
     #[test]
     fn a_model_has_the_tier_of_its_size() {

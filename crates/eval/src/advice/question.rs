@@ -37,7 +37,7 @@ impl Kind {
                 format!("one of {}", words.join(", "))
             }
             Self::YesNo => "`yes` or `no`".into(),
-            Self::Count => "a count such as `5000`, `5K` or `7B`".into(),
+            Self::Count => "a count such as `300`, `5K` or `7B`".into(),
             Self::Usd => "an amount in US dollars such as `5000` or `$10K`".into(),
             Self::Milliseconds => "a time such as `80 ms` or `1.5 s`".into(),
             Self::Days => "a time such as `2 weeks`, `3 months` or `36 hours`".into(),

@@ -43,14 +43,11 @@ pub(super) fn interview(
         .filter(|it| get(answers, it.key).is_none())
         .collect();
     if typed {
-        ui.note(format_args!(
-            "{}",
-            ui.paint_error(
-                Style::Faint,
-                "Enter takes what stands in brackets. `?` explains, `back` goes back, `done` leaves \
-                 the rest open."
-            )
-        ));
+        let lead = "Enter takes what stands in brackets. `?` explains, `back` goes back, `done` \
+                    leaves the rest open.";
+        for line in wrap(lead, ui.width()) {
+            ui.note(format_args!("{}", ui.paint_error(Style::Faint, &line)));
+        }
     }
     // The questions that were asked, to go back to.
     let mut asked: Vec<usize> = Vec::new();

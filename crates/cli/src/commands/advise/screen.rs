@@ -300,7 +300,20 @@ fn print_training(ui: &mut Ui, advice: &Advice, training: &TrainingEstimate) -> 
         tier.hardware,
         range(tier.usd, usd),
     );
-    row(ui, "published", Style::Strong, 10, &text)
+    row(ui, "published", Style::Strong, 10, &text)?;
+    if let Some(known) = &training.comparable {
+        let text = format!(
+            "{} ({} numbers): {}, {} for hardware, {} in all; {}",
+            known.model,
+            number(known.parameters),
+            range(known.days, days),
+            range(known.hardware_usd, usd),
+            range(known.total_usd, usd),
+            known.used_for,
+        );
+        paragraph(ui, 12, &text)?;
+    }
+    Ok(())
 }
 
 fn print_plan(ui: &mut Ui, advice: &Advice) -> io::Result<()> {
