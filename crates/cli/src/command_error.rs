@@ -12,6 +12,7 @@ use std::io;
 use std::process::ExitCode;
 
 use groundtune::advise::AdviseError;
+use groundtune::compare::CompareError;
 use groundtune::config::ConfigError;
 use groundtune::demo::DemoError;
 use groundtune::index_bench::IndexBenchError;
@@ -190,6 +191,9 @@ fn hint_of_one(error: &(dyn Error + 'static)) -> Option<String> {
         return error.hint();
     }
     if let Some(error) = error.downcast_ref::<AdviseError>() {
+        return error.hint();
+    }
+    if let Some(error) = error.downcast_ref::<CompareError>() {
         return error.hint();
     }
     if let Some(error) = error.downcast_ref::<ConfigError>() {

@@ -368,7 +368,6 @@ impl Session {
     }
 }
 
-/// Returns whether a model's answer is that the documents do not say.
 /// Has `reader` find the answer to `question` in the evidence: where it is surest that there
 /// is one, if it is sure enough.
 fn read(
@@ -413,7 +412,8 @@ fn read(
     Ok((answer, written))
 }
 
-fn is_refusal(text: &str) -> bool {
+/// Returns whether a model's answer is that the documents do not say.
+pub(crate) fn is_refusal(text: &str) -> bool {
     text.trim_matches(|c: char| !c.is_alphanumeric())
         .eq_ignore_ascii_case(NOT_IN_THE_DOCUMENTS)
 }

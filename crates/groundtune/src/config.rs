@@ -18,6 +18,7 @@ use corpus::Chunker;
 use search::keyword::LanguageChoice;
 use serde::{Deserialize, Deserializer};
 
+use crate::compare::CompareRecipe;
 use crate::models::{ModelReference, Precision};
 
 pub use error::ConfigError;
@@ -55,6 +56,8 @@ pub struct Config {
     pub prompt: Prompt,
     /// How a model's answer is written and checked.
     pub answer: Answer,
+    /// What `groundtune compare` compares, and how.
+    pub compare: CompareRecipe,
 }
 
 /// Which files are documents.

@@ -8,6 +8,7 @@
 
 pub mod advise;
 pub mod ask;
+pub mod compare;
 pub mod config;
 pub mod data;
 pub mod demo;

@@ -7,6 +7,7 @@ use search::keyword::KeywordSettings;
 use search::vector::{self, Method, Structure};
 use search::{Fusion, IndexSettings, OpenReport, RetrievalRecipe, SearchError, Searcher};
 
+use crate::compare::CompareRecipe;
 use crate::config::{self, Config};
 use crate::{Error, Project};
 
@@ -64,6 +65,17 @@ impl Project {
             diversity: retrieval.mmr,
             ..RetrievalRecipe::default()
         }
+    }
+}
+
+impl Project {
+    /// Returns what `groundtune compare` compares, with paths that are whole.
+    pub fn compare_recipe(&self) -> CompareRecipe {
+        let mut recipe = self.config.compare.clone();
+        for path in &mut recipe.examples {
+            *path = self.root.join(&*path);
+        }
+        recipe
     }
 }
 

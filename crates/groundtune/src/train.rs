@@ -32,6 +32,8 @@ use source::Source;
 
 pub use ::train::{Curve, Event, Objective, Point, Preset, Recipe, Run, TrainError, Why};
 pub use bench::{BenchRun, BenchShape, Measured};
+pub(crate) use recipe::over;
+
 pub use error::TrainingError;
 pub use memory::{Estimate, Remedy};
 pub use tuned::Tuned;

@@ -3,6 +3,7 @@
 mod advise;
 mod ask;
 mod chat;
+mod compare;
 mod data;
 mod demo;
 mod distill;
@@ -54,6 +55,7 @@ pub(crate) enum Command {
     Models(models::Arguments),
     Generate(generate::Arguments),
     Chat(chat::Arguments),
+    Compare(compare::Arguments),
     Data(data::Arguments),
     Train(train::Arguments),
     Tokenizer(tokenizer::Arguments),
@@ -87,6 +89,7 @@ pub(crate) fn run(
         Command::Generate(arguments) => generate::run(&arguments, project, ui),
         Command::Chat(arguments) => chat::run(&arguments, project, ui),
         Command::Data(arguments) => data::run(&arguments, project, ui),
+        Command::Compare(arguments) => compare::run(arguments, project, ui),
     }
 }
 
@@ -112,4 +115,13 @@ fn project_or_defaults(named: Option<&Path>) -> Result<Project, CommandError> {
         }),
         found => Ok(found?),
     }
+}
+
+/// Returns a path as it is from the current folder, where it lies below.
+fn from_here(path: &Path) -> &Path {
+    let here = env::current_dir().and_then(|it| it.canonicalize());
+    let shorter = here.ok().and_then(|here| path.strip_prefix(here).ok());
+    shorter
+        .filter(|it| !it.as_os_str().is_empty())
+        .unwrap_or(path)
 }

@@ -13,6 +13,7 @@ use groundtune::train::{
 };
 use serde_json::json;
 
+use super::from_here;
 use super::train_bench::{self, Again, Bench};
 use crate::command_error::CommandError;
 use crate::environment::environment;
@@ -132,15 +133,6 @@ pub(crate) fn run(
     drop(screen);
     let report = report.map_err(|error| failed(ui, error))?;
     conclude(ui, &report, arguments.json)
-}
-
-/// Returns a path as it is from the current folder, where it lies below.
-fn from_here(path: &Path) -> &Path {
-    let here = env::current_dir().and_then(|it| it.canonicalize());
-    let shorter = here.ok().and_then(|here| path.strip_prefix(here).ok());
-    shorter
-        .filter(|it| !it.as_os_str().is_empty())
-        .unwrap_or(path)
 }
 
 /// Says what will be done.

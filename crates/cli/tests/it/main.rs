@@ -3,6 +3,7 @@
 mod advise;
 mod ask;
 mod chat;
+mod compare;
 mod data;
 mod demo;
 mod embed;

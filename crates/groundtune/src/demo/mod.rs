@@ -19,6 +19,7 @@ pub const FILES: &[(&str, &str)] = &[
     (".gitignore", "*\n"),
     ("groundtune.toml", include_str!("files/groundtune.toml")),
     ("questions.jsonl", include_str!("files/questions.jsonl")),
+    ("examples.jsonl", include_str!("files/examples.jsonl")),
     (
         "handbook/about.txt",
         include_str!("files/handbook/about.txt"),

@@ -59,7 +59,7 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<Recipe, TrainingError> {
 
 /// Returns the keys of `first`, and of `second` what `first` does not say. A table of another
 /// `kind` has no keys to give.
-fn over(first: Table, mut second: Table) -> Table {
+pub(crate) fn over(first: Table, mut second: Table) -> Table {
     for (key, value) in first {
         let value = match (value, second.remove(&key)) {
             (Value::Table(first), Some(Value::Table(second))) => {

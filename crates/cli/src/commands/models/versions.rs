@@ -10,6 +10,7 @@ use groundtune::models::{
 };
 use serde_json::{Value, json};
 
+use super::super::from_here;
 use crate::command_error::CommandError;
 use crate::ui::{Style, Ui, columns, count, one_line, shell_word, thousands};
 
@@ -105,15 +106,6 @@ fn said(tagged: &Tagged, as_json: bool, ui: &mut Ui, how: &str) -> Result<(), Co
         }
     }
     Ok(())
-}
-
-/// Returns a path as it is from the current folder, where it lies below.
-pub(super) fn from_here(path: &Path) -> &Path {
-    let here = std::env::current_dir().and_then(|it| it.canonicalize());
-    let shorter = here.ok().and_then(|here| path.strip_prefix(here).ok());
-    shorter
-        .filter(|it| !it.as_os_str().is_empty())
-        .unwrap_or(path)
 }
 
 /// Returns the tuned models with their names; all, or the one that is named.

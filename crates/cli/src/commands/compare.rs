@@ -1,0 +1,304 @@
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use groundtune::ModelReference;
+use groundtune::compare::{
+    Arm, CompareError, CompareEvent, CompareRecipe, CompareStart, Judgement, Work, compare,
+};
+
+use crate::command_error::CommandError;
+use crate::environment::environment;
+use crate::interrupt;
+use crate::progress::Progress;
+use crate::ui::{Style, Ui, columns, count, elapsed, one_line, shell_word, wrap};
+
+/// Finds out which wins on your questions: prompting, retrieval, fine-tuning, or both.
+///
+/// The examples are questions with their right answers. Some are learnt from, some choose
+/// settings, and on the rest every candidate is examined; nobody learns from what it is
+/// examined on. What is done is kept: after Ctrl-C, `--resume` goes on.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Files of questions with their answers [default: `[compare] examples`].
+    #[arg(value_name = "EXAMPLES")]
+    examples: Vec<PathBuf>,
+
+    /// What is compared, and how: a TOML file instead of the project's `[compare]`.
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+    recipe: Option<PathBuf>,
+
+    /// The candidates, between commas: prompt, few-shot, rag, fine-tuned, hybrid.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = arm)]
+    candidates: Vec<Arm>,
+
+    /// The model that all candidates begin with [default: `[models] generator`, else the
+    /// one that is built in].
+    #[arg(long, value_name = "MODEL", conflicts_with = "resume")]
+    model: Option<ModelReference>,
+
+    /// How often each candidate that learns is taught.
+    #[arg(long, value_name = "COUNT")]
+    seeds: Option<usize>,
+
+    /// A first look: each candidate is taught once, and asked at most 100 questions.
+    #[arg(long, conflicts_with = "resume")]
+    quick: bool,
+
+    /// Goes on with a comparison that was stopped or broken off.
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["examples", "candidates", "seeds"])]
+    resume: Option<PathBuf>,
+
+    /// Prints one JSON object at the end, as `docs/json.md` describes it.
+    #[arg(long)]
+    json: bool,
+}
+
+fn arm(text: &str) -> Result<Arm, String> {
+    Arm::ALL
+        .into_iter()
+        .find(|arm| arm.as_str() == text)
+        .ok_or_else(|| {
+            let names: Vec<&str> = Arm::ALL.iter().map(|arm| arm.as_str()).collect();
+            format!("expected one of {}", names.join(", "))
+        })
+}
+
+pub(crate) fn run(
+    arguments: Arguments,
+    project: Option<&Path>,
+    ui: &mut Ui,
+) -> Result<(), CommandError> {
+    let environment = environment(project);
+    let project = super::project_or_defaults(project)?;
+    let base = arguments.model.clone();
+    let start = match arguments.resume {
+        Some(folder) => CompareStart::Resume(folder),
+        None => {
+            let mut recipe = match &arguments.recipe {
+                Some(path) => CompareRecipe::read(path).map_err(failed)?,
+                None => project.compare_recipe(),
+            };
+            if !arguments.examples.is_empty() {
+                recipe.examples = arguments.examples;
+            }
+            if !arguments.candidates.is_empty() {
+                recipe.candidates = arguments.candidates;
+            }
+            if let Some(seeds) = arguments.seeds {
+                recipe.seeds = seeds;
+            }
+            if arguments.quick {
+                recipe = recipe.quick();
+            }
+            CompareStart::New(Box::new(recipe))
+        }
+    };
+    interrupt::listen();
+    let mut screen = Screen {
+        progress: Progress::start(),
+        folder: None,
+    };
+    let found = compare(&project, start, base.as_ref(), &environment, &mut |event| {
+        screen.show(ui, &event);
+        if interrupt::asked() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
+    let folder = screen.folder.clone();
+    drop(screen);
+    match found.map_err(failed)? {
+        Some(judgement) => conclude(ui, &judgement, arguments.json),
+        None => {
+            ui.note(format_args!("Stopped; what is done is kept."));
+            if let Some(folder) = folder {
+                ui.hint(format_args!(
+                    "go on with `groundtune compare --resume {}`",
+                    shell_word(super::from_here(&folder))
+                ));
+            }
+            Err(CommandError::interrupted())
+        }
+    }
+}
+
+fn failed(error: CompareError) -> CommandError {
+    CommandError::failed(error)
+}
+
+/// What is seen of a comparison while it goes on.
+struct Screen {
+    progress: Progress,
+    folder: Option<PathBuf>,
+}
+
+impl Screen {
+    fn show(&mut self, ui: &Ui, event: &CompareEvent<'_>) {
+        match event {
+            CompareEvent::Examined {
+                folder,
+                examination,
+                protocol,
+            } => {
+                self.folder = Some(folder.path().to_owned());
+                ui.note(format_args!(
+                    "questions  {} to learn from, {} to choose settings on, {} to be examined on",
+                    examination.train.len(),
+                    examination.dev.len(),
+                    examination.test.len(),
+                ));
+                for note in &examination.notes {
+                    ui.warn(format_args!("{}", one_line(&note.to_string())));
+                }
+                ui.note(format_args!("model      {}", protocol.base));
+                let plan = &protocol.plan;
+                ui.note(format_args!(
+                    "decides    {}, a difference of {} or more, {} false alarms in 100",
+                    plan.metric,
+                    plan.smallest_difference,
+                    100.0 * plan.alpha,
+                ));
+                for (arm, why) in &protocol.left_out {
+                    ui.warn(format_args!("`{arm}` is not compared: {why}"));
+                }
+                ui.note(format_args!(
+                    "kept in    {}\n",
+                    shell_word(super::from_here(folder.path()))
+                ));
+            }
+            CompareEvent::Progress { what, done, of } => {
+                let what = match what {
+                    Work::Finding => "looking for evidence".to_owned(),
+                    Work::Tuning => "tuning retrieval".to_owned(),
+                    Work::Freshness => "the documents change".to_owned(),
+                    Work::Answering(arm, seed) if arm.learns() => {
+                        format!("{arm} answers (seed {seed})")
+                    }
+                    Work::Answering(arm, _) => format!("{arm} answers"),
+                };
+                self.progress.at(*done as u64, *of as u64, &what);
+            }
+            CompareEvent::Tuned(retrieval) => self.note(
+                ui,
+                &format!(
+                    "retrieval  {} of score {} or more, chosen on the development questions",
+                    count(retrieval.chosen.top_k, "passage"),
+                    retrieval.chosen.threshold,
+                ),
+            ),
+            CompareEvent::Teaching { arm, seed, event } => {
+                if let groundtune::train::Event::Step {
+                    step, steps, loss, ..
+                } = event
+                {
+                    let what = format!("{arm} learns (seed {seed}) · loss {loss:.2}");
+                    self.progress.at(*step, *steps, &what);
+                }
+            }
+            CompareEvent::Taught { arm, seed, taught } => {
+                let dev = taught
+                    .dev_loss
+                    .map_or_else(String::new, |loss| format!(", dev loss {loss:.3}"));
+                let early = taught.overfitting.map_or_else(String::new, |step| {
+                    format!(
+                        "; it began to learn by heart at step {step}, and an earlier state is kept"
+                    )
+                });
+                self.note(
+                    ui,
+                    &format!(
+                        "taught     {arm} (seed {seed}): {} in {}{dev}{early}",
+                        count(taught.steps.0 as usize, "step"),
+                        elapsed(Duration::from_secs_f64(taught.seconds)),
+                    ),
+                );
+            }
+        }
+    }
+
+    fn note(&self, ui: &Ui, text: &str) {
+        self.progress.suspend(|| ui.note(format_args!("{text}")));
+    }
+}
+
+fn conclude(ui: &mut Ui, judgement: &Judgement, as_json: bool) -> Result<(), CommandError> {
+    use std::io::Write as _;
+    if as_json {
+        ui.json(&judgement.json())?;
+        return Ok(());
+    }
+    let compared = &judgement.report.compared;
+    let metric = compared.plan.metric;
+    let mut rows = vec![
+        [
+            "candidate",
+            metric.name(),
+            "refused",
+            "median",
+            "tokens read",
+            "written",
+        ]
+        .map(str::to_owned),
+    ];
+    for candidate in &compared.candidates {
+        let score = &candidate.metrics[metric.name()];
+        let asked = compared.questions * candidate.seeds;
+        let effort = &candidate.effort;
+        let count = |it: Option<f64>| it.map_or_else(|| "–".into(), |it| format!("{it:.0}"));
+        rows.push([
+            candidate.name.clone(),
+            format!("{:.3} ±{:.3}", score.value, score.interval.half_width()),
+            format!(
+                "{:.0} %",
+                100.0 * candidate.refused as f64 / asked.max(1) as f64
+            ),
+            effort.latency.as_ref().map_or_else(
+                || "–".into(),
+                |it| elapsed(Duration::from_secs_f64(it.p50_seconds)),
+            ),
+            count(effort.prompt_tokens),
+            count(effort.completion_tokens),
+        ]);
+    }
+    for line in columns_of(&rows) {
+        writeln!(ui.out(), "{line}")?;
+    }
+    let statement = wrap(judgement.statement(), ui.width()).join("\n");
+    let statement = ui.paint(Style::Strong, &statement);
+    writeln!(ui.out(), "\n{statement}")?;
+    for flip in judgement.report.flips.iter().flat_map(|it| &it.flips) {
+        let said = wrap(&flip.statement, ui.width()).join("\n");
+        writeln!(ui.out(), "{said}")?;
+    }
+    writeln!(
+        ui.out(),
+        "report: {}",
+        shell_word(super::from_here(&judgement.page()))
+    )?;
+    Ok(())
+}
+
+/// Returns rows as lines: the first column to the left, the others to the right.
+fn columns_of<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> Vec<String> {
+    let width = |at: usize| rows.iter().map(|row| columns(&row[at])).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..COLUMNS).map(width).collect();
+    rows.iter()
+        .map(|row| {
+            let cells = row
+                .iter()
+                .zip(&widths)
+                .enumerate()
+                .map(|(at, (cell, width))| {
+                    let gap = " ".repeat(width - columns(cell));
+                    match at {
+                        0 => format!("{cell}{gap}"),
+                        _ => format!("   {gap}{cell}"),
+                    }
+                });
+            cells.collect::<String>().trim_end().to_owned()
+        })
+        .collect()
+}

@@ -1,0 +1,188 @@
+//! `compare`, from examples to a report; killed and resumed; and what it says of bad examples.
+
+use std::fmt::Write as _;
+use std::process::Stdio;
+use std::time::Duration;
+
+use crate::support::Folder;
+
+/// A model that is small enough to be taught five times in a test.
+const MODEL: &str = "\
+seed = 3
+[model]
+kind = \"new\"
+layers = 1
+width = 32
+heads = 2
+context = 256
+tokenizer = { kind = \"trained\", vocabulary = 300 }
+[data]
+train = [\"documents\"]
+dev = false
+[steps]
+limit = 3
+batch = 2
+length = 64
+";
+
+const CONFIG: &str = "\
+[documents]
+paths = [\"documents\"]
+[models]
+generator = \".groundtune/runs/0001/model\"
+[compare]
+examples = [\"examples.jsonl\"]
+seeds = 2
+max_tokens = 8
+[compare.training]
+steps = { epochs = 1 }
+";
+
+/// A project with a model of its own, documents, and `count` questions about them.
+fn project(count: usize) -> Folder {
+    let folder = Folder::project(CONFIG, &[]);
+    let mut lines = String::new();
+    for number in 0..count {
+        let (name, price) = (format!("Item {}", word(number)), 10 + 7 * number);
+        let text = format!("# {name}\n\nThe price of {name} is {price} dollars, with postage.\n");
+        folder.write(format!("documents/{number}.md"), &text);
+        let line = serde_json::json!({
+            "id": format!("q{number}"),
+            "question": format!("What is the price of {name}?"),
+            "answers": [format!("{price} dollars")],
+        });
+        writeln!(lines, "{line}").unwrap();
+    }
+    lines.push_str("{\"question\": \"Who is the king of the moon?\", \"answers\": [], \"answerable\": false}\n");
+    folder.write("examples.jsonl", &lines);
+    folder.write(
+        "model.toml",
+        &MODEL.replace("[\"documents\"]", "[\"examples.jsonl\"]"),
+    );
+    folder.run(&["train", "model.toml"]);
+    folder.run(&["ingest"]);
+    folder
+}
+
+/// A name of its own for each number.
+fn word(number: usize) -> String {
+    let parts = ["ka", "mo", "ri", "tu", "se", "lo", "va"];
+    format!(
+        "{}{}{}",
+        parts[number % 7],
+        parts[number / 7 % 7],
+        parts[(3 * number + 1) % 7]
+    )
+}
+
+/// The answers in a comparison's folder, without the times that they took.
+fn answers(folder: &Folder, comparison: &str) -> Vec<String> {
+    let predictions = folder.path().join(comparison).join("predictions");
+    let mut found: Vec<String> = std::fs::read_dir(&predictions)
+        .unwrap()
+        .flat_map(|file| {
+            let path = file.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            let text = std::fs::read_to_string(&path).unwrap();
+            text.lines()
+                .map(|line| {
+                    let value: serde_json::Value = serde_json::from_str(line).unwrap();
+                    format!("{name} {} {}", value["question"], value["answer"])
+                })
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn five_candidates_answer_the_same_questions() {
+    let folder = project(30);
+    let found = folder.json(&["compare", "--json"]);
+    let names: Vec<&str> = found["candidates"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["prompt", "few-shot", "rag", "fine-tuned", "hybrid"]);
+    let questions = found["questions"].as_u64().unwrap();
+    assert!((9..=15).contains(&questions), "{questions}");
+    assert!(!found["verdict"]["statement"].as_str().unwrap().is_empty());
+    for candidate in found["candidates"].as_array().unwrap() {
+        assert!(
+            candidate["metrics"]["f1"]["value"].as_f64().is_some(),
+            "{candidate}"
+        );
+        assert_eq!(candidate["failed"], 0, "{candidate}");
+        let taught = ["fine-tuned", "hybrid"].contains(&candidate["name"].as_str().unwrap());
+        assert_eq!(candidate["seeds"], if taught { 2 } else { 1 });
+    }
+    let root = ".groundtune/comparisons/0001";
+    for file in ["compare.toml", "report.md", "report.json", "report.html"] {
+        assert!(folder.path().join(root).join(file).is_file(), "{file}");
+    }
+    assert!(!folder.path().join(root).join("scratch").exists());
+    assert_eq!(answers(&folder, root).len() as u64, 7 * questions);
+    let facts = found["freshness"]["rag"]["facts"].as_u64().unwrap();
+    assert!(facts > 0, "{}", found["freshness"]);
+
+    // What is done is not done again, and comes to the same.
+    let again = folder.json(&["compare", "--resume", root, "--json"]);
+    assert_eq!(again["verdict"], found["verdict"]);
+}
+
+#[test]
+fn a_comparison_that_was_killed_goes_on_to_the_same_answers() {
+    let whole = project(24);
+    whole.json(&["compare", "--json"]);
+    let broken = project(24);
+    for milliseconds in [300, 900, 1500, 2500] {
+        let root = broken.path().join(".groundtune/comparisons/0001");
+        let mut arguments = vec!["compare", "--json"];
+        if root.join("compare.toml").is_file() {
+            arguments.extend(["--resume", ".groundtune/comparisons/0001"]);
+        } else if root.exists() {
+            std::fs::remove_dir_all(&root).unwrap();
+        }
+        let mut child = broken
+            .command(&arguments)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let root = ".groundtune/comparisons/0001";
+    broken.json(&["compare", "--resume", root, "--json"]);
+    assert_eq!(answers(&broken, root), answers(&whole, root));
+}
+
+#[test]
+fn bad_examples_are_said() {
+    let folder = project(10);
+    let check = |arguments: &[&str], expect: &str| {
+        let shown = folder.screen(arguments);
+        assert!(shown.contains(expect), "{arguments:?}: {shown}");
+    };
+    folder.write("empty.jsonl", "");
+    check(&["compare", "empty.jsonl"], "empty.jsonl");
+    folder.write("texts.jsonl", "{\"text\": \"only a text\"}\n");
+    check(&["compare", "texts.jsonl"], "none is left to examine");
+    check(
+        &["compare", "--candidates", "rga"],
+        "expected one of prompt, few-shot",
+    );
+    check(&["compare", "--resume", "documents"], "is no comparison");
+    // Ten examples: it goes on, and says what they can show.
+    let shown = folder.screen(&["compare", "--candidates", "prompt,rag"]);
+    assert!(shown.contains("show only large differences"), "{shown}");
+    let mut lines = std::fs::read_to_string(folder.path().join("examples.jsonl")).unwrap();
+    lines.push_str("{\"question\": \"What is new?\", \"answer\": \"this\"}\n");
+    folder.write("examples.jsonl", &lines);
+    let resume = ["compare", "--resume", ".groundtune/comparisons/0001"];
+    check(&resume, "the examples changed since this comparison began");
+}

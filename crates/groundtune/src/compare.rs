@@ -1,0 +1,601 @@
+//! Journey 3: which way of adapting the model wins on the team's own questions.
+//!
+//! Questions with their answers are divided once; retrieval is tuned, and models are taught, on
+//! what nobody is examined on; then every candidate answers the same held-out questions, and
+//! the paired differences decide. Each stage leaves what it found in the comparison's folder
+//! ([`Folder`]) and is not done again: a comparison that was broken off goes on.
+
+mod answer;
+mod error;
+mod evidence;
+mod examination;
+mod folder;
+mod freshness;
+mod judge;
+mod recipe;
+mod teach;
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use contract::Generate;
+use eval::{Gold, GoldSet, Prediction};
+use serde::{Deserialize, Serialize};
+
+use crate::models::{Environment, ModelReference, open_generator};
+use crate::{Project, Session};
+
+use answer::Contestant;
+use evidence::Findings;
+use folder::Lines;
+use freshness::Drill;
+use teach::Lessons;
+
+pub use error::CompareError;
+pub use evidence::{Shown, Trial};
+pub use examination::{AnswerKind, Examination, ExaminationNote};
+pub use folder::Folder;
+pub use freshness::Freshness;
+pub use judge::Judgement;
+pub use recipe::{Arm, CompareRecipe, Prices, VerdictTerms};
+pub use teach::Taught;
+
+/// With what a comparison begins.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CompareStart {
+    /// With a recipe.
+    New(Box<CompareRecipe>),
+    /// With what another left behind when it was broken off.
+    Resume(PathBuf),
+}
+
+/// What happens in a comparison.
+#[derive(Debug)]
+pub enum CompareEvent<'a> {
+    /// The questions are divided.
+    Examined {
+        /// Where everything is kept.
+        folder: &'a Folder,
+        /// The questions.
+        examination: &'a Examination,
+        /// What is compared.
+        protocol: &'a Protocol,
+    },
+    /// Questions are looked up, or answered, of how many.
+    Progress {
+        /// What is done.
+        what: Work,
+        /// How many are done.
+        done: usize,
+        /// How many there are.
+        of: usize,
+    },
+    /// How much of what is found will be shown.
+    Tuned(&'a Retrieval),
+    /// A candidate is being taught.
+    Teaching {
+        /// The candidate.
+        arm: Arm,
+        /// Its seed.
+        seed: u64,
+        /// What happens.
+        event: &'a crate::train::Event,
+    },
+    /// A candidate is taught.
+    Taught {
+        /// The candidate.
+        arm: Arm,
+        /// Its seed.
+        seed: u64,
+        /// What it has come to.
+        taught: &'a Taught,
+    },
+}
+
+/// What takes time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Evidence is looked for.
+    Finding,
+    /// Numbers of passages are tried on the development questions.
+    Tuning,
+    /// A candidate answers the examination.
+    Answering(Arm, u64),
+    /// The documents change, and all are asked again.
+    Freshness,
+}
+
+/// What is compared: written down before anything is measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Protocol {
+    /// The version of the program.
+    pub version: String,
+    /// The model that all candidates begin with.
+    pub base: String,
+    /// The candidates that were asked for and cannot be had, with why not.
+    pub left_out: BTreeMap<Arm, String>,
+    /// What the candidates are measured by, and what decides.
+    pub plan: eval::Plan,
+    /// Tells the examples from others.
+    pub examples: String,
+    /// What was asked for.
+    pub recipe: CompareRecipe,
+}
+
+/// What was chosen of retrieval, and what was tried.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Retrieval {
+    /// What is shown in the examination.
+    pub chosen: Shown,
+    /// What was tried on the development questions, with the mean score of the answers that
+    /// the base model gave, where it was asked.
+    pub trials: Vec<(Trial, Option<f64>)>,
+}
+
+/// The most development questions that a number of passages is tried on.
+const TUNED_ON: usize = 40;
+/// How many numbers of passages are tried with the model.
+const TRIED: usize = 3;
+
+/// Compares. `tell` is told what happens; when it breaks, everything that is done is kept, and
+/// nothing is returned.
+///
+/// # Errors
+/// If there is nothing to compare on or with, or a stage fails. What is done by then is kept.
+pub fn compare(
+    project: &Project,
+    start: CompareStart,
+    base: Option<&ModelReference>,
+    environment: &Environment,
+    tell: &mut dyn FnMut(CompareEvent<'_>) -> ControlFlow<()>,
+) -> Result<Option<Judgement>, CompareError> {
+    let comparison = Comparison::begin(project, start, base, environment)?;
+    let told = tell(CompareEvent::Examined {
+        folder: &comparison.folder,
+        examination: &comparison.examination,
+        protocol: &comparison.protocol,
+    });
+    if told.is_break() {
+        return Ok(None);
+    }
+    let Some(findings) = comparison.find(project, tell)? else {
+        return Ok(None);
+    };
+    let Some(retrieval) = comparison.tune(&findings, tell)? else {
+        return Ok(None);
+    };
+    let mut answers: BTreeMap<Arm, Vec<Vec<Prediction>>> = BTreeMap::new();
+    let mut tuned: BTreeMap<Arm, Box<dyn Generate>> = BTreeMap::new();
+    let mut taught: BTreeMap<Arm, Vec<Taught>> = BTreeMap::new();
+    for (arm, seed) in comparison.contestants() {
+        let generator = match arm.learns() {
+            false => None,
+            true => match comparison.teach(arm, seed, &findings, &retrieval.chosen, tell)? {
+                Some(run) => {
+                    let generator = comparison.open(&ModelReference::Named(
+                        run.run.to_string_lossy().into_owned(),
+                    ))?;
+                    taught.entry(arm).or_default().push(run);
+                    Some(generator)
+                }
+                None => return Ok(None),
+            },
+        };
+        let asked = generator.as_deref();
+        match comparison.examine(arm, seed, asked, &findings, &retrieval.chosen, tell)? {
+            Some(found) => answers.entry(arm).or_default().push(found),
+            None => return Ok(None),
+        }
+        if let Some(generator) = generator {
+            // The first of a candidate's seeds speaks for it where one is enough.
+            tuned.entry(arm).or_insert(generator);
+        }
+    }
+    let Some(freshness) = comparison.freshness(&tuned, &findings, &retrieval.chosen, tell)? else {
+        return Ok(None);
+    };
+    let judgement = Judgement::of(&comparison, retrieval, taught, freshness, &answers)?;
+    judgement.write()?;
+    Ok(Some(judgement))
+}
+
+/// A comparison under way.
+struct Comparison<'a> {
+    folder: Folder,
+    protocol: Protocol,
+    examination: Examination,
+    base: Box<dyn Generate>,
+    project: &'a Project,
+    environment: &'a Environment,
+}
+
+impl<'a> Comparison<'a> {
+    /// Reads the examples and writes down what is compared; or reads it, and sees to it that
+    /// nothing changed.
+    fn begin(
+        project: &'a Project,
+        start: CompareStart,
+        base: Option<&ModelReference>,
+        environment: &'a Environment,
+    ) -> Result<Self, CompareError> {
+        let (folder, recipe, before) = match start {
+            CompareStart::New(recipe) => (None, *recipe, None),
+            CompareStart::Resume(root) => {
+                let folder = Folder::open(&root)?;
+                let text = fs_err::read_to_string(folder.plan())?;
+                let protocol: Protocol = toml::from_str(&text).map_err(|error| {
+                    crate::ConfigError::from_toml(&folder.plan(), &text, &error)
+                })?;
+                (Some(folder), protocol.recipe.clone(), Some(protocol))
+            }
+        };
+        recipe.check()?;
+        let examination = Examination::read(&recipe)?;
+        let reference = match (&before, base) {
+            (Some(before), _) => before.base.parse().map_err(|_| CompareError::NoBase)?,
+            (None, Some(base)) => base.clone(),
+            (None, None) => match &project.config.models.generator {
+                ModelReference::None => ModelReference::BuiltIn,
+                named => named.clone(),
+            },
+        };
+        let generator = open_generator(&reference, &project.root, environment)?;
+        let protocol = Protocol {
+            version: env!("CARGO_PKG_VERSION").into(),
+            base: reference.to_string(),
+            left_out: left_out(&recipe, &reference, &examination, project),
+            plan: judge::plan(&recipe, &examination),
+            examples: format!("{:016x}", examination.fingerprint),
+            recipe,
+        };
+        let folder = match (folder, before) {
+            (Some(folder), Some(before)) if before == protocol => folder,
+            (Some(_), Some(before)) => {
+                return Err(CompareError::Changed {
+                    what: if before.examples != protocol.examples {
+                        "examples"
+                    } else {
+                        "protocol"
+                    },
+                });
+            }
+            _ => {
+                let folder = Folder::create(&project.state_folder().join("comparisons"))?;
+                let text = toml::to_string(&protocol).map_err(std::io::Error::other)?;
+                folder::write(&folder.plan(), &text)?;
+                folder
+            }
+        };
+        Ok(Self {
+            folder,
+            protocol,
+            examination,
+            base: generator.ok_or(CompareError::NoBase)?,
+            project,
+            environment,
+        })
+    }
+
+    fn recipe(&self) -> &CompareRecipe {
+        &self.protocol.recipe
+    }
+
+    fn open(&self, reference: &ModelReference) -> Result<Box<dyn Generate>, CompareError> {
+        open_generator(reference, &self.project.root, self.environment)?.ok_or(CompareError::NoBase)
+    }
+
+    /// Returns who is examined, each that learns once a seed.
+    fn contestants(&self) -> Vec<(Arm, u64)> {
+        let recipe = self.recipe();
+        let mut arms = recipe.candidates.clone();
+        arms.sort_unstable();
+        arms.dedup();
+        arms.retain(|arm| !self.protocol.left_out.contains_key(arm));
+        arms.into_iter()
+            .flat_map(|arm| {
+                let seeds = if arm.learns() { recipe.seeds as u64 } else { 1 };
+                (0..seeds).map(move |number| (arm, recipe.seed + number))
+            })
+            .collect()
+    }
+
+    /// Finds evidence for every question that needs it.
+    fn find(
+        &self,
+        project: &Project,
+        tell: &mut dyn FnMut(CompareEvent<'_>) -> ControlFlow<()>,
+    ) -> Result<Option<Findings>, CompareError> {
+        let mut findings = Findings::default();
+        let arms = self.contestants();
+        if !arms.iter().any(|(arm, _)| arm.retrieves()) {
+            return Ok(Some(findings));
+        }
+        let (mut lines, found) = Lines::open(&self.folder.evidence())?;
+        found.into_iter().for_each(|it| findings.add(it));
+        let set = &self.examination;
+        let mut asked: Vec<&Gold> = set.dev.iter().chain(&set.test).collect();
+        if arms.iter().any(|(arm, _)| *arm == Arm::Hybrid) {
+            asked.extend(&set.train);
+        }
+        let mut session = None;
+        for (done, question) in asked.iter().enumerate() {
+            if findings.knows(&question.id) {
+                continue;
+            }
+            let session = match &mut session {
+                Some(session) => session,
+                None => {
+                    session.insert(Session::open(project)?.with_models(project, self.environment)?)
+                }
+            };
+            let found = evidence::find(session, question)?;
+            lines.add(&found)?;
+            findings.add(found);
+            let progress = CompareEvent::Progress {
+                what: Work::Finding,
+                done: done + 1,
+                of: asked.len(),
+            };
+            if tell(progress).is_break() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(findings))
+    }
+
+    /// Chooses how much of what is found is shown: first by where the answers stand, then by
+    /// what the base model makes of it.
+    fn tune(
+        &self,
+        findings: &Findings,
+        tell: &mut dyn FnMut(CompareEvent<'_>) -> ControlFlow<()>,
+    ) -> Result<Option<Retrieval>, CompareError> {
+        let path = self.folder.retrieval();
+        let retrieval = match folder::read_json(&path)? {
+            Some(retrieval) => retrieval,
+            None => {
+                let dev = &self.examination.dev;
+                let mut trials: Vec<(Trial, Option<f64>)> = evidence::trials(findings, dev)
+                    .into_iter()
+                    .map(|trial| (trial, None))
+                    .collect();
+                let tried = dev.len().min(TUNED_ON);
+                let rag = self.contestants().contains(&(Arm::Rag, self.recipe().seed));
+                if rag && tried > 0 {
+                    let all = TRIED.min(trials.len());
+                    let metric = self.protocol.plan.metric;
+                    let gold = GoldSet::new(dev[..tried].iter().cloned());
+                    for (number, (trial, score)) in trials.iter_mut().take(all).enumerate() {
+                        let mut answers = Vec::with_capacity(tried);
+                        for (done, asked) in gold.questions().iter().enumerate() {
+                            let contestant = self.contestant(Arm::Rag, &*self.base, &[]);
+                            let evidence = findings.shown(&asked.id, &trial.shown);
+                            answers.push(contestant.answer(asked, evidence, 0.0));
+                            let progress = CompareEvent::Progress {
+                                what: Work::Tuning,
+                                done: number * tried + done + 1,
+                                of: all * tried,
+                            };
+                            if tell(progress).is_break() {
+                                return Ok(None);
+                            }
+                        }
+                        let answers: Vec<Option<&Prediction>> = answers.iter().map(Some).collect();
+                        *score = metric.score(&gold, &answers).value();
+                    }
+                }
+                let best = trials.iter().reduce(|best, other| {
+                    let better = match (best.1, other.1) {
+                        (Some(best), Some(other)) => {
+                            self.protocol.plan.metric.more_is_better() == (other > best)
+                                && other != best
+                        }
+                        _ => false,
+                    };
+                    if better { other } else { best }
+                });
+                let retrieval = Retrieval {
+                    chosen: best.expect("some numbers are tried").0.shown,
+                    trials,
+                };
+                folder::write_json(&path, &retrieval)?;
+                retrieval
+            }
+        };
+        let told = tell(CompareEvent::Tuned(&retrieval));
+        Ok(told.is_continue().then_some(retrieval))
+    }
+
+    /// Teaches a candidate, unless it is taught already.
+    fn teach(
+        &self,
+        arm: Arm,
+        seed: u64,
+        findings: &Findings,
+        shown: &Shown,
+        tell: &mut dyn FnMut(CompareEvent<'_>) -> ControlFlow<()>,
+    ) -> Result<Option<Taught>, CompareError> {
+        let folder = self.folder.taught(arm, seed);
+        let path = folder.join("taught.json");
+        if let Some(taught) = folder::read_json(&path)? {
+            return Ok(Some(taught));
+        }
+        let base = self.protocol.base.as_str();
+        let whole = self.project.root.join(base);
+        let base = match whole.exists() {
+            true => std::path::absolute(whole)?.to_string_lossy().into_owned(),
+            false => base.to_owned(),
+        };
+        let lessons = Lessons {
+            recipe: self.recipe(),
+            train: &self.examination.train,
+            dev: &self.examination.dev,
+            findings,
+            shown,
+            base: &base,
+        };
+        let taught = lessons.teach(arm, seed, &folder, self.environment, &mut |event| {
+            tell(CompareEvent::Teaching { arm, seed, event })
+        })?;
+        let Some(taught) = taught else {
+            return Ok(None);
+        };
+        folder::write_json(&path, &taught)?;
+        let told = tell(CompareEvent::Taught {
+            arm,
+            seed,
+            taught: &taught,
+        });
+        Ok(told.is_continue().then_some(taught))
+    }
+
+    /// Asks a candidate every question of the examination that it has not answered yet.
+    fn examine(
+        &self,
+        arm: Arm,
+        seed: u64,
+        generator: Option<&dyn Generate>,
+        findings: &Findings,
+        shown: &Shown,
+        tell: &mut dyn FnMut(CompareEvent<'_>) -> ControlFlow<()>,
+    ) -> Result<Option<Vec<Prediction>>, CompareError> {
+        let (mut lines, mut found) =
+            Lines::open::<Prediction>(&self.folder.predictions(arm, seed))?;
+        // What failed is asked again.
+        found.retain(|it| it.failure.is_none());
+        let shots = match arm {
+            Arm::FewShot => self.shots(),
+            _ => Vec::new(),
+        };
+        let contestant = self.contestant(arm, generator.unwrap_or(&*self.base), &shots);
+        let test = &self.examination.test;
+        for (done, asked) in test.iter().enumerate() {
+            if found.iter().any(|it| it.question == asked.id) {
+                continue;
+            }
+            let (evidence, finding) = match arm.retrieves() {
+                true => (
+                    findings.shown(&asked.id, shown),
+                    findings.elapsed(&asked.id).as_secs_f64(),
+                ),
+                false => (&[][..], 0.0),
+            };
+            let prediction = contestant.answer(asked, evidence, finding);
+            lines.add(&prediction)?;
+            found.push(prediction);
+            let progress = CompareEvent::Progress {
+                what: Work::Answering(arm, seed),
+                done: done + 1,
+                of: test.len(),
+            };
+            if tell(progress).is_break() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(found))
+    }
+
+    /// Changes the documents and asks everybody again, unless that was done.
+    fn freshness(
+        &self,
+        tuned: &BTreeMap<Arm, Box<dyn Generate>>,
+        findings: &Findings,
+        shown: &Shown,
+        tell: &mut dyn FnMut(CompareEvent<'_>) -> ControlFlow<()>,
+    ) -> Result<Option<BTreeMap<Arm, Freshness>>, CompareError> {
+        let path = self.folder.freshness();
+        if let Some(found) = folder::read_json(&path)? {
+            return Ok(Some(found));
+        }
+        let mut contestants: Vec<(Arm, &dyn Generate)> = Vec::new();
+        for (arm, _) in self.contestants() {
+            if contestants.iter().all(|(known, _)| *known != arm) {
+                let generator = tuned.get(&arm).map_or(&*self.base, |it| &**it);
+                contestants.push((arm, generator));
+            }
+        }
+        let mut found = BTreeMap::new();
+        if contestants.iter().any(|(arm, _)| arm.retrieves()) {
+            let drill = Drill {
+                project: self.project,
+                environment: self.environment,
+                recipe: self.recipe(),
+                test: &self.examination.test,
+                findings,
+                shown,
+                scratch: self.folder.scratch(),
+            };
+            let mut broke = false;
+            let run = drill.run(&contestants, &self.shots(), &mut |done, of| {
+                let what = Work::Freshness;
+                let flow = tell(CompareEvent::Progress { what, done, of });
+                broke |= flow.is_break();
+                flow
+            })?;
+            if broke {
+                return Ok(None);
+            }
+            found = run.unwrap_or_default();
+        }
+        folder::write_json(&path, &found)?;
+        Ok(Some(found))
+    }
+
+    fn contestant<'c>(
+        &'c self,
+        arm: Arm,
+        generator: &'c dyn Generate,
+        shots: &'c [Gold],
+    ) -> Contestant<'c> {
+        Contestant {
+            arm,
+            generator,
+            recipe: self.recipe(),
+            shots,
+        }
+    }
+
+    /// Returns the answered examples that a few-shot question follows: the first of the
+    /// training questions, one of each answer before there is a second.
+    fn shots(&self) -> Vec<Gold> {
+        let train = &self.examination.train;
+        let mut chosen: Vec<&Gold> = Vec::new();
+        for fresh in [true, false] {
+            for asked in train {
+                let known = chosen.iter().any(|it| it.answers == asked.answers);
+                let again = chosen.iter().any(|it| it.id == asked.id);
+                if chosen.len() < self.recipe().shots && !again && (!fresh || !known) {
+                    chosen.push(asked);
+                }
+            }
+        }
+        chosen.into_iter().cloned().collect()
+    }
+}
+
+/// Returns the candidates that cannot be had, with why not.
+fn left_out(
+    recipe: &CompareRecipe,
+    base: &ModelReference,
+    examination: &Examination,
+    project: &Project,
+) -> BTreeMap<Arm, String> {
+    let mut out = BTreeMap::new();
+    let documents = project.store_folder().is_dir();
+    for &arm in &recipe.candidates {
+        let why = if arm.learns() && matches!(base, ModelReference::Server(_)) {
+            "the base model is on a server and cannot be taught here"
+        } else if arm.learns() && examination.train.is_empty() {
+            "there are no examples to teach it from"
+        } else if arm.retrieves() && !documents {
+            "no documents are ingested"
+        } else if arm == Arm::FewShot && examination.train.is_empty() {
+            "there are no examples to show"
+        } else {
+            continue;
+        };
+        out.insert(arm, why.to_owned());
+    }
+    out
+}

@@ -1,0 +1,213 @@
+//! How a candidate answers a question: with the examples and the evidence that it is given,
+//! by the same prompt that `ask` uses.
+
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use contract::{Evidence, Generate, PromiseError, Shot, Tokens, render_after};
+use eval::{GivenEvidence, Gold, Prediction};
+
+use super::teach::right_answer;
+use super::{Arm, CompareRecipe};
+use crate::NOT_IN_THE_DOCUMENTS;
+use crate::ask::is_refusal;
+use crate::generate::GenerateError;
+
+/// A candidate, ready to be asked.
+pub(super) struct Contestant<'a> {
+    pub(super) arm: Arm,
+    pub(super) generator: &'a dyn Generate,
+    pub(super) recipe: &'a CompareRecipe,
+    /// Answered examples that stand before each question.
+    pub(super) shots: &'a [Gold],
+}
+
+impl Contestant<'_> {
+    /// Answers `asked` from `evidence`, which took `finding` seconds to find. A model that
+    /// fails has its error among the predictions: the others are asked on.
+    pub(super) fn answer(&self, asked: &Gold, evidence: &[Evidence], finding: f64) -> Prediction {
+        let started = Instant::now();
+        let id = asked.id.clone();
+        if self.arm.retrieves() && evidence.is_empty() {
+            // As `ask` does: where nothing is found, nobody is asked.
+            return Prediction {
+                refused: true,
+                seconds: Some(finding),
+                prompt_tokens: Some(Tokens(0)),
+                completion_tokens: Some(Tokens(0)),
+                ..Prediction::new(id, NOT_IN_THE_DOCUMENTS)
+            };
+        }
+        let mut evidence = evidence.to_vec();
+        let prediction = match self.write(asked, &mut evidence) {
+            Ok(completion) => Prediction {
+                refused: is_refusal(&completion.text),
+                prompt_tokens: Some(completion.prompt_tokens),
+                completion_tokens: Some(completion.completion_tokens),
+                ..Prediction::new(id, completion.text.trim())
+            },
+            Err(error) => Prediction::failed(id, whole(&error)),
+        };
+        let given = evidence.iter().map(|found| GivenEvidence {
+            document: found.document.to_string(),
+            text: found.text.clone(),
+            score: Some(found.score.get()),
+        });
+        Prediction {
+            evidence: given.collect(),
+            seconds: Some(finding + started.elapsed().as_secs_f64()),
+            ..prediction
+        }
+    }
+
+    /// Has the answer written. What does not fit the model's context is taken away: examples
+    /// first, then the evidence that bears least on the question.
+    fn write(
+        &self,
+        asked: &Gold,
+        evidence: &mut Vec<Evidence>,
+    ) -> Result<contract::Completion, PromiseError> {
+        let mut shown: Vec<(&str, String)> = self
+            .shots
+            .iter()
+            .map(|shot| (shot.question.as_str(), right_answer(shot)))
+            .collect();
+        let most = Tokens(self.recipe.max_tokens as u64);
+        loop {
+            let shots: Vec<Shot<'_>> = shown
+                .iter()
+                .map(|(question, answer)| Shot {
+                    question,
+                    evidence: &[],
+                    answer,
+                })
+                .collect();
+            let prompt = render_after(self.recipe.template, &shots, &asked.question, evidence);
+            let result = self
+                .generator
+                .generate(&prompt, most, &mut |_| ControlFlow::Continue(()));
+            match result {
+                Ok(completion) => return Ok(completion),
+                Err(error) if is_too_long(&error) && !shown.is_empty() => {
+                    shown.remove(0);
+                }
+                Err(error) if is_too_long(&error) && evidence.len() > 1 => {
+                    evidence.pop();
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+fn is_too_long(error: &PromiseError) -> bool {
+    matches!(
+        error.source.downcast_ref::<GenerateError>(),
+        Some(GenerateError::Context { .. })
+    )
+}
+
+/// Returns an error with what caused it.
+fn whole(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use contract::{Completion, Prompt, QuestionId};
+
+    use super::*;
+
+    /// Reads at most so many letters, and says what it was asked.
+    struct Small {
+        most: usize,
+        asked: Mutex<Vec<String>>,
+    }
+
+    impl Generate for Small {
+        fn name(&self) -> &str {
+            "small"
+        }
+
+        fn generate(
+            &self,
+            prompt: &Prompt,
+            _: Tokens,
+            _: &mut dyn FnMut(&str) -> ControlFlow<()>,
+        ) -> Result<Completion, PromiseError> {
+            let text = prompt.as_str();
+            if text.len() > self.most {
+                return Err(PromiseError {
+                    who: "small".into(),
+                    source: Box::new(GenerateError::Context {
+                        prompt: text.len(),
+                        context: self.most,
+                    }),
+                });
+            }
+            self.asked.lock().unwrap().push(text.to_owned());
+            Ok(Completion {
+                text: " 30 days [1]. ".into(),
+                prompt_tokens: Tokens(7),
+                completion_tokens: Tokens(3),
+            })
+        }
+    }
+
+    fn asked(question: &str) -> Gold {
+        Gold {
+            id: QuestionId::new(question),
+            question: question.into(),
+            answers: vec!["yes".into()],
+            all_together: false,
+            passage: None,
+            context: None,
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_taken_away() {
+        let recipe = CompareRecipe::default();
+        let shots = [asked("One?"), asked("Two?")];
+        let check = |most: usize, expect: &str| {
+            let generator = Small {
+                most,
+                asked: Mutex::default(),
+            };
+            let contestant = Contestant {
+                arm: Arm::FewShot,
+                generator: &generator,
+                recipe: &recipe,
+                shots: &shots,
+            };
+            let prediction = contestant.answer(&asked("Three?"), &[], 0.0);
+            let heard = generator.asked.lock().unwrap();
+            assert_eq!(heard.last().map_or("", |it| it), expect);
+            prediction
+        };
+        let whole = check(
+            200,
+            "Question: One?\n\nAnswer: yes\n\nQuestion: Two?\n\nAnswer: yes\n\n\
+             Question: Three?\n\nAnswer:",
+        );
+        assert_eq!(
+            (whole.answer.as_str(), whole.refused),
+            ("30 days [1].", false)
+        );
+        check(
+            70,
+            "Question: Two?\n\nAnswer: yes\n\nQuestion: Three?\n\nAnswer:",
+        );
+        let failed = check(5, "");
+        assert!(failed.failure.is_some() && !failed.refused);
+    }
+}

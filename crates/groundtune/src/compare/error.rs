@@ -1,0 +1,102 @@
+//! Why a comparison could not begin or go on.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::models::ResolveError;
+use crate::train::TrainingError;
+use crate::{ConfigError, data};
+
+/// What went wrong before or in a comparison.
+#[derive(Debug, Error)]
+pub enum CompareError {
+    /// The recipe was not understood.
+    #[error(transparent)]
+    Recipe(#[from] ConfigError),
+    /// A key of the recipe is out of its range.
+    #[error("`{key}` is {found}; expected {expected}")]
+    Key {
+        /// The key.
+        key: &'static str,
+        /// What it says.
+        found: String,
+        /// What it may say.
+        expected: &'static str,
+    },
+    /// No file of examples is named.
+    #[error("there are no questions to compare on")]
+    NoExamples,
+    /// Nothing of the examples can be asked.
+    #[error("of {examples} examples, none is left to examine the candidates on")]
+    NoQuestions {
+        /// How many there are.
+        examples: usize,
+    },
+    /// The examples could not be read.
+    #[error(transparent)]
+    Data(#[from] data::DataError),
+    /// There is no model to compare with and without retrieval.
+    #[error("no model is named that could write the answers")]
+    NoBase,
+    /// A candidate needs evidence, and nothing is ingested.
+    #[error(transparent)]
+    Ask(#[from] crate::Error),
+    /// The base model is not there.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+    /// A candidate could not be taught.
+    #[error("the candidate could not be taught")]
+    Training(#[from] TrainingError),
+    /// The folder holds no comparison.
+    #[error("`{}` is no comparison: it has no `compare.toml`", folder.display())]
+    NoComparison {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A file of the comparison is not as it was written.
+    #[error("`{}` is damaged", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The examples, the documents or the model are others than when the comparison began.
+    #[error("the {what} changed since this comparison began")]
+    Changed {
+        /// What changed.
+        what: &'static str,
+    },
+    /// What was answered cannot be judged.
+    #[error(transparent)]
+    Judge(#[from] eval::CompareError),
+    /// A file could not be read or written.
+    #[error("a file of the comparison could not be read or written")]
+    Io(#[from] io::Error),
+}
+
+impl CompareError {
+    /// Returns what to do about it, if that is known.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NoExamples => "name files of questions with their answers: `groundtune compare questions.jsonl`, or `[compare] examples = […]` in `groundtune.toml`".into(),
+            Self::NoQuestions { .. } => {
+                "each needs a question and an answer, such as {\"question\": …, \"answer\": …}; `groundtune data audit` shows what was read".into()
+            }
+            Self::NoBase => "name one as `[models] generator` in `groundtune.toml`, or with `--model`".into(),
+            Self::NoComparison { .. } => "begin one with `groundtune compare`".into(),
+            Self::Damaged { path, .. } => {
+                format!("take `{}` away; that stage is then done again", path.display())
+            }
+            Self::Changed { .. } => "begin another comparison: leave `--resume` out".into(),
+            Self::Recipe(error) => return error.hint(),
+            Self::Ask(error) => return error.hint(),
+            Self::Resolve(error) => return error.hint(),
+            Self::Training(error) => return error.hint(),
+            Self::Key { .. } | Self::Data(_) | Self::Judge(_) | Self::Io(_) => return None,
+        })
+    }
+}

@@ -1,0 +1,256 @@
+//! What is found for each question, once for all candidates; and how much of it is shown.
+//!
+//! How many passages are shown and how good they must be is chosen on the development
+//! questions, before anybody is examined: retrieval that nobody tuned is not what tuning a
+//! model should be compared with.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use contract::{Evidence, QuestionId, Share};
+use eval::Gold;
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Question, Session};
+
+/// How deep is looked for evidence; what is shown is the beginning of it.
+const DEPTH: usize = 10;
+/// How many passages may be shown.
+pub(super) const TOP_K: [usize; 5] = [1, 2, 3, 5, 8];
+/// How good they may have to be.
+const THRESHOLDS: [f64; 8] = [0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95];
+
+/// What was found for a question, the best first, whatever its score.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct FoundFor {
+    /// The question.
+    pub(super) question: QuestionId,
+    /// The passages.
+    pub(super) evidence: Vec<Evidence>,
+    /// How long finding them took.
+    pub(super) elapsed: Duration,
+}
+
+/// How much of what is found is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Shown {
+    /// The most passages.
+    pub top_k: usize,
+    /// The least score of a passage.
+    pub threshold: Share,
+}
+
+/// A setting that was tried, and what it found of the development questions.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trial {
+    /// The setting.
+    pub shown: Shown,
+    /// The share of the answerable questions whose answer stands in what is shown.
+    pub recall: Option<f64>,
+    /// The share of the unanswerable questions for which nothing is shown.
+    pub silence: Option<f64>,
+    /// The share of all questions for which one of the two is so: what is chosen by.
+    pub right: f64,
+}
+
+/// All that was found, by question.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Findings {
+    found: HashMap<QuestionId, FoundFor>,
+}
+
+impl Findings {
+    /// Returns what was found, of what `shown` shows; nothing, where nobody looked.
+    pub(super) fn shown(&self, question: &QuestionId, shown: &Shown) -> &[Evidence] {
+        let evidence = self
+            .found
+            .get(question)
+            .map_or(&[][..], |found| &found.evidence);
+        let good = evidence
+            .iter()
+            .take(shown.top_k)
+            .take_while(|it| it.score >= shown.threshold)
+            .count();
+        &evidence[..good]
+    }
+
+    /// Returns how long it took to find.
+    pub(super) fn elapsed(&self, question: &QuestionId) -> Duration {
+        self.found
+            .get(question)
+            .map_or(Duration::ZERO, |found| found.elapsed)
+    }
+
+    pub(super) fn add(&mut self, found: FoundFor) {
+        self.found.insert(found.question.clone(), found);
+    }
+
+    pub(super) fn knows(&self, question: &QuestionId) -> bool {
+        self.found.contains_key(question)
+    }
+}
+
+/// Finds evidence for a question.
+pub(super) fn find(session: &mut Session, asked: &Gold) -> Result<FoundFor, Error> {
+    let started = Instant::now();
+    let reply = session.search(&Question {
+        text: asked.question.clone(),
+        top_k: Some(DEPTH),
+        ..Question::default()
+    })?;
+    Ok(FoundFor {
+        question: asked.id.clone(),
+        evidence: reply.found.iter().map(|it| it.evidence.clone()).collect(),
+        elapsed: started.elapsed(),
+    })
+}
+
+/// Tries each way of showing what was found on the development questions; for each number of
+/// passages, the threshold with which most questions are served. The best first; of equals,
+/// the one that shows less.
+pub(super) fn trials(findings: &Findings, dev: &[Gold]) -> Vec<Trial> {
+    let mut best: Vec<Trial> = TOP_K
+        .iter()
+        .map(|&top_k| {
+            THRESHOLDS
+                .iter()
+                .map(|&threshold| {
+                    let threshold = Share::clamped(threshold);
+                    trial(findings, dev, Shown { top_k, threshold })
+                })
+                .reduce(|best, other| {
+                    // Of equals the lower threshold: what it lets through may still help.
+                    if other.right > best.right {
+                        other
+                    } else {
+                        best
+                    }
+                })
+                .expect("there are thresholds")
+        })
+        .collect();
+    best.sort_by(|a, b| b.right.total_cmp(&a.right));
+    best
+}
+
+fn trial(findings: &Findings, dev: &[Gold], shown: Shown) -> Trial {
+    let (mut found, mut answerable, mut silent) = (0usize, 0usize, 0usize);
+    for asked in dev {
+        let evidence = findings.shown(&asked.id, &shown);
+        if asked.answers.is_empty() {
+            silent += usize::from(evidence.is_empty());
+        } else {
+            answerable += 1;
+            found += usize::from(holds(evidence, &asked.answers));
+        }
+    }
+    let share = |part: usize, of: usize| (of > 0).then(|| part as f64 / of as f64);
+    Trial {
+        shown,
+        recall: share(found, answerable),
+        silence: share(silent, dev.len() - answerable),
+        right: share(found + silent, dev.len()).unwrap_or(0.0),
+    }
+}
+
+/// Returns whether one of `answers` stands in the evidence: word for word, whatever its case
+/// and what stands between the words; or, of an answer of several words, nine in ten of them
+/// in one passage.
+pub(super) fn holds(evidence: &[Evidence], answers: &[String]) -> bool {
+    evidence.iter().any(|passage| {
+        let passage = words(&passage.text);
+        answers.iter().any(|answer| {
+            let answer = words(answer);
+            if answer.is_empty() {
+                return false;
+            }
+            let whole = passage
+                .windows(answer.len())
+                .any(|window| window == answer.as_slice());
+            let there = answer.iter().filter(|word| passage.contains(word)).count();
+            whole || answer.len() > 2 && there * 10 >= answer.len() * 9
+        })
+    })
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split(|letter: char| !letter.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::{ChunkId, DocumentId, LineRange};
+
+    use super::*;
+
+    fn passage(text: &str, score: f64) -> Evidence {
+        Evidence {
+            chunk: ChunkId(1),
+            document: DocumentId::new("a.md"),
+            title: None,
+            headings: Vec::new(),
+            bytes: 0..text.len(),
+            lines: LineRange { start: 1, end: 1 },
+            text: text.into(),
+            score: Share::clamped(score),
+        }
+    }
+
+    fn asked(id: &str, answers: &[&str]) -> Gold {
+        Gold {
+            id: QuestionId::new(id),
+            question: id.into(),
+            answers: answers.iter().map(|it| (*it).into()).collect(),
+            all_together: false,
+            passage: None,
+            context: None,
+        }
+    }
+
+    #[test]
+    fn an_answer_stands_in_a_passage() {
+        let check = |text: &str, answer: &str, expect: bool| {
+            assert_eq!(
+                holds(&[passage(text, 1.0)], &[answer.into()]),
+                expect,
+                "{answer}"
+            );
+        };
+        check("Returns within 30 days, please.", "30 Days", true);
+        check("Returns within 130 days, please.", "30 days", false);
+        check("It is free over $50 in the US.", "Free: over 50", true);
+        check("Nothing.", "", false);
+    }
+
+    #[test]
+    fn the_threshold_that_serves_most_is_chosen() {
+        let mut findings = Findings::default();
+        for (id, evidence) in [
+            ("a", vec![passage("no", 0.9), passage("it is red", 0.8)]),
+            ("b", vec![passage("it is blue", 0.85)]),
+            ("none", vec![passage("about red and blue", 0.55)]),
+        ] {
+            findings.add(FoundFor {
+                question: QuestionId::new(id),
+                evidence,
+                elapsed: Duration::ZERO,
+            });
+        }
+        let dev = [
+            asked("a", &["red"]),
+            asked("b", &["blue"]),
+            asked("none", &[]),
+        ];
+        let trials = trials(&findings, &dev);
+        assert_eq!(trials[0].shown.top_k, 2);
+        assert_eq!(trials[0].shown.threshold.get(), 0.6);
+        assert_eq!(trials[0].right, 1.0);
+        assert_eq!(
+            (trials[0].recall, trials[0].silence),
+            (Some(1.0), Some(1.0))
+        );
+    }
+}

@@ -1,0 +1,295 @@
+//! The examination: examples become questions with their right answers, divided once into
+//! what may be learnt, what settings are chosen on, and what nobody sees before the end.
+
+use std::collections::BTreeSet;
+
+use contract::{Example, Lesson, Split};
+use eval::Gold;
+use serde::{Deserialize, Serialize};
+
+use super::{CompareError, CompareRecipe};
+use crate::data::Dataset;
+
+/// What kind of answers are right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AnswerKind {
+    /// One of a few labels.
+    Label,
+    /// A JSON value.
+    Json,
+    /// Some words: a name, a number, a clause.
+    Short,
+    /// Sentences.
+    Long,
+}
+
+/// The questions, divided.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Examination {
+    /// What candidates may learn from.
+    pub train: Vec<Gold>,
+    /// What settings are chosen on.
+    pub dev: Vec<Gold>,
+    /// What they are examined on.
+    pub test: Vec<Gold>,
+    /// What is to be known about the examples before the result is believed.
+    pub notes: Vec<ExaminationNote>,
+    /// Tells the examples from others.
+    pub fingerprint: u64,
+}
+
+/// Something about the examples that limits what can be learnt from the comparison.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "note", rename_all = "snake_case")]
+pub enum ExaminationNote {
+    /// So few questions that only large differences can be seen.
+    FewQuestions {
+        /// How many.
+        count: usize,
+    },
+    /// Too few examples to teach anything from.
+    FewLessons {
+        /// How many.
+        count: usize,
+    },
+    /// The same question twice.
+    Repeated {
+        /// How many questions repeat another.
+        count: usize,
+    },
+    /// Examples that are no question with an answer.
+    LeftOut {
+        /// How many.
+        count: usize,
+        /// The first of them.
+        first: String,
+    },
+    /// Records of the files that could not be read.
+    Refused {
+        /// How many.
+        count: usize,
+        /// What is wrong with the first.
+        first: String,
+    },
+}
+
+impl std::fmt::Display for ExaminationNote {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::FewQuestions { count } => write!(
+                f,
+                "{count} questions show only large differences: of 100, a share is known to about ten points"
+            ),
+            Self::FewLessons { count } => write!(
+                f,
+                "{count} examples to learn from teach a format at best; hundreds teach a behaviour"
+            ),
+            Self::Repeated { count } => {
+                write!(f, "{count} of the examples repeat another and are left out")
+            }
+            Self::LeftOut { count, first } => write!(
+                f,
+                "{count} of the examples are no questions with answers and are left out; the first: {first}"
+            ),
+            Self::Refused { count, first } => {
+                write!(f, "{count} records could not be read; the first: {first}")
+            }
+        }
+    }
+}
+
+/// Fewer questions than this show only large differences: with 100 of them, the 95 % interval
+/// of a share near a half is ten points to each side.
+const FEW_QUESTIONS: usize = 100;
+/// Fewer examples than this teach a format at best.
+const FEW_LESSONS: usize = 50;
+/// Answers with more words than this on average are sentences.
+const SHORT_ANSWER: f64 = 8.0;
+/// More different answers than this are no labels.
+const MOST_LABELS: usize = 200;
+
+impl Examination {
+    /// Reads the recipe's files and divides what is in them.
+    ///
+    /// # Errors
+    /// If a file cannot be read, or too few questions are left to examine anybody.
+    pub fn read(recipe: &CompareRecipe) -> Result<Self, CompareError> {
+        if recipe.examples.is_empty() {
+            return Err(CompareError::NoExamples);
+        }
+        let mut set = Dataset::read(&recipe.examples, &Default::default())?;
+        let fingerprint = set.fingerprint();
+        let mut notes = Vec::new();
+        if let Some(first) = set.refused.first() {
+            notes.push(ExaminationNote::Refused {
+                count: set.refused.len(),
+                first: first.to_string(),
+            });
+        }
+        let (examples, left_out): (Vec<Example>, Vec<Example>) = std::mem::take(&mut set.examples)
+            .into_iter()
+            .partition(|example| asked(example).is_some());
+        if let Some(first) = left_out.first() {
+            notes.push(ExaminationNote::LeftOut {
+                count: left_out.len(),
+                first: format!("{} is a {}", first.id, first.lesson.kind()),
+            });
+        }
+        let mut seen = BTreeSet::new();
+        let all = examples.len();
+        let examples: Vec<Example> = examples
+            .into_iter()
+            .filter(|it| seen.insert((it.lesson.input(), it.lesson.target())))
+            .collect();
+        if examples.len() < all {
+            notes.push(ExaminationNote::Repeated {
+                count: all - examples.len(),
+            });
+        }
+        set.examples = examples;
+        let sets = set.split(&Split {
+            seed: recipe.seed,
+            dev: recipe.dev,
+            test: recipe.test,
+        });
+        let mut test: Vec<Gold> = sets.test.examples().iter().filter_map(asked).collect();
+        if let Some(most) = recipe.questions {
+            test.truncate(most);
+        }
+        let train: Vec<Gold> = sets.train.examples().iter().filter_map(asked).collect();
+        let dev: Vec<Gold> = sets.dev.examples().iter().filter_map(asked).collect();
+        if test.is_empty() {
+            return Err(CompareError::NoQuestions { examples: all });
+        }
+        if test.len() < FEW_QUESTIONS {
+            notes.push(ExaminationNote::FewQuestions { count: test.len() });
+        }
+        if train.len() < FEW_LESSONS {
+            notes.push(ExaminationNote::FewLessons { count: train.len() });
+        }
+        Ok(Self {
+            train,
+            dev,
+            test,
+            notes,
+            fingerprint,
+        })
+    }
+
+    /// Returns what kind of answers are right, as all examples together show.
+    pub fn kind(&self) -> AnswerKind {
+        let answers: Vec<&str> = [&self.train, &self.dev, &self.test]
+            .into_iter()
+            .flatten()
+            .filter_map(|asked| asked.answers.first().map(String::as_str))
+            .collect();
+        if answers.is_empty() {
+            return AnswerKind::Short;
+        }
+        let is_json = |answer: &&str| {
+            answer.starts_with(['{', '['])
+                && serde_json::from_str::<serde_json::Value>(answer).is_ok()
+        };
+        if answers.iter().all(is_json) {
+            return AnswerKind::Json;
+        }
+        let different: BTreeSet<&str> = answers.iter().copied().collect();
+        // Labels come again and again; other answers hardly ever.
+        if different.len() <= MOST_LABELS && different.len() * 4 <= answers.len() {
+            return AnswerKind::Label;
+        }
+        let words: usize = answers
+            .iter()
+            .map(|answer| answer.split_whitespace().count())
+            .sum();
+        if words as f64 / answers.len() as f64 > SHORT_ANSWER {
+            AnswerKind::Long
+        } else {
+            AnswerKind::Short
+        }
+    }
+}
+
+/// Returns an example as a question that all candidates can be asked, if it is one.
+fn asked(example: &Example) -> Option<Gold> {
+    match example.lesson {
+        Lesson::Question { .. }
+        | Lesson::Completion { .. }
+        | Lesson::Labelled { .. }
+        | Lesson::Conversation { .. } => Gold::of_example(example),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(lines: &[String], recipe: CompareRecipe) -> Result<Examination, CompareError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("questions.jsonl");
+        fs_err::write(&path, lines.join("\n")).unwrap();
+        Examination::read(&CompareRecipe {
+            examples: vec![path],
+            ..recipe
+        })
+    }
+
+    fn lines(count: usize, answer: impl Fn(usize) -> String) -> Vec<String> {
+        (0..count)
+            .map(|n| {
+                let asked = format!("What is the number that belongs to case {n}?");
+                serde_json::json!({ "question": asked, "answer": answer(n) }).to_string()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn nobody_is_examined_on_what_can_be_learnt() {
+        let found = of(&lines(200, |n| n.to_string()), CompareRecipe::default()).unwrap();
+        let ids = |set: &[Gold]| -> BTreeSet<String> {
+            set.iter().map(|asked| asked.id.to_string()).collect()
+        };
+        assert!(ids(&found.train).is_disjoint(&ids(&found.test)));
+        assert!(ids(&found.dev).is_disjoint(&ids(&found.test)));
+        assert_eq!(found.train.len() + found.dev.len() + found.test.len(), 200);
+    }
+
+    #[test]
+    fn few_and_repeated_questions_are_said() {
+        let mut twice = lines(10, |n| n.to_string());
+        twice.push(twice[3].clone());
+        let found = of(&twice, CompareRecipe::default()).unwrap();
+        assert!(
+            found
+                .notes
+                .contains(&ExaminationNote::Repeated { count: 1 })
+        );
+        assert!(
+            found
+                .notes
+                .iter()
+                .any(|note| matches!(note, ExaminationNote::FewQuestions { .. }))
+        );
+        assert!(matches!(
+            of(&[], CompareRecipe::default()),
+            Err(CompareError::Data(_))
+        ));
+    }
+
+    #[test]
+    fn the_answers_tell_their_kind() {
+        let check = |answer: fn(usize) -> String, expect: AnswerKind| {
+            let found = of(&lines(40, answer), CompareRecipe::default()).unwrap();
+            assert_eq!(found.kind(), expect);
+        };
+        check(|n| ["yes", "no"][n % 2].into(), AnswerKind::Label);
+        check(|n| format!("{{\"n\":{n}}}"), AnswerKind::Json);
+        check(|n| format!("case {n}"), AnswerKind::Short);
+        check(
+            |n| format!("It is number {n}, as the registry of all the cases says."),
+            AnswerKind::Long,
+        );
+    }
+}

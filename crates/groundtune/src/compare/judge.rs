@@ -1,0 +1,446 @@
+//! From answers to a verdict, and to a report of it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use eval::report::{Curve, Drill, Report, html, markdown};
+use eval::{CandidateAnswers, Cost, GoldSet, Metric, Prediction, flips};
+use serde_json::{Value as Json, json};
+
+use super::folder::{Folder, write, write_json};
+use super::{
+    AnswerKind, Arm, CompareError, CompareRecipe, Comparison, Examination, ExaminationNote,
+    Freshness, Protocol, Retrieval, Taught,
+};
+
+/// Below this, nobody feels a difference of time.
+const SMALLEST_LATENCY: f64 = 0.05;
+/// The most questions whose answers the report shows side by side.
+const QUESTIONS: usize = 500;
+
+/// What a comparison has come to.
+#[derive(Clone, Debug)]
+pub struct Judgement {
+    /// The scores, the differences, the verdict, and when it flips.
+    pub report: Report,
+    /// What was chosen of retrieval.
+    pub retrieval: Retrieval,
+    /// What teaching came to, by candidate and seed.
+    pub taught: BTreeMap<Arm, Vec<Taught>>,
+    /// What became of the answers when the documents changed, where they could be changed.
+    pub freshness: BTreeMap<Arm, Freshness>,
+    /// Where it is kept.
+    pub folder: Folder,
+}
+
+/// Returns the plan that decides: what the recipe says, and of the rest what suits the answers.
+pub(super) fn plan(recipe: &CompareRecipe, examination: &Examination) -> eval::Plan {
+    let named = |names: &[&str]| -> Vec<Metric> {
+        names
+            .iter()
+            .map(|name| name.parse().expect("these metrics are known"))
+            .collect()
+    };
+    let mut also = match examination.kind() {
+        AnswerKind::Label => named(&["accuracy", "macro_f1"]),
+        AnswerKind::Json => named(&["json_match", "field_f1", "json_valid"]),
+        AnswerKind::Short => named(&["f1", "exact_match", "contained"]),
+        AnswerKind::Long => named(&["rougeL", "f1", "bleu", "chrf"]),
+    };
+    let usual = also.remove(0);
+    let metric = recipe.verdict.metric.unwrap_or(usual);
+    if metric != usual {
+        also.insert(0, usual);
+    }
+    also.retain(|other| *other != metric);
+    if examination.test.iter().any(|asked| asked.is_unanswerable()) {
+        also.extend(named(&["refusal_precision", "refusal_recall"]));
+    }
+    // Measures up to 100 differ by as many more.
+    let unit = match metric.largest() {
+        Some(largest) => largest,
+        None => 100.0,
+    };
+    eval::Plan {
+        metric,
+        smallest_difference: recipe.verdict.smallest_difference * unit,
+        alpha: recipe.verdict.alpha,
+        also,
+        seed: recipe.seed,
+        ..eval::Plan::default()
+    }
+}
+
+impl Judgement {
+    pub(super) fn of(
+        comparison: &Comparison<'_>,
+        retrieval: Retrieval,
+        taught: BTreeMap<Arm, Vec<Taught>>,
+        freshness: BTreeMap<Arm, Freshness>,
+        answers: &BTreeMap<Arm, Vec<Vec<Prediction>>>,
+    ) -> Result<Self, CompareError> {
+        let protocol = &comparison.protocol;
+        let recipe = &protocol.recipe;
+        let gold = GoldSet::new(comparison.examination.test.iter().cloned());
+        let candidates: Vec<CandidateAnswers> = answers
+            .iter()
+            .map(|(arm, runs)| CandidateAnswers {
+                name: arm.to_string(),
+                runs: runs.clone(),
+                cost: cost(
+                    recipe,
+                    runs,
+                    taught.get(arm).map_or(&[], Vec::as_slice),
+                    freshness.get(arm),
+                ),
+            })
+            .collect();
+        let compared = eval::compare(&gold, &candidates, &protocol.plan)?;
+        let flips = flips(
+            &compared,
+            recipe.weights,
+            recipe.situation,
+            SMALLEST_LATENCY,
+        );
+        let title = "Which way of adapting the model wins";
+        let mut report = Report::new(title, &gold, &candidates, compared, QUESTIONS);
+        report.flips = Some(flips);
+        report.made = facts(protocol, &comparison.examination);
+        let known = warnings(protocol, &comparison.examination);
+        report.warnings.splice(0..0, known);
+        report.curves = curves(&taught);
+        report.drills = vec![
+            tuning(&retrieval, protocol.plan.metric),
+            guards(&retrieval, &taught, answers, &comparison.examination),
+        ];
+        if !taught.is_empty() {
+            report.drills.push(learning(&taught));
+        }
+        if !freshness.is_empty() {
+            report.drills.push(changes(&freshness, &taught));
+        }
+        Ok(Self {
+            report,
+            retrieval,
+            taught,
+            freshness,
+            folder: comparison.folder.clone(),
+        })
+    }
+
+    /// Returns the verdict, in a sentence.
+    pub fn statement(&self) -> &str {
+        &self.report.compared.verdict.statement
+    }
+
+    /// Returns the page of the report.
+    pub fn page(&self) -> PathBuf {
+        self.folder.report("html")
+    }
+
+    /// Returns it for programs: the verdict, the candidates, when it flips, and where the
+    /// report is.
+    pub fn json(&self) -> Json {
+        let compared = &self.report.compared;
+        json!({
+            "verdict": compared.verdict,
+            "questions": compared.questions,
+            "clusters": compared.clusters,
+            "plan": compared.plan,
+            "candidates": compared.candidates,
+            "differences": compared.differences,
+            "flips": self.report.flips,
+            "retrieval": self.retrieval,
+            "taught": self.taught,
+            "freshness": self.freshness,
+            "warnings": self.report.warnings,
+            "report": self.page(),
+        })
+    }
+
+    /// Writes the report, in its three forms.
+    pub(super) fn write(&self) -> Result<(), CompareError> {
+        write_json(&self.folder.report("json"), &self.json())?;
+        write(&self.folder.report("md"), &markdown(&self.report))?;
+        write(&self.folder.report("html"), &html(&self.report))
+    }
+}
+
+/// Says what was compared with what.
+fn facts(protocol: &Protocol, examination: &Examination) -> Vec<String> {
+    let seeds = match protocol.recipe.seeds {
+        1 => "once".to_owned(),
+        many => format!("{many} times, each with another seed"),
+    };
+    vec![
+        format!(
+            "All candidates begin with `{}`; each that learns was taught {seeds}.",
+            protocol.base
+        ),
+        format!(
+            "{} questions to be examined on; {} others to learn from, {} to choose settings on.",
+            examination.test.len(),
+            examination.train.len(),
+            examination.dev.len(),
+        ),
+        format!(
+            "groundtune {}, examples `{}`.",
+            protocol.version, protocol.examples
+        ),
+    ]
+}
+
+/// Says what limits the verdict.
+fn warnings(protocol: &Protocol, examination: &Examination) -> Vec<String> {
+    // How few questions are enough, the figures themselves say.
+    let is_said = |note: &&ExaminationNote| !matches!(note, ExaminationNote::FewQuestions { .. });
+    let notes = examination.notes.iter().filter(is_said);
+    let mut warnings: Vec<String> = notes.map(ToString::to_string).collect();
+    for (arm, why) in &protocol.left_out {
+        warnings.push(format!("`{arm}` was not compared: {why}"));
+    }
+    warnings
+}
+
+fn curves(taught: &BTreeMap<Arm, Vec<Taught>>) -> Vec<Curve> {
+    let of = |arm: &Arm, seed: usize, run: &Taught| Curve {
+        name: format!("{arm}, seed {seed}"),
+        what: "loss on the development questions".into(),
+        points: run
+            .curve
+            .iter()
+            .map(|(step, loss)| (*step as f64, *loss))
+            .collect(),
+    };
+    taught
+        .iter()
+        .flat_map(|(arm, runs)| (0..).zip(runs).map(move |(seed, run)| of(arm, seed, run)))
+        .collect()
+}
+
+/// Returns a table of the report.
+fn table(name: &str, columns: &[&str], says: String) -> Drill {
+    Drill {
+        name: name.into(),
+        columns: columns.iter().map(|it| (*it).to_owned()).collect(),
+        rows: Vec::new(),
+        says,
+    }
+}
+
+/// Says which numbers of passages were tried.
+fn tuning(retrieval: &Retrieval, metric: Metric) -> Drill {
+    let mut drill = table(
+        "Retrieval, tuned on the development questions",
+        &[
+            "threshold",
+            "answer found",
+            "rightly nothing",
+            "served",
+            metric.name(),
+            "",
+        ],
+        "For each number of passages the threshold that serves most questions: that shows the \
+         answer where there is one, and nothing where there is none. The best were then tried \
+         with the base model."
+            .into(),
+    );
+    let share = |it: Option<f64>| it.map_or_else(|| "–".into(), |it| format!("{it:.2}"));
+    for (trial, score) in &retrieval.trials {
+        let chosen = trial.shown == retrieval.chosen;
+        let passages = match trial.shown.top_k {
+            1 => "1 passage".to_owned(),
+            many => format!("{many} passages"),
+        };
+        drill.rows.push((
+            passages,
+            vec![
+                trial.shown.threshold.to_string(),
+                share(trial.recall),
+                share(trial.silence),
+                share(Some(trial.right)),
+                share(*score),
+                if chosen {
+                    "chosen".into()
+                } else {
+                    String::new()
+                },
+            ],
+        ));
+    }
+    drill
+}
+
+fn learning(taught: &BTreeMap<Arm, Vec<Taught>>) -> Drill {
+    let mut drill = table(
+        "Learning",
+        &[
+            "steps",
+            "kept",
+            "dev loss",
+            "training loss",
+            "time",
+            "overfitting seen",
+        ],
+        "The state whose loss on the development questions was least is what was examined.".into(),
+    );
+    for (arm, runs) in taught {
+        for (seed, run) in runs.iter().enumerate() {
+            drill.rows.push((
+                format!("{arm}, seed {seed}"),
+                vec![
+                    run.steps.0.to_string(),
+                    run.steps.1.to_string(),
+                    run.dev_loss
+                        .map_or_else(|| "–".into(), |it| format!("{it:.3}")),
+                    format!("{:.3}", run.training_loss),
+                    format!("{:.1} s", run.seconds),
+                    run.overfitting
+                        .map_or_else(|| "no".into(), |step| format!("at step {step}")),
+                ],
+            ));
+        }
+    }
+    drill
+}
+
+/// Says which of the five common mistakes were guarded against.
+fn guards(
+    retrieval: &Retrieval,
+    taught: &BTreeMap<Arm, Vec<Taught>>,
+    answers: &BTreeMap<Arm, Vec<Vec<Prediction>>>,
+    examination: &Examination,
+) -> Drill {
+    let has = |arm: Arm| answers.contains_key(&arm);
+    let learnt = !taught.is_empty();
+    let retrieves = answers.keys().any(|arm| arm.retrieves());
+    let tuned = retrieves && !examination.dev.is_empty();
+    let watched = taught.values().flatten().all(|run| run.dev_loss.is_some());
+    let overfitted = taught
+        .values()
+        .flatten()
+        .filter(|run| run.overfitting.is_some())
+        .count();
+    let compared = |arm: Arm| match has(arm) {
+        true => format!("`{arm}` answered the same questions"),
+        false => format!("`{arm}` was not compared"),
+    };
+    let mut drill = table(
+        "The five common mistakes",
+        &["guarded against", "how"],
+        "A tuned model is recommended only where all five are guarded against.".into(),
+    );
+    for (mistake, guarded, how) in [
+        (
+            "tuning before retrieval was tried",
+            has(Arm::Rag) || !learnt,
+            compared(Arm::Rag),
+        ),
+        (
+            "retrieval that nobody tuned",
+            tuned || !retrieves,
+            match tuned {
+                true => format!(
+                    "{} numbers of passages with 8 thresholds each, on {} development questions",
+                    retrieval.trials.len(),
+                    examination.dev.len()
+                ),
+                false => "no setting was tried".to_owned(),
+            },
+        ),
+        (
+            "no measure on held-out questions",
+            true,
+            format!(
+                "{} questions that nobody learnt from",
+                examination.test.len()
+            ),
+        ),
+        (
+            "no hybrid tested",
+            has(Arm::Hybrid) || !learnt,
+            compared(Arm::Hybrid),
+        ),
+        (
+            "overfitting a small data set",
+            watched,
+            match (learnt, watched) {
+                (false, _) => "nothing was taught".to_owned(),
+                (true, true) => format!(
+                    "the development loss was watched and the best state kept; {overfitted} runs began to learn by heart"
+                ),
+                (true, false) => "there are no development questions to watch".to_owned(),
+            },
+        ),
+    ] {
+        let guarded = if guarded { "yes" } else { "NO" };
+        drill
+            .rows
+            .push((mistake.to_owned(), vec![guarded.to_owned(), how]));
+    }
+    drill
+}
+
+/// Says what became of the answers when the documents changed.
+fn changes(freshness: &BTreeMap<Arm, Freshness>, taught: &BTreeMap<Arm, Vec<Taught>>) -> Drill {
+    let facts = freshness.values().next().map_or(0, |it| it.facts);
+    let mut drill = table(
+        "Freshness: documents change, disappear and come back",
+        &[
+            "right before",
+            "right after a change",
+            "stale after it",
+            "told though removed",
+            "right when back",
+            "until it is known",
+        ],
+        format!(
+            "{facts} answers were replaced in a copy of the documents by others of the same form. \
+             A candidate that is not given documents would have to be taught again, on new examples."
+        ),
+    );
+    let percent = |share: f64| format!("{:.0} %", 100.0 * share);
+    for (arm, it) in freshness {
+        let teaching = taught.get(arm).and_then(|runs| runs.first());
+        drill.rows.push((
+            arm.to_string(),
+            vec![
+                percent(it.before),
+                percent(it.changed_right),
+                percent(it.changed_stale),
+                percent(it.removed_stale),
+                percent(it.added_right),
+                match (it.update_seconds, teaching) {
+                    (Some(seconds), _) => format!("{seconds:.2} s"),
+                    (None, Some(run)) => format!("{:.0} s, taught again", run.seconds),
+                    (None, None) => "never".into(),
+                },
+            ],
+        ));
+    }
+    drill
+}
+
+/// Returns what a candidate costs, as far as it was measured.
+fn cost(
+    recipe: &CompareRecipe,
+    runs: &[Vec<Prediction>],
+    taught: &[Taught],
+    freshness: Option<&Freshness>,
+) -> Cost {
+    let usd = |seconds: f64| seconds / 3600.0 * recipe.prices.machine_hour_usd;
+    let times: Vec<f64> = runs.iter().flatten().filter_map(|it| it.seconds).collect();
+    let mean = |all: &[f64]| (!all.is_empty()).then(|| all.iter().sum::<f64>() / all.len() as f64);
+    let teaching: Vec<f64> = taught.iter().map(|run| run.seconds).collect();
+    let teaching = mean(&teaching);
+    // What is in the documents is known when they are ingested; all else has to be taught.
+    let update = freshness.and_then(|it| it.update_seconds).or(teaching);
+    Cost {
+        upfront_usd: Some(usd(teaching.unwrap_or(0.0))),
+        thousand_questions_usd: mean(&times).map(|mean| usd(1000.0 * mean)),
+        update_usd: update.map(usd),
+        upfront_seconds: Some(teaching.unwrap_or(0.0)),
+        update_seconds: update,
+        disk_bytes: None,
+    }
+}

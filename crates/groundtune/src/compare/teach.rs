@@ -1,0 +1,209 @@
+//! Teaching the candidates that learn: the same examples for all of them, each with the prompt
+//! that it will be asked with.
+
+use std::fmt::Write as _;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use contract::{Example, Lesson, QuestionId, render};
+use eval::Gold;
+use serde::{Deserialize, Serialize};
+
+use super::evidence::{Findings, Shown};
+use super::{Arm, CompareError, CompareRecipe};
+use crate::NOT_IN_THE_DOCUMENTS;
+use crate::data::write_examples;
+use crate::models::Environment;
+use crate::train::{Event, Start, TrainReport, prepare};
+
+/// The usual recipe of a candidate that learns. What the comparison's `[training]` says comes
+/// before it.
+const USUAL: &str = include_str!("training.toml");
+
+/// What teaching a candidate has come to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Taught {
+    /// The run's folder.
+    pub run: PathBuf,
+    /// Steps taken, and the one whose state is kept.
+    pub steps: (u64, u64),
+    /// The least loss on the development questions, and at which step.
+    pub dev_loss: Option<f64>,
+    /// The mean loss of the last steps.
+    pub training_loss: f64,
+    /// The curve on the development questions: step and loss.
+    pub curve: Vec<(u64, f64)>,
+    /// Whether it began to learn by heart, and at which step that was seen.
+    pub overfitting: Option<u64>,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// The most memory the program has taken by then, where the system tells.
+    pub peak_memory_bytes: Option<u64>,
+}
+
+/// What a candidate is taught on.
+pub(super) struct Lessons<'a> {
+    pub(super) recipe: &'a CompareRecipe,
+    pub(super) train: &'a [Gold],
+    pub(super) dev: &'a [Gold],
+    pub(super) findings: &'a Findings,
+    pub(super) shown: &'a Shown,
+    /// The base model, as recipes name one.
+    pub(super) base: &'a str,
+}
+
+impl Lessons<'_> {
+    /// Teaches `arm` in `folder`, where what it is taught on is kept too. `tell` is told what
+    /// happens; when it breaks, the run is saved and `None` is returned.
+    ///
+    /// # Errors
+    /// If the lessons cannot be written, or training fails.
+    pub(super) fn teach(
+        &self,
+        arm: Arm,
+        seed: u64,
+        folder: &Path,
+        environment: &Environment,
+        tell: &mut dyn FnMut(&Event) -> ControlFlow<()>,
+    ) -> Result<Option<Taught>, CompareError> {
+        let unfinished = self.unfinished(folder)?;
+        let start = match unfinished {
+            Some(run) => Start::Resume { run },
+            None => Start::New {
+                recipe: self.write(arm, seed, folder)?,
+                set: Vec::new(),
+                runs: folder.join("runs"),
+            },
+        };
+        let prepared = prepare(start, environment, None)?;
+        let mut overfitting = None;
+        let started = std::time::Instant::now();
+        let mut broke = false;
+        let report = prepared.run(&mut |_, event| {
+            if let Event::Overfitting { step, .. } = event {
+                overfitting = Some(*step);
+            }
+            let flow = tell(event);
+            broke |= flow.is_break();
+            flow
+        })?;
+        if broke {
+            return Ok(None);
+        }
+        Ok(Some(taught(&report, overfitting, started.elapsed())))
+    }
+
+    /// Returns a run that was begun here and not ended.
+    fn unfinished(&self, folder: &Path) -> Result<Option<PathBuf>, CompareError> {
+        let runs = folder.join("runs");
+        if !runs.is_dir() {
+            return Ok(None);
+        }
+        let mut found: Vec<PathBuf> = Vec::new();
+        for entry in fs_err::read_dir(&runs)? {
+            let path = entry?.path();
+            if ::train::Run::is_run(&path) {
+                found.push(path);
+            }
+        }
+        Ok(found.into_iter().max())
+    }
+
+    /// Writes what `arm` is taught on, and the recipe, and returns the recipe's path.
+    fn write(&self, arm: Arm, seed: u64, folder: &Path) -> Result<PathBuf, CompareError> {
+        fs_err::create_dir_all(folder)?;
+        write_examples(&folder.join("train.jsonl"), &self.lessons(arm, self.train))?;
+        let mut head = format!("seed = {seed}\n");
+        let mut data = "[data]\ntrain = [\"train.jsonl\"]\n".to_owned();
+        if self.dev.is_empty() {
+            data.push_str("dev = false\n");
+        } else {
+            write_examples(&folder.join("dev.jsonl"), &self.lessons(arm, self.dev))?;
+            data.push_str("dev = [\"dev.jsonl\"]\n");
+        }
+        let base = toml::Value::String(self.base.to_owned());
+        write!(head, "[model]\nkind = \"base\"\npath = {base}\n").expect("a String takes it");
+        let given: toml::Table = format!("{head}{data}").parse().expect("it is TOML");
+        let usual: toml::Table = USUAL.parse().expect("the usual recipe is TOML");
+        let mut table = crate::train::over(self.recipe.training.clone(), usual);
+        table.extend(given);
+        self.examine_each_epoch(&mut table);
+        let path = folder.join("recipe.toml");
+        let text = toml::to_string(&table).expect("a table is TOML");
+        fs_err::write(&path, text)?;
+        Ok(path)
+    }
+
+    /// Lets a run be examined after each epoch, unless the recipe says when: the state that is
+    /// kept, and the end, follow from it.
+    fn examine_each_epoch(&self, table: &mut toml::Table) {
+        let number = |table: &toml::Table, section: &str, key: &str| -> Option<usize> {
+            let section = table.get(section)?.as_table()?;
+            section.get(key)?.as_integer()?.try_into().ok()
+        };
+        if number(&self.recipe.training, "evaluation", "every").is_some() {
+            return;
+        }
+        let batch = number(table, "steps", "batch").unwrap_or(4).max(1)
+            * number(table, "steps", "accumulation").unwrap_or(1).max(1);
+        let epoch = self.train.len().div_ceil(batch).max(1) as i64;
+        let section = table
+            .entry("evaluation")
+            .or_insert_with(|| toml::Table::new().into());
+        if let Some(section) = section.as_table_mut() {
+            section.insert("every".into(), epoch.into());
+        }
+    }
+
+    /// Returns the questions as `arm` is taught them.
+    fn lessons(&self, arm: Arm, questions: &[Gold]) -> Vec<Example> {
+        questions
+            .iter()
+            .map(|asked| {
+                let evidence = match arm.retrieves() {
+                    true => self.findings.shown(&asked.id, self.shown),
+                    false => &[],
+                };
+                let prompt = render(self.recipe.template, &asked.question, evidence);
+                let answer = right_answer(asked);
+                Example {
+                    id: QuestionId::new(asked.id.as_str()),
+                    passage: None,
+                    lesson: Lesson::Completion {
+                        system: None,
+                        prompt: prompt.as_str().to_owned(),
+                        completion: answer,
+                    },
+                }
+            })
+            .collect()
+    }
+}
+
+/// Returns what is right to say to a question.
+pub(super) fn right_answer(asked: &Gold) -> String {
+    match asked.answers.first() {
+        Some(_) if asked.all_together => asked.answers.join(", "),
+        Some(answer) => answer.clone(),
+        None => NOT_IN_THE_DOCUMENTS.to_owned(),
+    }
+}
+
+fn taught(report: &TrainReport, overfitting: Option<u64>, elapsed: std::time::Duration) -> Taught {
+    let outcome = &report.outcome;
+    Taught {
+        run: report.run.clone(),
+        steps: (outcome.steps, outcome.best_step),
+        dev_loss: outcome.examination.as_ref().map(|it| it.loss),
+        training_loss: outcome.training_loss,
+        curve: report
+            .curve
+            .examined
+            .iter()
+            .map(|point| (point.step, point.loss))
+            .collect(),
+        overfitting,
+        seconds: elapsed.as_secs_f64(),
+        peak_memory_bytes: report.peak_memory_bytes,
+    }
+}
