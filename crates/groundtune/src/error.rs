@@ -129,7 +129,7 @@ pub enum Error {
     Trec(#[from] eval::trec::TrecError),
     /// Examples could not be read.
     #[error(transparent)]
-    Data(#[from] crate::data::DataError),
+    Data(Box<crate::data::DataError>),
     /// Answers to be judged could not be read.
     #[error(transparent)]
     Predictions(#[from] eval::PredictionsError),
@@ -145,6 +145,12 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+}
+
+impl From<crate::data::DataError> for Error {
+    fn from(error: crate::data::DataError) -> Self {
+        Self::Data(Box::new(error))
+    }
 }
 
 impl From<crate::train::TrainingError> for Error {

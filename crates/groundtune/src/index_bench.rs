@@ -46,7 +46,7 @@ pub struct IndexBench {
 pub enum IndexBenchError {
     /// The project's store could not be read, or it holds too few vectors.
     #[error(transparent)]
-    Library(#[from] Error),
+    Library(Box<Error>),
     /// A matrix could not be read.
     #[error(transparent)]
     Matrix(#[from] NpyError),
@@ -61,6 +61,12 @@ pub enum IndexBenchError {
     /// The vectors cannot be indexed by the project's metric.
     #[error(transparent)]
     Vector(#[from] VectorError),
+}
+
+impl From<Error> for IndexBenchError {
+    fn from(error: Error) -> Self {
+        Self::Library(Box::new(error))
+    }
 }
 
 /// Measures every way to search vectors, with the numbers that the configuration of

@@ -198,11 +198,11 @@ pub fn open_answerer(
     base: &Path,
     environment: &Environment,
 ) -> Result<Option<Answerer>, Error> {
-    if let ModelPlace::Local(path) = environment.resolve(reference, ModelUse::Generator, base)? {
-        if model::describe(&path)?.kind == Some(ModelKind::Reader) {
-            let reader = Reader::open(&path, &ReaderOptions::default())?;
-            return Ok(Some(Answerer::Finds(Box::new(reader))));
-        }
+    if let ModelPlace::Local(path) = environment.resolve(reference, ModelUse::Generator, base)?
+        && model::describe(&path)?.kind == Some(ModelKind::Reader)
+    {
+        let reader = Reader::open(&path, &ReaderOptions::default())?;
+        return Ok(Some(Answerer::Finds(Box::new(reader))));
     }
     Ok(open_generator(reference, base, environment)?.map(Answerer::Writes))
 }

@@ -131,7 +131,13 @@ mod tests {
             ..VocabularyRecipe::default()
         };
         let out = room.path().join("out");
-        let learnt = learn(&[file.clone()], &ReadExamples::default(), &recipe, &out).unwrap();
+        let learnt = learn(
+            std::slice::from_ref(&file),
+            &ReadExamples::default(),
+            &recipe,
+            &out,
+        )
+        .unwrap();
         assert_eq!(learnt.tokens, 270);
         assert!(learnt.bytes_per_token > 1.5, "{learnt:?}");
         let reference = ModelReference::Named(out.to_string_lossy().into_owned());

@@ -57,6 +57,10 @@ impl Reading {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one for a run of the program"
+)]
 enum What {
     /// Says how good a set is for training, and what to do about it.
     Audit {

@@ -117,8 +117,11 @@ pub(crate) fn facts(random: &mut Random, phrasing: Phrasing, things: usize, most
     world.tell(random)
 }
 
+/// What writes a value.
+type Writes = Box<dyn Fn(&mut Random) -> String>;
+
 /// Returns a maker of names that are easily taken for one another, now and then.
-fn related(random: &mut Random, name: Name) -> Option<Box<dyn Fn(&mut Random) -> String>> {
+fn related(random: &mut Random, name: Name) -> Option<Writes> {
     let first = name.make(random);
     let (head, _) = first.rsplit_once(' ')?;
     if !random.chance(0.2) || head.is_empty() || head == "the" {

@@ -42,13 +42,13 @@ pub enum CompareError {
     NoBase,
     /// A candidate needs evidence, and nothing is ingested.
     #[error(transparent)]
-    Ask(#[from] crate::Error),
+    Ask(Box<crate::Error>),
     /// The base model is not there.
     #[error(transparent)]
     Resolve(#[from] ResolveError),
     /// A candidate could not be taught.
     #[error("the candidate could not be taught")]
-    Training(#[from] TrainingError),
+    Training(#[source] Box<TrainingError>),
     /// The folder holds no comparison.
     #[error("`{}` is no comparison: it has no `compare.toml`", folder.display())]
     NoComparison {
@@ -76,6 +76,18 @@ pub enum CompareError {
     /// A file could not be read or written.
     #[error("a file of the comparison could not be read or written")]
     Io(#[from] io::Error),
+}
+
+impl From<crate::Error> for CompareError {
+    fn from(error: crate::Error) -> Self {
+        Self::Ask(Box::new(error))
+    }
+}
+
+impl From<TrainingError> for CompareError {
+    fn from(error: TrainingError) -> Self {
+        Self::Training(Box::new(error))
+    }
 }
 
 impl CompareError {

@@ -57,10 +57,7 @@ pub(super) fn plan(recipe: &CompareRecipe, examination: &Examination) -> eval::P
         also.extend(named(&["refusal_precision", "refusal_recall"]));
     }
     // Measures up to 100 differ by as many more.
-    let unit = match metric.largest() {
-        Some(largest) => largest,
-        None => 100.0,
-    };
+    let unit = metric.largest().unwrap_or(100.0);
     eval::Plan {
         metric,
         smallest_difference: recipe.verdict.smallest_difference * unit,

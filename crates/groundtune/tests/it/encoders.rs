@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use contract::{Embed, TextRole};
+use contract::{Embed as _, TextRole};
 use groundtune::models::Environment;
 use groundtune::train::{Start, TrainReport, TrainingError, prepare};
 use model::{

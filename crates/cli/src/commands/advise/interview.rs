@@ -211,8 +211,8 @@ fn read_lines() -> Receiver<io::Result<Vec<u8>>> {
             let read = io::Read::take(io::stdin().lock(), LONGEST_LINE + 1)
                 .read_until(b'\n', &mut line)
                 .map(|_| line);
-            let ends = read.as_ref().map_or(true, Vec::is_empty);
-            if ends && read.is_ok() || sender.send(read).is_err() || ends {
+            let (over, failed) = (read.as_ref().is_ok_and(Vec::is_empty), read.is_err());
+            if over || sender.send(read).is_err() || failed {
                 return;
             }
         }
