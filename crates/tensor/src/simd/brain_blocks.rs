@@ -6,7 +6,7 @@
 //! places of a vector, and a row of a right tile are what the instruction takes.
 //!
 //! AMD's processors begin one of these in each cycle, which is twice as many products as of
-//! `f32`. Intel's take longer: on Sapphire Rapids these loops reach half to four fifths of
+//! `f32`. Intel's take longer: on Sapphire Rapids these loops reach 0.62 to 0.76 of
 //! what those of `f32` do, so such processors keep to them.
 
 #![expect(unsafe_code, reason = "intrinsics")]

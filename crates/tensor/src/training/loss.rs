@@ -287,7 +287,8 @@ mod tests {
         for version in Kernels::available() {
             let mut out = [0.0];
             version.log_probabilities(&team(1), &mut logits.clone(), &[7], &mut out);
-            assert_near(&out, &[-expect[0]], 1e-5, version.name);
+            // Of 50,257 powers, added by few lanes.
+            assert_near(&out, &[-expect[0]], 2e-5, version.name);
         }
     }
 
