@@ -24,11 +24,13 @@ fn the_help_names_every_command() {
       doctor     Checks the store, the indexes, the files and the access rules
       eval       Measures how good something is, by definitions that others use too
       index      Measures the index of vectors
-      models     Fetches models, lists those that are here, shows one, or removes it
+      models     Fetches models, lists, shows, exports or removes them, and keeps versions of tuned ones
       generate   Writes a text with a language model
       chat       Talks with a language model, turn by turn
+      compare    Finds out which wins on your questions: prompting, retrieval, fine-tuning, or both
       data       Looks at examples before a model learns from them: audits, splits, converts
       train      Teaches a model: from nothing, on texts, on answers, or on preferences
+      tokenizer  Learns a vocabulary from texts, shows one, or cuts texts with it
       distill    Makes a small, fast embedder that agrees with a large one
 
     Options:

@@ -17,7 +17,7 @@ pub(super) fn seconds(value: f64) -> String {
 /// zeros at the end of decimals but with cents.
 fn significant(value: f64) -> String {
     match value.abs() {
-        0.0 => "0".to_owned(),
+        nothing if nothing < 1e-9 => "0".to_owned(),
         whole if whole >= 99.995 => format!("{value:.0}"),
         some if some >= 0.995 => {
             let text = format!("{value:.2}");

@@ -96,7 +96,7 @@ impl CompareError {
         Some(match self {
             Self::NoExamples => "name files of questions with their answers: `groundtune compare questions.jsonl`, or `[compare] examples = […]` in `groundtune.toml`".into(),
             Self::NoQuestions { .. } => {
-                "each needs a question and an answer, such as {\"question\": …, \"answer\": …}; `groundtune data audit` shows what was read".into()
+                "each needs a question and an answer, such as {\"question\": …, \"answer\": …}, and what says nearly the same stays together; `groundtune data audit` shows what was read".into()
             }
             Self::NoBase => "name one as `[models] generator` in `groundtune.toml`, or with `--model`".into(),
             Self::NoComparison { .. } => "begin one with `groundtune compare`".into(),

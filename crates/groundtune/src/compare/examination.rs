@@ -239,7 +239,16 @@ mod tests {
     fn lines(count: usize, answer: impl Fn(usize) -> String) -> Vec<String> {
         (0..count)
             .map(|n| {
-                let asked = format!("What is the number that belongs to case {n}?");
+                // Questions that say nearly the same would stay on one side.
+                let word = |by: usize| ["ka", "mo", "ri", "tu", "se", "lo", "va"][n / by % 7];
+                let asked = format!(
+                    "{}{} {}{}{}?",
+                    word(1),
+                    word(7),
+                    word(49),
+                    word(3),
+                    word(11)
+                );
                 serde_json::json!({ "question": asked, "answer": answer(n) }).to_string()
             })
             .collect()
