@@ -406,8 +406,11 @@ impl Table {
                 winner,
             }
         };
+        // Where nothing else counts, or this does not, is no place that anybody is at.
+        let is_inside = |(at, _): &(f64, usize)| (0.005..0.995).contains(at);
         nearest_crossings(&lines, first, now, 1.0)
             .into_iter()
+            .filter(is_inside)
             .map(flip)
             .collect()
     }
