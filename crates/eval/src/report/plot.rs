@@ -99,8 +99,9 @@ fn draw(
         0.5 * (top + bottom),
         escaped(axes.y),
     )?;
+    let mut names = Vec::new();
     for (series, colour) in series.iter().zip(COLOURS.iter().cycle()) {
-        one(svg, series, colour, x, y)?;
+        one(svg, series, colour, x, y, &mut names)?;
     }
     svg.push_str("</svg>");
     Ok(())
@@ -112,6 +113,7 @@ fn one(
     colour: &str,
     x: &Scale,
     y: &Scale,
+    names: &mut Vec<(f64, f64)>,
 ) -> std::fmt::Result {
     let name = escaped(series.name);
     let points: Vec<(f64, f64)> = series
@@ -150,10 +152,20 @@ fn one(
         true => ("end", end_x - 9.0),
         false => ("start", end_x + 9.0),
     };
+    // Above the names that stand there already.
+    let mut label_y = end_y - 7.0;
+    let stands = |at: f64, names: &[(f64, f64)]| {
+        names
+            .iter()
+            .any(|(x, y)| (x - label_x).abs() < 110.0 && (y - at).abs() < 13.0)
+    };
+    while stands(label_y, names) {
+        label_y -= 13.0;
+    }
+    names.push((label_x, label_y));
     write!(
         svg,
-        "<text x=\"{label_x:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\" fill=\"{colour}\">{name}</text>",
-        end_y - 7.0
+        "<text x=\"{label_x:.1}\" y=\"{label_y:.1}\" text-anchor=\"{anchor}\" fill=\"{colour}\">{name}</text>",
     )
 }
 
