@@ -8,6 +8,7 @@ mod amount;
 mod html;
 mod markdown;
 mod plot;
+pub mod tables;
 
 use std::collections::BTreeMap;
 

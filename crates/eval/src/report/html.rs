@@ -2,11 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::amount::{seconds, usd};
-use super::markdown::{amount, metrics, or_dash, signature};
 use super::plot::{Axes, Series, escaped, plot};
+use super::tables::{self, Table, or_dash, signature};
 use super::{QuestionRow, Report};
-use crate::verdict::figure;
 
 const STYLE: &str = "\
 :root{color-scheme:light dark;--line:#8884;--soft:#8881;--bad:#d55e00;--good:#009e73}\
@@ -61,10 +59,16 @@ fn write(report: &Report, out: &mut String) -> std::fmt::Result {
         }
         out.push_str("</ul>");
     }
-    scores(report, out)?;
+    out.push_str("<h2>Scores</h2>");
+    table(out, &tables::scores(report))?;
     plots(report, out);
-    differences(report, out)?;
-    effort(report, out)?;
+    let differences = tables::differences(report);
+    if !differences.rows.is_empty() {
+        out.push_str("<h2>Differences, paired</h2>");
+        table(out, &differences)?;
+    }
+    out.push_str("<h2>What it takes</h2>");
+    table(out, &tables::effort(report))?;
     flips(report, out)?;
     causes(report, out)?;
     for drill in &report.drills {
@@ -74,13 +78,7 @@ fn write(report: &Report, out: &mut String) -> std::fmt::Result {
             escaped(&drill.name),
             escaped(&drill.says)
         )?;
-        let rows = drill.rows.iter().map(|(name, cells)| {
-            [name.clone()]
-                .into_iter()
-                .chain(cells.iter().cloned())
-                .collect()
-        });
-        table(out, &drill.heads(), rows)?;
+        table(out, &tables::drill(drill))?;
     }
     if !report.questions.is_empty() {
         out.push_str("<h2>Questions, those first on which they differ most</h2>");
@@ -100,17 +98,13 @@ fn write(report: &Report, out: &mut String) -> std::fmt::Result {
 }
 
 /// Writes a table; cells after the first that begin like a number stand to the right.
-fn table(
-    out: &mut String,
-    columns: &[&str],
-    rows: impl Iterator<Item = Vec<String>>,
-) -> std::fmt::Result {
+fn table(out: &mut String, table: &Table) -> std::fmt::Result {
     out.push_str("<div class=\"scroll\"><table><tr>");
-    for column in columns {
+    for column in &table.heads {
         write!(out, "<th>{}</th>", escaped(column))?;
     }
     out.push_str("</tr>");
-    for row in rows {
+    for row in &table.rows {
         out.push_str("<tr>");
         for (place, cell) in row.iter().enumerate() {
             let number = cell.starts_with(|c: char| c.is_ascii_digit() || "-–$".contains(c));
@@ -125,33 +119,6 @@ fn table(
     }
     out.push_str("</table></div>");
     Ok(())
-}
-
-fn scores(report: &Report, out: &mut String) -> std::fmt::Result {
-    let metrics = metrics(report);
-    let columns: Vec<&str> = ["candidate"]
-        .into_iter()
-        .chain(metrics.iter().map(|it| it.name()))
-        .collect();
-    out.push_str("<h2>Scores</h2>");
-    let rows = report.compared.candidates.iter().map(|candidate| {
-        let scores = metrics.iter().map(|metric| {
-            candidate
-                .metrics
-                .get(metric.name())
-                .map_or("–".to_owned(), |score| {
-                    let figure = |value| figure(*metric, value, 0.01);
-                    format!(
-                        "{} ({} to {})",
-                        figure(score.value),
-                        figure(score.interval.low),
-                        figure(score.interval.high)
-                    )
-                })
-        });
-        [candidate.name.clone()].into_iter().chain(scores).collect()
-    });
-    table(out, &columns, rows)
 }
 
 fn plots(report: &Report, out: &mut String) {
@@ -262,80 +229,6 @@ fn plots(report: &Report, out: &mut String) {
     out.push_str("</div>");
 }
 
-fn differences(report: &Report, out: &mut String) -> std::fmt::Result {
-    let plan = &report.compared.plan;
-    if report.compared.differences.is_empty() {
-        return Ok(());
-    }
-    out.push_str("<h2>Differences, paired</h2>");
-    let interval = format!("{:.0} % interval", 100.0 * (1.0 - plan.alpha));
-    let columns = [
-        "better",
-        "than",
-        "by",
-        &interval,
-        "p",
-        "p corrected",
-        "test",
-    ];
-    let rows = report.compared.differences.iter().map(|it| {
-        let figure = |value: f64| figure(plan.metric, value, plan.smallest_difference);
-        vec![
-            it.better.clone(),
-            it.worse.clone(),
-            figure(it.difference),
-            format!(
-                "{} to {}",
-                figure(it.interval.low),
-                figure(it.interval.high)
-            ),
-            format!("{:.4}", it.p_value),
-            format!("{:.4}", it.p_corrected),
-            it.test.to_owned(),
-        ]
-    });
-    table(out, &columns, rows)
-}
-
-fn effort(report: &Report, out: &mut String) -> std::fmt::Result {
-    out.push_str("<h2>What it takes</h2>");
-    let columns = [
-        "candidate",
-        "seeds",
-        "median",
-        "p95",
-        "tokens read",
-        "tokens written",
-        "peak memory",
-        "before",
-        "1000 questions",
-        "an update",
-        "fresh after",
-        "refused",
-        "failed",
-    ];
-    let rows = report.compared.candidates.iter().map(|it| {
-        let latency = it.effort.latency;
-        let memory = it.effort.peak_memory_bytes;
-        vec![
-            it.name.clone(),
-            it.seeds.to_string(),
-            amount(latency.map(|it| it.p50_seconds), seconds),
-            amount(latency.map(|it| it.p95_seconds), seconds),
-            or_dash(it.effort.prompt_tokens, 0),
-            or_dash(it.effort.completion_tokens, 0),
-            memory.map_or("–".to_owned(), |bytes| contract::Bytes(bytes).to_string()),
-            amount(it.cost.upfront_usd, usd),
-            amount(it.cost.thousand_questions_usd, usd),
-            amount(it.cost.update_usd, usd),
-            amount(it.cost.update_seconds, seconds),
-            it.refused.to_string(),
-            it.failed.to_string(),
-        ]
-    });
-    table(out, &columns, rows)
-}
-
 fn flips(report: &Report, out: &mut String) -> std::fmt::Result {
     let Some(flips) = &report.flips else {
         return Ok(());
@@ -352,42 +245,10 @@ fn flips(report: &Report, out: &mut String) -> std::fmt::Result {
         situation.questions,
         situation.updates
     )?;
-    let columns = [
-        "candidate",
-        "utility",
-        "first among weights near these",
-        "among all weights",
-    ];
-    let rows = flips.ranking.iter().map(|it| {
-        vec![
-            it.name.clone(),
-            format!("{:.3}", it.utility),
-            format!("{:.0} %", 100.0 * it.first_share),
-            format!("{:.0} %", 100.0 * it.first_share_of_all),
-        ]
-    });
-    table(out, &columns, rows)?;
+    table(out, &tables::ranking(flips))?;
     out.push_str("<ul>");
-    for flip in &flips.flips {
-        write!(out, "<li>{}</li>", escaped(&flip.statement))?;
-    }
-    for even in &flips.break_even {
-        write!(out, "<li>{}</li>", escaped(&even.statement))?;
-    }
-    for left in &flips.left_out {
-        let winner = escaped(&left.winner);
-        write!(
-            out,
-            "<li>without {}, `{winner}` comes first</li>",
-            left.criterion
-        )?;
-    }
-    if !flips.unknown.is_empty() {
-        let unknown = escaped(&flips.unknown.join(", "));
-        write!(
-            out,
-            "<li>not known, and counted as the worst: {unknown}</li>"
-        )?;
+    for remark in tables::remarks(flips) {
+        write!(out, "<li>{}</li>", escaped(&remark))?;
     }
     out.push_str("</ul>");
     Ok(())
@@ -401,7 +262,9 @@ fn causes(report: &Report, out: &mut String) -> std::fmt::Result {
             .map(|(cause, many)| format!("{} {many}", cause.as_str()));
         vec![name.clone(), parts.collect::<Vec<_>>().join(", ")]
     });
-    table(out, &["candidate", "answers"], rows)
+    let heads = vec!["candidate".to_owned(), "answers".to_owned()];
+    let rows = rows.collect();
+    table(out, &Table { heads, rows })
 }
 
 fn one_question(question: &QuestionRow, out: &mut String) -> std::fmt::Result {

@@ -3,9 +3,7 @@
 use std::fmt::Write as _;
 
 use super::Report;
-use super::amount::{seconds, usd};
-use crate::metric::Metric;
-use crate::verdict::figure;
+use super::tables::{self, Table, or_dash, signature};
 
 /// Writes the report as Markdown.
 pub fn markdown(report: &Report) -> String {
@@ -41,46 +39,36 @@ fn write(report: &Report, out: &mut String) -> std::fmt::Result {
         }
         writeln!(out)?;
     }
-    scores(report, out)?;
-    differences(report, out)?;
-    effort(report, out)?;
+    writeln!(out, "## Scores\n")?;
+    table(out, &tables::scores(report))?;
+    let differences = tables::differences(report);
+    if !differences.rows.is_empty() {
+        writeln!(out, "## Differences, paired\n")?;
+        table(out, &differences)?;
+    }
+    writeln!(out, "## What it takes\n")?;
+    table(out, &tables::effort(report))?;
     flips(report, out)?;
     causes(report, out)?;
     drills(report, out)?;
     questions(report, out)
 }
 
-/// Returns the deciding metric's signature.
-pub(super) fn signature(report: &Report) -> &str {
-    let metric = report.compared.plan.metric.name();
-    let candidates = &report.compared.candidates;
-    let score = candidates.iter().find_map(|it| it.metrics.get(metric));
-    score.map_or("", |score| score.signature.as_str())
-}
-
-/// Returns the metrics that any candidate has, the deciding one first.
-pub(super) fn metrics(report: &Report) -> Vec<Metric> {
-    let plan = &report.compared.plan;
-    let mut found = vec![plan.metric];
-    for metric in &plan.also {
-        let has = |it: &crate::compare::CandidateScores| it.metrics.contains_key(metric.name());
-        if !found.contains(metric) && report.compared.candidates.iter().any(has) {
-            found.push(*metric);
-        }
+/// Writes a table and an empty line.
+fn table(out: &mut String, table: &Table) -> std::fmt::Result {
+    row(out, &table.heads)?;
+    writeln!(out, "{}|", "|---".repeat(table.heads.len()))?;
+    for cells in &table.rows {
+        row(out, cells)?;
     }
-    found
+    writeln!(out)
 }
 
-fn row(out: &mut String, cells: impl IntoIterator<Item = String>) -> std::fmt::Result {
+fn row(out: &mut String, cells: &[String]) -> std::fmt::Result {
     for it in cells {
-        write!(out, "| {} ", cell(&it))?;
+        write!(out, "| {} ", cell(it))?;
     }
     writeln!(out, "|")
-}
-
-fn header(out: &mut String, cells: &[&str]) -> std::fmt::Result {
-    row(out, cells.iter().map(|it| (*it).to_owned()))?;
-    writeln!(out, "{}|", "|---".repeat(cells.len()))
 }
 
 /// Returns a text that stays in its cell.
@@ -96,126 +84,6 @@ fn cell(text: &str) -> String {
         }
     }
     out
-}
-
-fn scores(report: &Report, out: &mut String) -> std::fmt::Result {
-    let metrics = metrics(report);
-    writeln!(out, "## Scores\n")?;
-    let names: Vec<&str> = metrics.iter().map(|it| it.name()).collect();
-    let columns: Vec<&str> = ["candidate"].into_iter().chain(names).collect();
-    header(out, &columns)?;
-    for candidate in &report.compared.candidates {
-        let scores = metrics
-            .iter()
-            .map(|metric| match candidate.metrics.get(metric.name()) {
-                Some(score) => format!(
-                    "{} ({} to {})",
-                    figure(*metric, score.value, 0.01),
-                    figure(*metric, score.interval.low, 0.01),
-                    figure(*metric, score.interval.high, 0.01),
-                ),
-                None => "–".to_owned(),
-            });
-        row(out, [candidate.name.clone()].into_iter().chain(scores))?;
-    }
-    writeln!(out)
-}
-
-fn differences(report: &Report, out: &mut String) -> std::fmt::Result {
-    let plan = &report.compared.plan;
-    if report.compared.differences.is_empty() {
-        return Ok(());
-    }
-    writeln!(out, "## Differences, paired\n")?;
-    let interval = format!("{:.0} % interval", 100.0 * (1.0 - plan.alpha));
-    header(
-        out,
-        &[
-            "better",
-            "than",
-            "by",
-            &interval,
-            "p",
-            "p corrected",
-            "test",
-        ],
-    )?;
-    for it in &report.compared.differences {
-        let figure = |value: f64| figure(plan.metric, value, plan.smallest_difference);
-        row(
-            out,
-            [
-                it.better.clone(),
-                it.worse.clone(),
-                figure(it.difference),
-                format!(
-                    "{} to {}",
-                    figure(it.interval.low),
-                    figure(it.interval.high)
-                ),
-                format!("{:.4}", it.p_value),
-                format!("{:.4}", it.p_corrected),
-                it.test.to_owned(),
-            ],
-        )?;
-    }
-    writeln!(out)
-}
-
-/// Returns a figure that may be missing.
-pub(super) fn or_dash(value: Option<f64>, digits: usize) -> String {
-    value.map_or("–".to_owned(), |value| format!("{value:.digits$}"))
-}
-
-/// Returns an amount that may be missing.
-pub(super) fn amount(value: Option<f64>, written: fn(f64) -> String) -> String {
-    value.map_or("–".to_owned(), written)
-}
-
-fn effort(report: &Report, out: &mut String) -> std::fmt::Result {
-    writeln!(out, "## What it takes\n")?;
-    header(
-        out,
-        &[
-            "candidate",
-            "seeds",
-            "median",
-            "p95",
-            "tokens read",
-            "tokens written",
-            "peak memory",
-            "before",
-            "1000 questions",
-            "an update",
-            "fresh after",
-            "refused",
-            "failed",
-        ],
-    )?;
-    for it in &report.compared.candidates {
-        let latency = it.effort.latency;
-        row(
-            out,
-            [
-                it.name.clone(),
-                it.seeds.to_string(),
-                amount(latency.map(|it| it.p50_seconds), seconds),
-                amount(latency.map(|it| it.p95_seconds), seconds),
-                or_dash(it.effort.prompt_tokens, 0),
-                or_dash(it.effort.completion_tokens, 0),
-                it.effort
-                    .peak_memory_bytes
-                    .map_or("–".to_owned(), |bytes| contract::Bytes(bytes).to_string()),
-                amount(it.cost.upfront_usd, usd),
-                amount(it.cost.thousand_questions_usd, usd),
-                amount(it.cost.update_usd, usd),
-                amount(it.cost.update_seconds, seconds),
-                it.refused.to_string(),
-                it.failed.to_string(),
-            ],
-        )?;
-    }
-    writeln!(out)
 }
 
 fn flips(report: &Report, out: &mut String) -> std::fmt::Result {
@@ -235,70 +103,30 @@ fn flips(report: &Report, out: &mut String) -> std::fmt::Result {
         flips.situation.questions,
         flips.situation.updates,
     )?;
-    header(
-        out,
-        &[
-            "candidate",
-            "utility",
-            "first among weights near these",
-            "among all weights",
-        ],
-    )?;
-    for it in &flips.ranking {
-        row(
-            out,
-            [
-                it.name.clone(),
-                format!("{:.3}", it.utility),
-                format!("{:.0} %", 100.0 * it.first_share),
-                format!("{:.0} %", 100.0 * it.first_share_of_all),
-            ],
-        )?;
-    }
-    writeln!(out)?;
-    for flip in &flips.flips {
-        writeln!(out, "- {}", flip.statement)?;
-    }
-    for even in &flips.break_even {
-        writeln!(out, "- {}", even.statement)?;
-    }
-    for left in &flips.left_out {
-        writeln!(
-            out,
-            "- without {}, `{}` comes first",
-            left.criterion, left.winner
-        )?;
-    }
-    if !flips.unknown.is_empty() {
-        writeln!(
-            out,
-            "- not known, and counted as the worst: {}",
-            flips.unknown.join(", ")
-        )?;
+    table(out, &tables::ranking(flips))?;
+    for remark in tables::remarks(flips) {
+        writeln!(out, "- {remark}")?;
     }
     writeln!(out)
 }
 
 fn causes(report: &Report, out: &mut String) -> std::fmt::Result {
     writeln!(out, "## Why\n")?;
-    header(out, &["candidate", "answers"])?;
-    for (name, causes) in &report.causes {
+    let rows = report.causes.iter().map(|(name, causes)| {
         let parts = causes
             .iter()
             .map(|(cause, many)| format!("{many} {}", cause.as_str()));
-        row(out, [name.clone(), parts.collect::<Vec<_>>().join(", ")])?;
-    }
-    writeln!(out)
+        vec![name.clone(), parts.collect::<Vec<_>>().join(", ")]
+    });
+    let heads = vec!["candidate".to_owned(), "answers".to_owned()];
+    let rows = rows.collect();
+    table(out, &Table { heads, rows })
 }
 
 fn drills(report: &Report, out: &mut String) -> std::fmt::Result {
     for drill in &report.drills {
         writeln!(out, "## {}\n\n{}\n", cell(&drill.name), cell(&drill.says))?;
-        header(out, &drill.heads())?;
-        for (name, cells) in &drill.rows {
-            row(out, [name.clone()].into_iter().chain(cells.iter().cloned()))?;
-        }
-        writeln!(out)?;
+        table(out, &tables::drill(drill))?;
     }
     Ok(())
 }
