@@ -28,6 +28,21 @@ pub struct Evidence {
 }
 
 impl Evidence {
+    /// Returns a text as evidence that no store holds: of no document, and wholly relevant.
+    pub fn of_text(text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self {
+            chunk: ChunkId(0),
+            document: DocumentId::new(""),
+            title: None,
+            headings: Vec::new(),
+            bytes: 0..text.len(),
+            lines: LineRange { start: 1, end: 1 },
+            text,
+            score: Share::ONE,
+        }
+    }
+
     /// Returns the headings in one line, ` › ` between them; empty if there are none.
     pub fn section(&self) -> String {
         self.headings.join(" › ")

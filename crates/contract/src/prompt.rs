@@ -147,20 +147,6 @@ fn cited(question: &str, evidence: &[Evidence]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ChunkId, DocumentId, LineRange, Share};
-
-    fn found(text: &str) -> Evidence {
-        Evidence {
-            chunk: ChunkId(1),
-            document: DocumentId::new("a.md"),
-            title: None,
-            headings: Vec::new(),
-            bytes: 0..text.len(),
-            lines: LineRange { start: 1, end: 1 },
-            text: text.into(),
-            score: Share::ONE,
-        }
-    }
 
     fn check(template: Template, evidence: &[Evidence], expect: &str) {
         assert_eq!(render(template, "Why?", evidence).as_str(), expect);
@@ -168,7 +154,7 @@ mod tests {
 
     #[test]
     fn templates_are_to_the_letter() {
-        let two = [found("One.\n"), found("Two.")];
+        let two = [Evidence::of_text("One.\n"), Evidence::of_text("Two.")];
         check(
             Template::Spaced,
             &two,
@@ -204,7 +190,7 @@ mod tests {
 
     #[test]
     fn shots_stand_before_the_question() {
-        let two = [found("One."), found("Two.")];
+        let two = [Evidence::of_text("One."), Evidence::of_text("Two.")];
         let shot = Shot {
             question: "Who?",
             evidence: &two[..1],
@@ -228,7 +214,7 @@ mod tests {
             Template::Grounded,
             Template::Cited,
         ] {
-            let prompt = render(template, "Why?", &[found("One.")]);
+            let prompt = render(template, "Why?", &[Evidence::of_text("One.")]);
             for begin in prompt.next_part() {
                 let text = format!("\n{}", prompt.as_str());
                 assert!(text.contains(begin), "{template:?}: {begin:?}");

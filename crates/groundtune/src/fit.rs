@@ -130,7 +130,6 @@ mod tests {
     use std::ops::ControlFlow;
 
     use contract::promise::Completion;
-    use contract::{ChunkId, DocumentId, LineRange, Share};
 
     use super::*;
 
@@ -159,22 +158,9 @@ mod tests {
         }
     }
 
-    fn evidence(text: &str) -> Evidence {
-        Evidence {
-            chunk: ChunkId(1),
-            document: DocumentId::new("a.md"),
-            title: None,
-            headings: Vec::new(),
-            bytes: 0..text.len(),
-            lines: LineRange { start: 1, end: 1 },
-            text: text.into(),
-            score: Share::ONE,
-        }
-    }
-
     /// Fits three pieces of ten words; `Context:`, `Question: Why?` and `Answer:` are four.
     fn check(context: Option<u64>, answer: u64, expect: &[usize], cut: Option<(usize, bool)>) {
-        let pieces = ["a  b c d\ne f g h i j"; 3].map(evidence);
+        let pieces = ["a  b c d\ne f g h i j"; 3].map(Evidence::of_text);
         let fitted = fit(
             &Words(context),
             Template::Spaced,

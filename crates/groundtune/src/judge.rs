@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use contract::{ChunkId, DocumentId, Evidence, LineRange, Share};
+use contract::Evidence;
 use eval::metric::{Grounding as Counts, ground};
 use search::keyword::{KeywordIndex, KeywordSettings};
 use search::{Grounding, Unsupported};
@@ -92,16 +92,7 @@ pub fn ground_answers(gold: &GoldSet, candidates: &mut [CandidateAnswers]) {
 
 /// Returns whether pieces of evidence, taken together, say a sentence.
 fn says(keyword: &KeywordIndex, question: &str, sentence: &str, evidence: &[&str]) -> bool {
-    let together = Evidence {
-        chunk: ChunkId(0),
-        document: DocumentId::new("evidence"),
-        title: None,
-        headings: Vec::new(),
-        bytes: 0..0,
-        lines: LineRange { start: 1, end: 1 },
-        text: evidence.join("\n"),
-        score: Share::ONE,
-    };
+    let together = Evidence::of_text(evidence.join("\n"));
     let evidence = [together];
     let mut grounding = Grounding::new(keyword, question, &evidence, "", Unsupported::Mark);
     grounding.take(sentence);

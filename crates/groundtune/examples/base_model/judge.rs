@@ -6,7 +6,7 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Instant;
 
-use contract::{ChunkId, DocumentId, Evidence, LineRange, Share, Template, render};
+use contract::{Evidence, Template, render};
 use groundtune::generate::{GeneratorOptions, Input, Message, Request, Writer};
 use groundtune::models::{Environment, ModelReference};
 use serde_json::Value as Json;
@@ -202,16 +202,7 @@ fn read(path: &Path) -> Result<Vec<Question>, Box<dyn Error>> {
             None => {
                 let question = text("question").ok_or("a record has `prompt` or `question`")?;
                 let context = text("context").unwrap_or_default();
-                let found = Evidence {
-                    chunk: ChunkId(0),
-                    document: DocumentId::new(""),
-                    title: None,
-                    headings: Vec::new(),
-                    bytes: 0..context.len(),
-                    lines: LineRange { start: 1, end: 1 },
-                    text: context,
-                    score: Share::ONE,
-                };
+                let found = Evidence::of_text(context);
                 let found: &[Evidence] = if found.text.is_empty() { &[] } else { &[found] };
                 render(Template::Spaced, &question, found)
                     .as_str()

@@ -1,6 +1,6 @@
 //! Conversations about small worlds, in the very prompts that answering uses.
 
-use contract::{ChunkId, DocumentId, Evidence, LineRange, Share, Template, render};
+use contract::{Evidence, Template, render};
 use serde_json::{Value as Json, json};
 
 use crate::deeds::deeds;
@@ -121,14 +121,8 @@ fn world(
 
 fn evidence(title: &str, text: &str) -> Evidence {
     Evidence {
-        chunk: ChunkId(0),
-        document: DocumentId::new(""),
         title: (!title.is_empty()).then(|| title.to_owned()),
-        headings: Vec::new(),
-        bytes: 0..text.len(),
-        lines: LineRange { start: 1, end: 1 },
-        text: text.to_owned(),
-        score: Share::ONE,
+        ..Evidence::of_text(text)
     }
 }
 

@@ -182,20 +182,12 @@ fn words(text: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use contract::{ChunkId, DocumentId, LineRange};
-
     use super::*;
 
     fn passage(text: &str, score: f64) -> Evidence {
         Evidence {
-            chunk: ChunkId(1),
-            document: DocumentId::new("a.md"),
-            title: None,
-            headings: Vec::new(),
-            bytes: 0..text.len(),
-            lines: LineRange { start: 1, end: 1 },
-            text: text.into(),
             score: Share::clamped(score),
+            ..Evidence::of_text(text)
         }
     }
 

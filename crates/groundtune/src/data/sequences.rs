@@ -6,10 +6,7 @@
 //! the token that ends it. What is longer than the model reads is left out and named, or
 //! its prompt is shortened where that was wished; an answer is never cut.
 
-use contract::{
-    ChunkId, DocumentId, Evidence, Example, Lesson, LineRange, Message, QuestionId, Role, Share,
-    Template, render,
-};
+use contract::{Evidence, Example, Lesson, Message, QuestionId, Role, Template, render};
 use model::tokenizer::{Special, TextTokenizer};
 use serde_json::{Value as Json, json};
 use thiserror::Error;
@@ -264,7 +261,7 @@ impl Teller<'_> {
                 context,
                 answers,
             } => {
-                let evidence: Vec<Evidence> = context.iter().map(|it| evidence(it)).collect();
+                let evidence: Vec<Evidence> = context.iter().map(Evidence::of_text).collect();
                 let prompt = render(self.options.template, question, &evidence);
                 let answer = answers
                     .first()
@@ -491,19 +488,6 @@ impl Teller<'_> {
 /// Returns how many first tokens two texts share.
 fn common(a: &[u32], b: &[u32]) -> usize {
     a.iter().zip(b).take_while(|(a, b)| a == b).count()
-}
-
-fn evidence(context: &str) -> Evidence {
-    Evidence {
-        chunk: ChunkId(0),
-        document: DocumentId::new(""),
-        title: None,
-        headings: Vec::new(),
-        bytes: 0..context.len(),
-        lines: LineRange { start: 1, end: 1 },
-        text: context.to_owned(),
-        score: Share::ONE,
-    }
 }
 
 /// Returns a turn as templates take it.

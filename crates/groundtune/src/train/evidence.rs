@@ -9,10 +9,7 @@
 use std::collections::HashSet;
 
 use ::train::{EvidenceRecipe, Without};
-use contract::{
-    ChunkId, DocumentId, Evidence, Example, GoldAnswer, Lesson, LineRange, Reader, Share, Template,
-    render,
-};
+use contract::{ChunkId, Evidence, Example, GoldAnswer, Lesson, Reader, Template, render};
 use search::keyword::{IndexedText, KeywordIndex, KeywordSettings};
 use search::{RetrievalRecipe, SearchRequest, Searcher};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -187,7 +184,7 @@ impl Pool {
             Documents::Passages { index, passages } => {
                 let hits = index.search(&index.query(question), most, None);
                 let texts = hits.iter().map(|hit| &passages[hit.chunk.0 as usize]);
-                texts.map(|text| plain(text)).collect()
+                texts.map(Evidence::of_text).collect()
             }
             Documents::Store { searcher, recipe } => {
                 let reply = searcher.search(&SearchRequest {
@@ -221,7 +218,7 @@ impl Pool {
                 for it in &mut found {
                     (it.title, it.headings) = (None, Vec::new());
                 }
-                plain(passage)
+                Evidence::of_text(passage)
             }
         };
         found.retain(|it| misleads(&it.text, &gold.text, answers));
@@ -247,7 +244,7 @@ impl Pool {
             let text = &passages[(first + at) % passages.len()];
             let is_new = others.iter().all(|it| it.text != *text);
             if is_new && misleads(text, &gold.text, answers) {
-                others.push(plain(text));
+                others.push(Evidence::of_text(text));
             }
         }
     }
@@ -263,20 +260,6 @@ fn misleads(text: &str, gold: &str, answers: &[GoldAnswer]) -> bool {
 fn holds(text: &str, answer: &GoldAnswer) -> bool {
     text.to_lowercase()
         .contains(&answer.text.trim().to_lowercase())
-}
-
-/// Returns a text as evidence of no document.
-fn plain(text: &str) -> Evidence {
-    Evidence {
-        chunk: ChunkId(0),
-        document: DocumentId::new(""),
-        title: None,
-        headings: Vec::new(),
-        bytes: 0..text.len(),
-        lines: LineRange { start: 1, end: 1 },
-        text: text.to_owned(),
-        score: Share::ONE,
-    }
 }
 
 /// What chance says of a question.

@@ -4,23 +4,10 @@ use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use contract::{ChunkId, DocumentId, Evidence, LineRange, Share, Template, Tokens, render};
+use contract::{Evidence, Template, Tokens, render};
 use groundtune::models::{Environment, ModelReference, open_generator};
 use groundtune::train::{Start, Tuned, prepare};
 use groundtune::{NOT_IN_THE_DOCUMENTS, generate::Writer};
-
-fn evidence(text: &str) -> Evidence {
-    Evidence {
-        chunk: ChunkId(0),
-        document: DocumentId::new("a.md"),
-        title: None,
-        headings: Vec::new(),
-        bytes: 0..text.len(),
-        lines: LineRange { start: 1, end: 1 },
-        text: text.into(),
-        score: Share::ONE,
-    }
-}
 
 fn answer(text: &str, question: &str) -> String {
     let opened = open_generator(
@@ -29,7 +16,7 @@ fn answer(text: &str, question: &str) -> String {
         &Environment::default(),
     );
     let generator = opened.unwrap().expect("one is built in");
-    let prompt = render(Template::Spaced, question, &[evidence(text)]);
+    let prompt = render(Template::Spaced, question, &[Evidence::of_text(text)]);
     let mut sink = |_: &str| ControlFlow::Continue(());
     let written = generator.generate(&prompt, Tokens(24), &mut sink).unwrap();
     written.text.trim().to_owned()
