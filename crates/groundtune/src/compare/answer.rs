@@ -12,6 +12,7 @@ use super::{Arm, CompareRecipe};
 use crate::NOT_IN_THE_DOCUMENTS;
 use crate::ask::is_refusal;
 use crate::generate::GenerateError;
+use crate::ingest::sentence;
 
 /// A candidate, ready to be asked.
 pub(super) struct Contestant<'a> {
@@ -46,7 +47,7 @@ impl Contestant<'_> {
                 completion_tokens: Some(completion.completion_tokens),
                 ..Prediction::new(id, completion.text.trim())
             },
-            Err(error) => Prediction::failed(id, whole(&error)),
+            Err(error) => Prediction::failed(id, sentence(&error)),
         };
         let given = evidence.iter().map(|found| GivenEvidence {
             document: found.document.to_string(),
@@ -105,18 +106,6 @@ fn is_too_long(error: &PromiseError) -> bool {
         error.source.downcast_ref::<GenerateError>(),
         Some(GenerateError::Context { .. })
     )
-}
-
-/// Returns an error with what caused it.
-fn whole(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]
