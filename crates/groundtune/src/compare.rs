@@ -159,7 +159,7 @@ pub fn compare(
     if told.is_break() {
         return Ok(None);
     }
-    let Some(findings) = comparison.find(project, tell)? else {
+    let Some(findings) = comparison.find(tell)? else {
         return Ok(None);
     };
     let Some(retrieval) = comparison.tune(&findings, tell)? else {
@@ -303,7 +303,6 @@ impl<'a> Comparison<'a> {
     /// Finds evidence for every question that needs it.
     fn find(
         &self,
-        project: &Project,
         tell: &mut dyn FnMut(CompareEvent<'_>) -> ControlFlow<()>,
     ) -> Result<Option<Findings>, CompareError> {
         let mut findings = Findings::default();
@@ -326,7 +325,8 @@ impl<'a> Comparison<'a> {
             let session = match &mut session {
                 Some(session) => session,
                 None => {
-                    session.insert(Session::open(project)?.with_models(project, self.environment)?)
+                    let opened = Session::open(self.project)?;
+                    session.insert(opened.with_models(self.project, self.environment)?)
                 }
             };
             let found = evidence::find(session, question)?;
@@ -344,8 +344,7 @@ impl<'a> Comparison<'a> {
         Ok(Some(findings))
     }
 
-    /// Chooses how much of what is found is shown: first by where the answers stand, then by
-    /// what the base model makes of it.
+    /// Chooses how much of what is found is shown, unless that was done.
     fn tune(
         &self,
         findings: &Findings,
@@ -355,49 +354,8 @@ impl<'a> Comparison<'a> {
         let retrieval = match folder::read_json(&path)? {
             Some(retrieval) => retrieval,
             None => {
-                let dev = &self.examination.dev;
-                let mut trials: Vec<(Trial, Option<f64>)> = evidence::trials(findings, dev)
-                    .into_iter()
-                    .map(|trial| (trial, None))
-                    .collect();
-                let tried = dev.len().min(TUNED_ON);
-                let rag = self.contestants().contains(&(Arm::Rag, self.recipe().seed));
-                if rag && tried > 0 {
-                    let all = TRIED.min(trials.len());
-                    let metric = self.protocol.plan.metric;
-                    let gold = GoldSet::new(dev[..tried].iter().cloned());
-                    for (number, (trial, score)) in trials.iter_mut().take(all).enumerate() {
-                        let mut answers = Vec::with_capacity(tried);
-                        for (done, asked) in gold.questions().iter().enumerate() {
-                            let contestant = self.contestant(Arm::Rag, &*self.base, &[]);
-                            let evidence = findings.shown(&asked.id, &trial.shown);
-                            answers.push(contestant.answer(asked, evidence, 0.0));
-                            let progress = CompareEvent::Progress {
-                                what: Work::Tuning,
-                                done: number * tried + done + 1,
-                                of: all * tried,
-                            };
-                            if tell(progress).is_break() {
-                                return Ok(None);
-                            }
-                        }
-                        let answers: Vec<Option<&Prediction>> = answers.iter().map(Some).collect();
-                        *score = metric.score(&gold, &answers).value();
-                    }
-                }
-                let best = trials.iter().reduce(|best, other| {
-                    let better = match (best.1, other.1) {
-                        (Some(best), Some(other)) => {
-                            self.protocol.plan.metric.more_is_better() == (other > best)
-                                && other != best
-                        }
-                        _ => false,
-                    };
-                    if better { other } else { best }
-                });
-                let retrieval = Retrieval {
-                    chosen: best.expect("some numbers are tried").0.shown,
-                    trials,
+                let Some(retrieval) = self.choose(findings, tell) else {
+                    return Ok(None);
                 };
                 folder::write_json(&path, &retrieval)?;
                 retrieval
@@ -405,6 +363,74 @@ impl<'a> Comparison<'a> {
         };
         let told = tell(CompareEvent::Tuned(&retrieval));
         Ok(told.is_continue().then_some(retrieval))
+    }
+
+    /// Chooses how much of what is found is shown: first by where the answers stand, then by
+    /// what the base model makes of it. Nothing, if `tell` breaks.
+    fn choose(
+        &self,
+        findings: &Findings,
+        tell: &mut dyn FnMut(CompareEvent<'_>) -> ControlFlow<()>,
+    ) -> Option<Retrieval> {
+        let dev = &self.examination.dev;
+        let metric = self.protocol.plan.metric;
+        let mut trials: Vec<(Trial, Option<f64>)> = evidence::trials(findings, dev)
+            .into_iter()
+            .map(|trial| (trial, None))
+            .collect();
+        let tried = dev.len().min(TUNED_ON);
+        let rag = self.contestants().contains(&(Arm::Rag, self.recipe().seed));
+        if rag && tried > 0 {
+            let gold = GoldSet::new(dev[..tried].iter().cloned());
+            let all = TRIED.min(trials.len()) * tried;
+            let mut done = 0;
+            for (trial, score) in trials.iter_mut().take(TRIED) {
+                let answers = self.try_shown(&trial.shown, &gold, findings, &mut || {
+                    done += 1;
+                    tell(CompareEvent::Progress {
+                        what: Work::Tuning,
+                        done,
+                        of: all,
+                    })
+                })?;
+                let answers: Vec<Option<&Prediction>> = answers.iter().map(Some).collect();
+                *score = metric.score(&gold, &answers).value();
+            }
+        }
+        let best = trials.iter().reduce(|best, other| {
+            let better = match (best.1, other.1) {
+                (Some(best), Some(other)) => {
+                    metric.more_is_better() == (other > best) && other != best
+                }
+                _ => false,
+            };
+            if better { other } else { best }
+        });
+        Some(Retrieval {
+            chosen: best.expect("some numbers are tried").0.shown,
+            trials,
+        })
+    }
+
+    /// Has the base model answer questions from what `shown` shows of the evidence. `answered`
+    /// is told of each; nothing, if it breaks.
+    fn try_shown(
+        &self,
+        shown: &Shown,
+        gold: &GoldSet,
+        findings: &Findings,
+        answered: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> Option<Vec<Prediction>> {
+        let contestant = self.contestant(Arm::Rag, &*self.base, &[]);
+        let mut answers = Vec::with_capacity(gold.questions().len());
+        for asked in gold.questions() {
+            let evidence = findings.shown(&asked.id, shown);
+            answers.push(contestant.answer(asked, evidence, 0.0));
+            if answered().is_break() {
+                return None;
+            }
+        }
+        Some(answers)
     }
 
     /// Teaches a candidate, unless it is taught already.

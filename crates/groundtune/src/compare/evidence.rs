@@ -31,6 +31,19 @@ pub(super) struct FoundFor {
     pub(super) elapsed: Duration,
 }
 
+impl FoundFor {
+    /// Returns what `shown` shows of it.
+    pub(super) fn shown(&self, shown: &Shown) -> &[Evidence] {
+        let good = self
+            .evidence
+            .iter()
+            .take(shown.top_k)
+            .take_while(|it| it.score >= shown.threshold)
+            .count();
+        &self.evidence[..good]
+    }
+}
+
 /// How much of what is found is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Shown {
@@ -62,16 +75,9 @@ pub(super) struct Findings {
 impl Findings {
     /// Returns what was found, of what `shown` shows; nothing, where nobody looked.
     pub(super) fn shown(&self, question: &QuestionId, shown: &Shown) -> &[Evidence] {
-        let evidence = self
-            .found
+        self.found
             .get(question)
-            .map_or(&[][..], |found| &found.evidence);
-        let good = evidence
-            .iter()
-            .take(shown.top_k)
-            .take_while(|it| it.score >= shown.threshold)
-            .count();
-        &evidence[..good]
+            .map_or(&[][..], |found| found.shown(shown))
     }
 
     /// Returns how long it took to find.

@@ -183,8 +183,6 @@ impl Drill<'_> {
         asked: &Gold,
         evidence: &FoundFor,
     ) -> String {
-        let mut findings = Findings::default();
-        findings.add(evidence.clone());
         let contestant = Contestant {
             arm,
             generator,
@@ -192,7 +190,7 @@ impl Drill<'_> {
             shots: if arm == Arm::FewShot { shots } else { &[] },
         };
         let shown: &[Evidence] = match arm.retrieves() {
-            true => findings.shown(&asked.id, self.shown),
+            true => evidence.shown(self.shown),
             false => &[],
         };
         contestant.answer(asked, shown, 0.0).said()
