@@ -12,6 +12,7 @@ mod examination;
 mod folder;
 mod freshness;
 mod judge;
+mod kept;
 mod recipe;
 mod teach;
 
@@ -38,6 +39,7 @@ pub use examination::{AnswerKind, Examination, ExaminationNote};
 pub use folder::Folder;
 pub use freshness::Freshness;
 pub use judge::Judgement;
+pub use kept::{KeptComparison, comparison, comparisons};
 pub use recipe::{Arm, CompareRecipe, Prices, VerdictTerms};
 pub use teach::Taught;
 
@@ -123,6 +125,29 @@ pub struct Protocol {
     pub recipe: CompareRecipe,
 }
 
+impl Protocol {
+    fn read(folder: &Folder) -> Result<Self, CompareError> {
+        let text = fs_err::read_to_string(folder.plan())?;
+        let wrong = |error| crate::ConfigError::from_toml(&folder.plan(), &text, &error);
+        Ok(toml::from_str(&text).map_err(wrong)?)
+    }
+
+    /// Returns who is examined, each that learns once a seed.
+    pub fn contestants(&self) -> Vec<(Arm, u64)> {
+        let recipe = &self.recipe;
+        let mut arms = recipe.candidates.clone();
+        arms.sort_unstable();
+        arms.dedup();
+        arms.retain(|arm| !self.left_out.contains_key(arm));
+        arms.into_iter()
+            .flat_map(|arm| {
+                let seeds = if arm.learns() { recipe.seeds as u64 } else { 1 };
+                (0..seeds).map(move |number| (arm, recipe.seed + number))
+            })
+            .collect()
+    }
+}
+
 /// What was chosen of retrieval, and what was tried.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Retrieval {
@@ -195,7 +220,15 @@ pub fn compare(
     let Some(freshness) = comparison.freshness(&tuned, &findings, &retrieval.chosen, tell)? else {
         return Ok(None);
     };
-    let judgement = Judgement::of(&comparison, retrieval, taught, freshness, &answers)?;
+    let judgement = Judgement::of(
+        &comparison.folder,
+        &comparison.protocol,
+        &comparison.examination,
+        retrieval,
+        taught,
+        freshness,
+        &answers,
+    )?;
     judgement.write()?;
     Ok(Some(judgement))
 }
@@ -223,10 +256,7 @@ impl<'a> Comparison<'a> {
             CompareStart::New(recipe) => (None, *recipe, None),
             CompareStart::Resume(root) => {
                 let folder = Folder::open(&root)?;
-                let text = fs_err::read_to_string(folder.plan())?;
-                let protocol: Protocol = toml::from_str(&text).map_err(|error| {
-                    crate::ConfigError::from_toml(&folder.plan(), &text, &error)
-                })?;
+                let protocol = Protocol::read(&folder)?;
                 (Some(folder), protocol.recipe.clone(), Some(protocol))
             }
         };
@@ -263,6 +293,7 @@ impl<'a> Comparison<'a> {
             _ => {
                 let folder = Folder::create(&project.state_folder().join("comparisons"))?;
                 let text = toml::to_string(&protocol).map_err(std::io::Error::other)?;
+                folder::write_json(&folder.examination(), &examination)?;
                 folder::write(&folder.plan(), &text)?;
                 folder
             }
@@ -287,17 +318,7 @@ impl<'a> Comparison<'a> {
 
     /// Returns who is examined, each that learns once a seed.
     fn contestants(&self) -> Vec<(Arm, u64)> {
-        let recipe = self.recipe();
-        let mut arms = recipe.candidates.clone();
-        arms.sort_unstable();
-        arms.dedup();
-        arms.retain(|arm| !self.protocol.left_out.contains_key(arm));
-        arms.into_iter()
-            .flat_map(|arm| {
-                let seeds = if arm.learns() { recipe.seeds as u64 } else { 1 };
-                (0..seeds).map(move |number| (arm, recipe.seed + number))
-            })
-            .collect()
+        self.protocol.contestants()
     }
 
     /// Finds evidence for every question that needs it.

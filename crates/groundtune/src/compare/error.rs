@@ -55,6 +55,14 @@ pub enum CompareError {
         /// The folder.
         folder: PathBuf,
     },
+    /// A comparison was stopped or broken off, and has come to nothing yet.
+    #[error("the comparison `{}` is not finished: {what}", folder.display())]
+    Unfinished {
+        /// The folder.
+        folder: PathBuf,
+        /// What is missing first.
+        what: String,
+    },
     /// A file of the comparison is not as it was written.
     #[error("`{}` is damaged", path.display())]
     Damaged {
@@ -100,6 +108,9 @@ impl CompareError {
             }
             Self::NoBase => "name one as `[models] generator` in `groundtune.toml`, or with `--model`".into(),
             Self::NoComparison { .. } => "begin one with `groundtune compare`".into(),
+            Self::Unfinished { folder, .. } => {
+                format!("go on with `groundtune compare --resume {}`", folder.display())
+            }
             Self::Damaged { path, .. } => {
                 format!("take `{}` away; that stage is then done again", path.display())
             }

@@ -25,7 +25,7 @@ pub enum AnswerKind {
 }
 
 /// The questions, divided.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Examination {
     /// What candidates may learn from.
     pub train: Vec<Gold>,

@@ -3,6 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `compare.toml` | what is compared, written down before anything is measured |
+//! | `examination.json` | the questions, divided |
 //! | `evidence.jsonl` | what was found for each question |
 //! | `retrieval.json` | what was tried of retrieval, and chosen |
 //! | `taught/NAME.SEED/` | what a candidate was taught on, its recipe and its run |
@@ -64,8 +65,18 @@ impl Folder {
         &self.root
     }
 
+    /// Returns what it is called: the folder's name.
+    pub fn name(&self) -> String {
+        let name = self.root.file_name();
+        name.map_or_else(String::new, |it| it.to_string_lossy().into_owned())
+    }
+
     pub(super) fn plan(&self) -> PathBuf {
         self.root.join("compare.toml")
+    }
+
+    pub(super) fn examination(&self) -> PathBuf {
+        self.root.join("examination.json")
     }
 
     pub(super) fn evidence(&self) -> PathBuf {

@@ -9,8 +9,8 @@ use serde_json::{Value as Json, json};
 
 use super::folder::{Folder, write, write_json};
 use super::{
-    AnswerKind, Arm, CompareError, CompareRecipe, Comparison, Examination, ExaminationNote,
-    Freshness, Protocol, Retrieval, Taught,
+    AnswerKind, Arm, CompareError, CompareRecipe, Examination, ExaminationNote, Freshness,
+    Protocol, Retrieval, Taught,
 };
 
 /// Below this, nobody feels a difference of time.
@@ -70,15 +70,16 @@ pub(super) fn plan(recipe: &CompareRecipe, examination: &Examination) -> eval::P
 
 impl Judgement {
     pub(super) fn of(
-        comparison: &Comparison<'_>,
+        folder: &Folder,
+        protocol: &Protocol,
+        examination: &Examination,
         retrieval: Retrieval,
         taught: BTreeMap<Arm, Vec<Taught>>,
         freshness: BTreeMap<Arm, Freshness>,
         answers: &BTreeMap<Arm, Vec<Vec<Prediction>>>,
     ) -> Result<Self, CompareError> {
-        let protocol = &comparison.protocol;
         let recipe = &protocol.recipe;
-        let gold = GoldSet::new(comparison.examination.test.iter().cloned());
+        let gold = GoldSet::new(examination.test.iter().cloned());
         let candidates: Vec<CandidateAnswers> = answers
             .iter()
             .map(|(arm, runs)| CandidateAnswers {
@@ -102,13 +103,13 @@ impl Judgement {
         let title = "Which way of adapting the model wins";
         let mut report = Report::new(title, &gold, &candidates, compared, QUESTIONS);
         report.flips = Some(flips);
-        report.made = facts(protocol, &comparison.examination);
-        let known = warnings(protocol, &comparison.examination);
+        report.made = facts(protocol, examination);
+        let known = warnings(protocol, examination);
         report.warnings.splice(0..0, known);
         report.curves = curves(&taught);
         report.drills = vec![
             tuning(&retrieval, protocol.plan.metric),
-            guards(&retrieval, &taught, answers, &comparison.examination),
+            guards(&retrieval, &taught, answers, examination),
         ];
         if !taught.is_empty() {
             report.drills.push(learning(&taught));
@@ -121,7 +122,7 @@ impl Judgement {
             retrieval,
             taught,
             freshness,
-            folder: comparison.folder.clone(),
+            folder: folder.clone(),
         })
     }
 
@@ -150,14 +151,28 @@ impl Judgement {
             "retrieval": self.retrieval,
             "taught": self.taught,
             "freshness": self.freshness,
+            "causes": self.report.causes,
+            "drills": self.report.drills,
             "warnings": self.report.warnings,
             "report": self.page(),
         })
     }
 
-    /// Writes the report, in its three forms.
-    pub(super) fn write(&self) -> Result<(), CompareError> {
-        write_json(&self.folder.report("json"), &self.json())?;
+    /// Returns all that is reported, the questions with everybody's answers too.
+    pub fn whole_json(&self) -> Json {
+        let mut value = self.json();
+        value["curves"] = json!(self.report.curves);
+        value["answers"] = json!(self.report.questions);
+        value["answers_left_out"] = json!(self.report.questions_left_out);
+        value
+    }
+
+    /// Writes the report into its folder, in its three forms.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn write(&self) -> Result<(), CompareError> {
+        write_json(&self.folder.report("json"), &self.whole_json())?;
         write(&self.folder.report("md"), &markdown(&self.report))?;
         write(&self.folder.report("html"), &html(&self.report))
     }
@@ -199,20 +214,31 @@ fn warnings(protocol: &Protocol, examination: &Examination) -> Vec<String> {
     warnings
 }
 
+/// Returns how learning went on, of each seed on what it learnt from and on what it did not.
 fn curves(taught: &BTreeMap<Arm, Vec<Taught>>) -> Vec<Curve> {
-    let of = |arm: &Arm, seed: usize, run: &Taught| Curve {
-        name: format!("{arm}, seed {seed}"),
-        what: "loss on the development questions".into(),
-        points: run
-            .curve
-            .iter()
-            .map(|(step, loss)| (*step as f64, *loss))
-            .collect(),
-    };
-    taught
-        .iter()
-        .flat_map(|(arm, runs)| (0..).zip(runs).map(move |(seed, run)| of(arm, seed, run)))
-        .collect()
+    let mut curves = Vec::new();
+    let learnt = "loss on the training examples";
+    let held_out = "loss on the development questions";
+    for (what, of) in [
+        (
+            held_out,
+            (|run| &run.curve) as fn(&Taught) -> &Vec<(u64, f64)>,
+        ),
+        (learnt, |run| &run.training_curve),
+    ] {
+        for (arm, runs) in taught {
+            for (seed, run) in runs.iter().enumerate() {
+                let points = of(run).iter().map(|(step, loss)| (*step as f64, *loss));
+                curves.push(Curve {
+                    name: format!("{arm}, seed {seed}"),
+                    what: what.into(),
+                    points: points.collect(),
+                });
+            }
+        }
+    }
+    curves.retain(|curve| !curve.points.is_empty());
+    curves
 }
 
 /// Returns a table of the report.

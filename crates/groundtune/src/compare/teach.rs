@@ -33,6 +33,9 @@ pub struct Taught {
     pub training_loss: f64,
     /// The curve on the development questions: step and loss.
     pub curve: Vec<(u64, f64)>,
+    /// The curve on what was learnt from, thinned to a hundred means.
+    #[serde(default)]
+    pub training_curve: Vec<(u64, f64)>,
     /// Whether it began to learn by heart, and at which step that was seen.
     pub overfitting: Option<u64>,
     /// How long it took, in seconds.
@@ -202,8 +205,43 @@ fn taught(report: &TrainReport, overfitting: Option<u64>, elapsed: std::time::Du
             .iter()
             .map(|point| (point.step, point.loss))
             .collect(),
+        training_curve: thinned(&report.curve.training),
         overfitting,
         seconds: elapsed.as_secs_f64(),
         peak_memory_bytes: report.peak_memory_bytes,
+    }
+}
+
+/// How many points a curve of training keeps.
+const POINTS: usize = 100;
+
+/// Returns means of as many points each, at their last step.
+fn thinned(points: &[::train::Point]) -> Vec<(u64, f64)> {
+    let each = points.len().div_ceil(POINTS).max(1);
+    let mean = |part: &[::train::Point]| {
+        let sum: f64 = part.iter().map(|point| point.loss).sum();
+        (part[part.len() - 1].step, sum / part.len() as f64)
+    };
+    points.chunks(each).map(mean).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_curve_is_thinned_to_means() {
+        let point = |step: u64| ::train::Point {
+            step,
+            loss: step as f64,
+        };
+        let points: Vec<::train::Point> = (1..=250).map(point).collect();
+        let found = thinned(&points);
+        assert_eq!(
+            (found.len(), found[0], found[83]),
+            (84, (3, 2.0), (250, 250.0))
+        );
+        assert_eq!(thinned(&points[..2]), [(1, 1.0), (2, 2.0)]);
+        assert_eq!(thinned(&[]), []);
     }
 }

@@ -1,0 +1,156 @@
+//! Comparisons that are kept: which there are, and one read again from what its stages left,
+//! without the models that answered, the documents, or the examples' files.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+
+use eval::Prediction;
+use serde::de::DeserializeOwned;
+
+use super::folder::{Folder, read_json};
+use super::{Arm, CompareError, Examination, Judgement, Protocol, Taught};
+use crate::Project;
+
+/// A comparison in the project's folder.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeptComparison {
+    /// Where it is.
+    pub folder: Folder,
+    /// What is compared.
+    pub protocol: Protocol,
+    /// What it came to, in a sentence; nothing as long as it is not finished.
+    pub statement: Option<String>,
+    /// How many questions are asked, where that was written down.
+    pub questions: Option<usize>,
+}
+
+/// Returns the project's comparisons in the order in which they were begun. A folder in which
+/// none was begun is passed over.
+///
+/// # Errors
+/// If a file cannot be read, or is not as it was written.
+pub fn comparisons(project: &Project) -> Result<Vec<KeptComparison>, CompareError> {
+    let all = project.state_folder().join("comparisons");
+    let mut folders: Vec<PathBuf> = match fs_err::read_dir(&all) {
+        Ok(entries) => entries.filter_map(Result::ok).map(|it| it.path()).collect(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
+    folders.sort();
+    let mut found = Vec::new();
+    for folder in folders {
+        let Ok(folder) = Folder::open(&folder) else {
+            continue;
+        };
+        let report: Option<serde_json::Value> = read_json(&folder.report("json"))?;
+        let said = |key: &str| report.as_ref()?.pointer(key).cloned();
+        let asked = said("/questions").and_then(|it| it.as_u64());
+        found.push(KeptComparison {
+            protocol: Protocol::read(&folder)?,
+            statement: said("/verdict/statement").and_then(|it| Some(it.as_str()?.to_owned())),
+            questions: asked.and_then(|it| usize::try_from(it).ok()),
+            folder,
+        });
+    }
+    Ok(found)
+}
+
+/// Returns the folder of the comparison that `named` is: a path, or a number of the project's;
+/// the last one, if nothing is named.
+///
+/// # Errors
+/// If there is none.
+pub fn comparison(project: &Project, named: Option<&str>) -> Result<Folder, CompareError> {
+    let all = project.state_folder().join("comparisons");
+    let Some(named) = named else {
+        let last = comparisons(project)?.pop();
+        return last
+            .map(|it| it.folder)
+            .ok_or(CompareError::NoComparison { folder: all });
+    };
+    let numbered = named.parse::<u32>().ok();
+    let numbered = numbered.map(|number| all.join(format!("{number:04}")));
+    match numbered.filter(|it| it.is_dir()) {
+        Some(folder) => Folder::open(&folder),
+        None => Folder::open(Path::new(named)),
+    }
+}
+
+impl Judgement {
+    /// Judges a finished comparison again, from what is kept of it.
+    ///
+    /// # Errors
+    /// If it is not finished, or a file of it is damaged.
+    pub fn of_kept(folder: &Folder) -> Result<Self, CompareError> {
+        let unfinished = |what: String| CompareError::Unfinished {
+            folder: folder.path().to_owned(),
+            what,
+        };
+        let protocol = Protocol::read(folder)?;
+        let examination = match read_json::<Examination>(&folder.examination())? {
+            Some(examination) => examination,
+            None => Examination::read(&protocol.recipe)?,
+        };
+        if format!("{:016x}", examination.fingerprint) != protocol.examples {
+            return Err(CompareError::Changed { what: "examples" });
+        }
+        let retrieval = read_json(&folder.retrieval())?
+            .ok_or_else(|| unfinished("retrieval is not tuned yet".into()))?;
+        let mut answers: BTreeMap<Arm, Vec<Vec<Prediction>>> = BTreeMap::new();
+        let mut taught: BTreeMap<Arm, Vec<Taught>> = BTreeMap::new();
+        for (arm, seed) in protocol.contestants() {
+            if arm.learns() {
+                let run = read_json(&folder.taught(arm, seed).join("taught.json"))?
+                    .ok_or_else(|| unfinished(format!("`{arm}` is not taught yet")))?;
+                taught.entry(arm).or_default().push(run);
+            }
+            let found: Vec<Prediction> = read_lines(&folder.predictions(arm, seed))?;
+            // What failed was asked again: the last answer to a question counts.
+            let mut last: BTreeMap<String, Prediction> = BTreeMap::new();
+            for prediction in found {
+                last.insert(prediction.question.to_string(), prediction);
+            }
+            let (done, of) = (last.len(), examination.test.len());
+            if done < of {
+                return Err(unfinished(format!(
+                    "`{arm}` has answered {done} of {of} questions"
+                )));
+            }
+            answers
+                .entry(arm)
+                .or_default()
+                .push(last.into_values().collect());
+        }
+        let freshness = read_json(&folder.freshness())?
+            .ok_or_else(|| unfinished("the documents were not changed yet".into()))?;
+        Self::of(
+            folder,
+            &protocol,
+            &examination,
+            retrieval,
+            taught,
+            freshness,
+            &answers,
+        )
+    }
+}
+
+/// Reads JSON lines; a last one that was cut off is left out.
+fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, CompareError> {
+    let mut found = Vec::new();
+    if !path.is_file() {
+        return Ok(found);
+    }
+    let mut reader = BufReader::new(fs_err::File::open(path)?);
+    let mut line = String::new();
+    while reader.read_line(&mut line)? > 0 && line.ends_with('\n') {
+        let value = serde_json::from_str(&line).map_err(|source| CompareError::Damaged {
+            path: path.into(),
+            source,
+        })?;
+        found.push(value);
+        line.clear();
+    }
+    Ok(found)
+}
