@@ -14,6 +14,8 @@ use contract::{Example, LessonKind, Sets, Split};
 use thiserror::Error;
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::beside::write_beside;
+
 pub use corpus::examples::{
     ExampleError, Examples, Fault, Layout, Located, Passages, ReadExamples, Refusal, UnknownLayout,
     read_examples, written, written_as,
@@ -217,17 +219,13 @@ pub fn write_lines(path: &Path, lines: impl Iterator<Item = String>) -> Result<(
         if let Some(folder) = path.parent().filter(|it| !it.as_os_str().is_empty()) {
             fs_err::create_dir_all(folder)?;
         }
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(".part");
-        let beside = PathBuf::from(beside);
-        let mut file = std::io::BufWriter::new(fs_err::File::create(&beside)?);
-        for line in lines {
-            file.write_all(line.as_bytes())?;
-            file.write_all(b"\n")?;
-        }
-        file.flush()?;
-        file.get_ref().sync_all()?;
-        fs_err::rename(&beside, path)
+        write_beside(path, |file| {
+            for line in lines {
+                file.write_all(line.as_bytes())?;
+                file.write_all(b"\n")?;
+            }
+            Ok(())
+        })
     };
     write().map_err(|source| DataError::Write {
         path: path.to_path_buf(),

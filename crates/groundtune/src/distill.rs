@@ -17,6 +17,8 @@ use model::{Embedder, EmbedderOptions};
 use thiserror::Error as ThisError;
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::beside::write_beside;
+
 const MAGIC: &[u8; 8] = b"gtteach1";
 const HEADER: u64 = 24;
 /// Texts that the teacher is given at a time: what a stop loses at most.
@@ -127,7 +129,7 @@ pub fn distill(
         .map(|piece| alone(piece))
         .chain(texts.iter().map(String::as_str))
         .collect();
-    let kept = with_ending(&request.out, "teacher");
+    let kept = teacher_beside(&request.out);
     let vectors = taught(&teacher, &spoken, &kept, events)?;
     let (alone, vectors) = vectors.split_at(vocabulary.len() * width);
     let stem = || {
@@ -149,10 +151,7 @@ pub fn distill(
     let Some(distilled) = distilled else {
         return Err(DistillError::Stopped { kept });
     };
-    // Written beside and renamed: a table is whole or not there.
-    let part = with_ending(&request.out, "part");
-    fs_err::write(&part, &distilled.file)?;
-    fs_err::rename(&part, &request.out)?;
+    write_beside(&request.out, |file| file.write_all(&distilled.file))?;
     Ok(DistillReport {
         texts: texts.len(),
         pieces: distilled.pieces,
@@ -165,10 +164,10 @@ pub fn distill(
     })
 }
 
-fn with_ending(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".");
-    name.push(ending);
+/// Returns where what the teacher said is kept.
+fn teacher_beside(out: &Path) -> PathBuf {
+    let mut name = out.as_os_str().to_owned();
+    name.push(".teacher");
     name.into()
 }
 
@@ -304,7 +303,7 @@ mod tests {
         assert!(report.agreement.unwrap() > 0.9, "{report:?}");
 
         // Half of what the teacher said, and half a row.
-        let kept = with_ending(&request.out, "teacher");
+        let kept = teacher_beside(&request.out);
         let file = fs_err::OpenOptions::new().write(true).open(&kept).unwrap();
         file.file().set_len(HEADER + 4 * 32 * 9 + 5).unwrap();
         let stopped = distill(&request, &mut |_| ControlFlow::Break(()));

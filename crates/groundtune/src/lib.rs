@@ -8,6 +8,7 @@
 
 pub mod advise;
 pub mod ask;
+mod beside;
 pub mod compare;
 pub mod config;
 pub mod data;

@@ -2,13 +2,14 @@
 //! missing, `null` or `"unknown"` is a question that nobody can answer.
 
 use std::fmt::Write as _;
-use std::io::{ErrorKind, Read as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::Path;
 
 use eval::advice::answers::Answers;
 use eval::advice::question::{Kind, Part, QUESTIONS, get, set};
 
 use super::{AdviseError, io};
+use crate::beside::write_beside;
 
 /// The longest file of answers that is read: nobody writes more, and it may be anything.
 const LONGEST: u64 = 1 << 20;
@@ -162,12 +163,7 @@ pub fn save_answers(path: &Path, answers: &Answers) -> Result<(), AdviseError> {
     } else {
         written(answers)
     };
-    // Written beside it first: a broken-off write leaves the answers that were there.
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let beside = std::path::PathBuf::from(beside);
-    fs_err::write(&beside, text).map_err(io(path))?;
-    fs_err::rename(&beside, path).map_err(io(path))
+    write_beside(path, |file| file.write_all(text.as_bytes())).map_err(io(path))
 }
 
 fn written_as_json(answers: &Answers) -> String {

@@ -21,6 +21,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Arm, CompareError};
+use crate::beside::write_beside;
 
 /// The folder of one comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,14 +117,7 @@ pub(super) fn write(path: &Path, text: &str) -> Result<(), CompareError> {
     if let Some(folder) = path.parent() {
         fs_err::create_dir_all(folder)?;
     }
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".part");
-    let beside = PathBuf::from(beside);
-    let mut file = fs_err::File::create(&beside)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs_err::rename(&beside, path)?;
-    Ok(())
+    Ok(write_beside(path, |file| file.write_all(text.as_bytes()))?)
 }
 
 /// Writes `value` as JSON at `path`.
