@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use tempfile::TempDir;
 
@@ -190,6 +190,33 @@ pub(crate) fn handbook() -> Folder {
             ),
         ],
     )
+}
+
+/// Begins the run of `recipe.toml` in `folder`, or goes on with it where it was begun.
+pub(crate) fn train_on(folder: &Folder) -> Child {
+    let run = ".groundtune/runs/0001";
+    let begun = folder.path().join(run).join("run.json").is_file();
+    if !begun {
+        // Killed before it was a run.
+        let _ = std::fs::remove_dir_all(folder.path().join(".groundtune"));
+    }
+    let arguments = if begun {
+        ["train", "--resume", run]
+    } else {
+        ["train", "recipe.toml", "--threads=2"]
+    };
+    folder
+        .command(&arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program was built for this test")
+}
+
+/// Returns what the run of `folder` has learnt.
+pub(crate) fn learnt(folder: &Folder) -> PathBuf {
+    let run = folder.path().join(".groundtune/runs/0001");
+    run.join("model/model.safetensors")
 }
 
 /// Leaves the port out of a server's address, which is another each time.

@@ -1,10 +1,9 @@
 //! `train`, from recipes in the repository to a model that writes; killed and resumed.
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::path::Path;
 use std::time::Duration;
 
-use crate::support::{Folder, assert_screen};
+use crate::support::{Folder, assert_screen, learnt, train_on};
 
 const RECIPES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/recipes");
 
@@ -182,37 +181,11 @@ fn an_encoder_is_not_begun_from_nothing() {
     "#);
 }
 
-/// Begins the run of `SMALL` in `folder`, or goes on with it.
-fn go(folder: &Folder) -> Child {
-    let run = ".groundtune/runs/0001";
-    let begun = folder.path().join(run).join("run.json").is_file();
-    if !begun {
-        // Killed before it was a run.
-        let _ = std::fs::remove_dir_all(folder.path().join(".groundtune"));
-    }
-    let arguments = if begun {
-        ["train", "--resume", run]
-    } else {
-        ["train", "recipe.toml", "--threads=2"]
-    };
-    folder
-        .command(&arguments)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
-}
-
 fn small() -> Folder {
     let folder = Folder::empty();
     folder.write("recipe.toml", SMALL);
     folder.write("text.txt", &text());
     folder
-}
-
-fn weights(folder: &Folder) -> PathBuf {
-    let run = folder.path().join(".groundtune/runs/0001");
-    run.join("model/model.safetensors")
 }
 
 /// The loss of each step, by its bits.
@@ -229,20 +202,20 @@ fn losses(folder: &Path) -> Vec<String> {
 #[test]
 fn a_run_that_is_killed_comes_to_the_same_numbers() {
     let unbroken = small();
-    assert!(go(&unbroken).wait().unwrap().success());
-    let expect = std::fs::read(weights(&unbroken)).unwrap();
+    assert!(train_on(&unbroken).wait().unwrap().success());
+    let expect = std::fs::read(learnt(&unbroken)).unwrap();
     let killed = small();
     // Later and later, so that the kills fall into every part of a run.
     for kill in 0..8u64 {
-        let mut child = go(&killed);
+        let mut child = train_on(&killed);
         std::thread::sleep(Duration::from_millis(30 + kill * 53 % 400));
         let _ = child.kill();
         child.wait().unwrap();
     }
-    assert!(go(&killed).wait().unwrap().success());
+    assert!(train_on(&killed).wait().unwrap().success());
     assert_eq!(losses(killed.path()), losses(unbroken.path()));
     assert_eq!(losses(killed.path()).len(), 30);
-    assert!(std::fs::read(weights(&killed)).unwrap() == expect);
+    assert!(std::fs::read(learnt(&killed)).unwrap() == expect);
 }
 
 #[test]
@@ -276,7 +249,7 @@ fn what_cannot_be_trained_is_said_with_what_to_do() {
 #[test]
 fn changed_data_is_not_learnt_on() {
     let folder = small();
-    assert!(go(&folder).wait().unwrap().success());
+    assert!(train_on(&folder).wait().unwrap().success());
     folder.write("text.txt", "Something else.\n");
     let screen = folder.screen(&["train", "--resume", ".groundtune/runs/0001"]);
     assert!(

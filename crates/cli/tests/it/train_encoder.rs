@@ -1,12 +1,11 @@
 //! `train` of encoders: the kept recipes, killed and resumed, and what uses their models.
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{Folder, handbook};
+use crate::support::{Folder, handbook, learnt, train_on};
 
 const ENCODER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../model/tests/data/bert");
 
@@ -139,43 +138,20 @@ fn tagging(tuning: &str) -> Folder {
     folder
 }
 
-/// Begins the run in `folder`, or goes on with it.
-fn go(folder: &Folder) -> Child {
-    let run = ".groundtune/runs/0001";
-    let begun = folder.path().join(run).join("run.json").is_file();
-    if !begun {
-        // Killed before it was a run.
-        let _ = std::fs::remove_dir_all(folder.path().join(".groundtune"));
-    }
-    let arguments = if begun {
-        ["train", "--resume", run]
-    } else {
-        ["train", "recipe.toml", "--threads=2"]
-    };
-    let mut command = folder.command(&arguments);
-    command.stdout(Stdio::null()).stderr(Stdio::null());
-    command.spawn().unwrap()
-}
-
-fn weights(folder: &Folder) -> PathBuf {
-    let run = folder.path().join(".groundtune/runs/0001");
-    run.join("model/model.safetensors")
-}
-
 fn check_killed(tuning: &str) {
     let unbroken = tagging(tuning);
-    assert!(go(&unbroken).wait().unwrap().success());
-    let expect = std::fs::read(weights(&unbroken)).unwrap();
+    assert!(train_on(&unbroken).wait().unwrap().success());
+    let expect = std::fs::read(learnt(&unbroken)).unwrap();
     let killed = tagging(tuning);
     // Later and later, so that the kills fall into every part of a run.
     for kill in 0..6u64 {
-        let mut child = go(&killed);
+        let mut child = train_on(&killed);
         std::thread::sleep(Duration::from_millis(60 + kill * 71 % 400));
         let _ = child.kill();
         child.wait().unwrap();
     }
-    assert!(go(&killed).wait().unwrap().success());
-    assert!(std::fs::read(weights(&killed)).unwrap() == expect);
+    assert!(train_on(&killed).wait().unwrap().success());
+    assert!(std::fs::read(learnt(&killed)).unwrap() == expect);
 }
 
 #[test]
