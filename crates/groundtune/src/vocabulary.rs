@@ -7,7 +7,7 @@ use model::tokenizer::{Special, TextTokenizer, Vocabulary, VocabularyRecipe};
 
 use crate::Error;
 use crate::data::{DataError, Dataset, FileSummary, ReadExamples};
-use crate::models::{Environment, ModelPlace, ModelReference, ModelUse};
+use crate::models::{Environment, ModelReference};
 use crate::train::TrainingError;
 
 pub use model::tokenizer::VocabularyRecipe as Recipe;
@@ -94,18 +94,9 @@ pub fn open(
     base: &Path,
     environment: &Environment,
 ) -> Result<TextTokenizer, Error> {
-    match environment.resolve(reference, ModelUse::Generator, base)? {
-        ModelPlace::Local(path) => Ok(TextTokenizer::open_beside(&path)?),
-        ModelPlace::Tuned(tuned) => {
-            let path = tuned.tokenizer.unwrap_or(tuned.model);
-            Ok(TextTokenizer::open_beside(&path)?)
-        }
-        ModelPlace::Nowhere | ModelPlace::BuiltIn | ModelPlace::Server(_) => {
-            Err(Error::NotInFiles {
-                model: Box::new(reference.clone()),
-            })
-        }
-    }
+    let tuned = environment.in_files(reference, base)?;
+    let path = tuned.tokenizer.unwrap_or(tuned.model);
+    Ok(TextTokenizer::open_beside(&path)?)
 }
 
 #[cfg(test)]

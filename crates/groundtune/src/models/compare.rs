@@ -11,7 +11,7 @@ use model::training::IGNORE;
 use model::{Classifier, HeadOptions, ModelKind};
 use toml::{Table, Value};
 
-use super::{Environment, ModelPlace, ModelReference, ModelUse, VersionName};
+use super::{Environment, ModelReference, VersionName};
 use crate::Error;
 use crate::data::{DataError, Dataset, ReadExamples, SequenceOptions, labelled, sequences};
 use crate::inspect::size_of;
@@ -167,19 +167,7 @@ impl Environment {
     }
 
     fn compared(&self, name: &ModelReference, base: &Path) -> Result<ComparedModel, Error> {
-        let tuned = match self.resolve(name, ModelUse::Generator, base)? {
-            ModelPlace::Local(model) => Tuned {
-                model,
-                adapter: None,
-                tokenizer: None,
-            },
-            ModelPlace::Tuned(tuned) => tuned,
-            ModelPlace::Nowhere | ModelPlace::BuiltIn | ModelPlace::Server(_) => {
-                return Err(Error::NotInFiles {
-                    model: Box::new(name.clone()),
-                });
-            }
-        };
+        let tuned = self.in_files(name, base)?;
         let run = match self.run_of(name, base)? {
             Some(folder) => Some(compared_run(folder)?),
             None => None,

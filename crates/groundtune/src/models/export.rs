@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 use contract::Bytes;
 use model::decoder::{ExportOptions, GgufFormat, export_gguf};
 
-use super::{Environment, ModelPlace, ModelReference, ModelUse};
+use super::{Environment, ModelReference};
 use crate::Error;
 use crate::inspect::size_of;
-use crate::train::Tuned;
 
 /// How a model is to be given to others.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,20 +54,7 @@ impl Environment {
     /// # Errors
     /// If it is not here, of a kind that cannot be written, or the place is taken.
     pub fn export(&self, request: &ExportRequest, base: &Path) -> Result<Exported, Error> {
-        let place = self.resolve(&request.model, ModelUse::Generator, base)?;
-        let tuned = match place {
-            ModelPlace::Local(model) => Tuned {
-                model,
-                adapter: None,
-                tokenizer: None,
-            },
-            ModelPlace::Tuned(tuned) => tuned,
-            ModelPlace::Nowhere | ModelPlace::BuiltIn | ModelPlace::Server(_) => {
-                return Err(Error::NotInFiles {
-                    model: Box::new(request.model.clone()),
-                });
-            }
-        };
+        let tuned = self.in_files(&request.model, base)?;
         let model = tuned.model;
         let own = tuned.adapter.map(|folder| (folder, 1.0));
         let adapters: Vec<(PathBuf, f32)> = own

@@ -190,6 +190,27 @@ impl Environment {
         }
     }
 
+    /// Returns the files of a generator and what was trained beside it. Paths are relative to
+    /// `base`.
+    ///
+    /// # Errors
+    /// If it is not here, or not of files: built in, or on a server.
+    pub fn in_files(&self, reference: &ModelReference, base: &Path) -> Result<Tuned, crate::Error> {
+        match self.resolve(reference, ModelUse::Generator, base)? {
+            ModelPlace::Local(model) => Ok(Tuned {
+                model,
+                adapter: None,
+                tokenizer: None,
+            }),
+            ModelPlace::Tuned(tuned) => Ok(tuned),
+            ModelPlace::Nowhere | ModelPlace::BuiltIn | ModelPlace::Server(_) => {
+                Err(crate::Error::NotInFiles {
+                    model: Box::new(reference.clone()),
+                })
+            }
+        }
+    }
+
     /// Returns how `server` is reached, with its key.
     ///
     /// # Errors
