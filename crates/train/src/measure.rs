@@ -9,6 +9,7 @@ use crate::learner::Learner;
 use crate::optimiser::{self, Update};
 use crate::order::{Order, mix};
 use crate::recipe::Recipe;
+use crate::train::gradient;
 
 /// One step, as it was measured.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,16 +43,8 @@ pub fn measure(
     for step in 0..steps {
         let begun = Instant::now();
         let taken = order.step(step, recipe.steps.examples());
-        let sizes = taken.iter().map(|example| learner.size(*example));
-        let (tokens, units) = sizes.fold((0, 0.0), |(tokens, units), size| {
-            (tokens + size.tokens, units + size.units)
-        });
-        let weight = 1.0 / if units > 0.0 { units } else { 1.0 };
-        learner.arena().gradients.fill(0.0);
-        let mut loss = 0.0;
-        for (part, batch) in (0..).zip(taken.chunks(recipe.steps.batch)) {
-            loss += learner.learn(team, batch, weight, mix(step << 32 | part))?;
-        }
+        let chance = |part| mix(step << 32 | part);
+        let (tokens, loss) = gradient(team, learner, &taken, recipe.steps.batch, chance)?;
         update.regularise(&mut learner.arena());
         let length = optimiser::length(team, learner.arena().gradients);
         let rate = recipe.optimiser.learning_rate;

@@ -183,17 +183,8 @@ pub fn train(
 
     while state.step < steps && !state.is_enough(recipe) && !asked.get() {
         let taken = order.step(state.step, recipe.steps.examples());
-        let sizes = taken.iter().map(|example| learner.size(*example));
-        let (tokens, units) = sizes.fold((0, 0.0), |(tokens, units), size| {
-            (tokens + size.tokens, units + size.units)
-        });
-        let weight = 1.0 / if units > 0.0 { units } else { 1.0 };
-
-        learner.arena().gradients.fill(0.0);
-        let mut loss = 0.0;
-        for (part, batch) in (0..).zip(taken.chunks(recipe.steps.batch)) {
-            loss += learner.learn(team, batch, weight, draw(recipe.seed, state.step, part))?;
-        }
+        let chance = |part| draw(recipe.seed, state.step, part);
+        let (tokens, loss) = gradient(team, learner, &taken, recipe.steps.batch, chance)?;
         update.regularise(&mut learner.arena());
         let length = optimiser::length(team, learner.arena().gradients);
         for (what, found) in [("loss", loss), ("gradient's length", length)] {
@@ -294,6 +285,29 @@ pub fn train(
         elapsed: clock.elapsed(),
         model,
     })
+}
+
+/// Leaves the gradient of `examples` in the arena, `batch` of them at a time; `chance` returns
+/// what decides what chance decides in each part. Returns the tokens that were read and the
+/// mean loss of a unit.
+pub(crate) fn gradient(
+    team: &Team,
+    learner: &mut dyn Learner,
+    examples: &[usize],
+    batch: usize,
+    chance: impl Fn(u64) -> u64,
+) -> Result<(usize, f64), TrainError> {
+    let sizes = examples.iter().map(|example| learner.size(*example));
+    let (tokens, units) = sizes.fold((0, 0.0), |(tokens, units), size| {
+        (tokens + size.tokens, units + size.units)
+    });
+    let weight = 1.0 / if units > 0.0 { units } else { 1.0 };
+    learner.arena().gradients.fill(0.0);
+    let mut loss = 0.0;
+    for (part, batch) in (0..).zip(examples.chunks(batch)) {
+        loss += learner.learn(team, batch, weight, chance(part))?;
+    }
+    Ok((tokens, loss))
 }
 
 /// Examines the model, and keeps its state if none was better.
