@@ -6,6 +6,7 @@
 //! ([`Folder`]) and is not done again: a comparison that was broken off goes on.
 
 mod answer;
+mod base;
 mod error;
 mod evidence;
 mod examination;
@@ -13,6 +14,7 @@ mod folder;
 mod freshness;
 mod judge;
 mod kept;
+mod labels;
 mod recipe;
 mod teach;
 
@@ -20,19 +22,21 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use contract::Generate;
 use eval::{Gold, GoldSet, Prediction};
 use serde::{Deserialize, Serialize};
 
-use crate::models::{Environment, ModelReference, open_generator};
+use crate::models::{Environment, ModelPlace, ModelReference, ModelUse, open_generator};
 use crate::{Project, Session};
 
 use answer::Contestant;
+use base::{Answers, Base, Tuned};
 use evidence::Findings;
 use folder::Lines;
 use freshness::Drill;
+use labels::TaughtLabels;
 use teach::Lessons;
 
+pub use base::Task;
 pub use error::CompareError;
 pub use evidence::{Shown, Trial};
 pub use examination::{AnswerKind, Examination, ExaminationNote};
@@ -115,6 +119,9 @@ pub struct Protocol {
     pub version: String,
     /// The model that all candidates begin with.
     pub base: String,
+    /// How questions are answered.
+    #[serde(default)]
+    pub task: Task,
     /// The candidates that were asked for and cannot be had, with why not.
     pub left_out: BTreeMap<Arm, String>,
     /// What the candidates are measured by, and what decides.
@@ -191,30 +198,26 @@ pub fn compare(
         return Ok(None);
     };
     let mut answers: BTreeMap<Arm, Vec<Vec<Prediction>>> = BTreeMap::new();
-    let mut tuned: BTreeMap<Arm, Box<dyn Generate>> = BTreeMap::new();
+    let mut tuned: BTreeMap<Arm, Tuned> = BTreeMap::new();
     let mut taught: BTreeMap<Arm, Vec<Taught>> = BTreeMap::new();
     for (arm, seed) in comparison.contestants() {
-        let generator = match arm.learns() {
-            false => None,
-            true => match comparison.teach(arm, seed, &findings, &retrieval.chosen, tell)? {
-                Some(run) => {
-                    let generator = comparison.open(&ModelReference::Named(
-                        run.run.to_string_lossy().into_owned(),
-                    ))?;
-                    taught.entry(arm).or_default().push(run);
-                    Some(generator)
-                }
-                None => return Ok(None),
-            },
-        };
-        let asked = generator.as_deref();
+        let mut model = None;
+        if arm.learns() {
+            let shown = &retrieval.chosen;
+            let Some(run) = comparison.teach(arm, seed, &findings, shown, tell)? else {
+                return Ok(None);
+            };
+            model = Some(comparison.open(&run)?);
+            taught.entry(arm).or_default().push(run);
+        }
+        let asked = model.as_ref();
         match comparison.examine(arm, seed, asked, &findings, &retrieval.chosen, tell)? {
             Some(found) => answers.entry(arm).or_default().push(found),
             None => return Ok(None),
         }
-        if let Some(generator) = generator {
+        if let Some(model) = model {
             // The first of a candidate's seeds speaks for it where one is enough.
-            tuned.entry(arm).or_insert(generator);
+            tuned.entry(arm).or_insert(model);
         }
     }
     let Some(freshness) = comparison.freshness(&tuned, &findings, &retrieval.chosen, tell)? else {
@@ -238,7 +241,7 @@ struct Comparison<'a> {
     folder: Folder,
     protocol: Protocol,
     examination: Examination,
-    base: Box<dyn Generate>,
+    base: Base,
     project: &'a Project,
     environment: &'a Environment,
 }
@@ -265,16 +268,14 @@ impl<'a> Comparison<'a> {
         let reference = match (&before, base) {
             (Some(before), _) => before.base.parse().map_err(|_| CompareError::NoBase)?,
             (None, Some(base)) => base.clone(),
-            (None, None) => match &project.config.models.generator {
-                ModelReference::None => ModelReference::BuiltIn,
-                named => named.clone(),
-            },
+            (None, None) => usual_base(project, &examination),
         };
-        let generator = open_generator(&reference, &project.root, environment)?;
+        let base = Base::open(&reference, &examination, &recipe, project, environment)?;
         let protocol = Protocol {
             version: env!("CARGO_PKG_VERSION").into(),
             base: reference.to_string(),
-            left_out: left_out(&recipe, &reference, &examination, project),
+            task: base.task(),
+            left_out: left_out(&recipe, &reference, &base, &examination, project),
             plan: judge::plan(&recipe, &examination),
             examples: format!("{:016x}", examination.fingerprint),
             recipe,
@@ -302,7 +303,7 @@ impl<'a> Comparison<'a> {
             folder,
             protocol,
             examination,
-            base: generator.ok_or(CompareError::NoBase)?,
+            base,
             project,
             environment,
         })
@@ -312,8 +313,24 @@ impl<'a> Comparison<'a> {
         &self.protocol.recipe
     }
 
-    fn open(&self, reference: &ModelReference) -> Result<Box<dyn Generate>, CompareError> {
-        open_generator(reference, &self.project.root, self.environment)?.ok_or(CompareError::NoBase)
+    /// Opens what a candidate has become by being taught.
+    fn open(&self, taught: &Taught) -> Result<Tuned, CompareError> {
+        let run = ModelReference::Named(taught.run.to_string_lossy().into_owned());
+        let root = &self.project.root;
+        match &self.base {
+            Base::Writer(_) => {
+                let generator = open_generator(&run, root, self.environment)?;
+                Ok(Tuned::Writer(generator.ok_or(CompareError::NoBase)?))
+            }
+            Base::Labels(_) => {
+                let place = self.environment.resolve(&run, ModelUse::Generator, root)?;
+                let ModelPlace::Local(model) = place else {
+                    return Err(CompareError::NoBase);
+                };
+                let part = taught.neighbours.unwrap_or(0.0);
+                Ok(Tuned::Labels(TaughtLabels::open(&model, part)?))
+            }
+        }
     }
 
     /// Returns who is examined, each that learns once a seed.
@@ -335,7 +352,8 @@ impl<'a> Comparison<'a> {
         found.into_iter().for_each(|it| findings.add(it));
         let set = &self.examination;
         let mut asked: Vec<&Gold> = set.dev.iter().chain(&set.test).collect();
-        if arms.iter().any(|(arm, _)| *arm == Arm::Hybrid) {
+        let hybrid = arms.iter().any(|(arm, _)| *arm == Arm::Hybrid);
+        if hybrid && matches!(self.base, Base::Writer(_)) {
             asked.extend(&set.train);
         }
         let mut session = None;
@@ -343,14 +361,19 @@ impl<'a> Comparison<'a> {
             if findings.knows(&question.id) {
                 continue;
             }
-            let session = match &mut session {
-                Some(session) => session,
-                None => {
-                    let opened = Session::open(self.project)?;
-                    session.insert(opened.with_models(self.project, self.environment)?)
+            let found = match &self.base {
+                Base::Labels(labels) => labels.find(question)?,
+                Base::Writer(_) => {
+                    let session = match &mut session {
+                        Some(session) => session,
+                        None => {
+                            let opened = Session::open(self.project)?;
+                            session.insert(opened.with_models(self.project, self.environment)?)
+                        }
+                    };
+                    evidence::find(session, question)?
                 }
             };
-            let found = evidence::find(session, question)?;
             lines.add(&found)?;
             findings.add(found);
             let progress = CompareEvent::Progress {
@@ -395,10 +418,12 @@ impl<'a> Comparison<'a> {
     ) -> Option<Retrieval> {
         let dev = &self.examination.dev;
         let metric = self.protocol.plan.metric;
-        let mut trials: Vec<(Trial, Option<f64>)> = evidence::trials(findings, dev)
-            .into_iter()
-            .map(|trial| (trial, None))
-            .collect();
+        let found = match &self.base {
+            Base::Writer(_) => evidence::trials(findings, dev),
+            Base::Labels(labels) => labels.trials(findings, dev),
+        };
+        let mut trials: Vec<(Trial, Option<f64>)> =
+            found.into_iter().map(|trial| (trial, None)).collect();
         let tried = dev.len().min(TUNED_ON);
         let rag = self.contestants().contains(&(Arm::Rag, self.recipe().seed));
         if rag && tried > 0 {
@@ -442,7 +467,7 @@ impl<'a> Comparison<'a> {
         findings: &Findings,
         answered: &mut dyn FnMut() -> ControlFlow<()>,
     ) -> Option<Vec<Prediction>> {
-        let contestant = self.contestant(Arm::Rag, &*self.base, &[]);
+        let contestant = self.contestant(Arm::Rag, None, &[]);
         let mut answers = Vec::with_capacity(gold.questions().len());
         for asked in gold.questions() {
             let evidence = findings.shown(&asked.id, shown);
@@ -468,6 +493,18 @@ impl<'a> Comparison<'a> {
         if let Some(taught) = folder::read_json(&path)? {
             return Ok(Some(taught));
         }
+        if let (Base::Labels(labels), Arm::Hybrid) = (&self.base, arm) {
+            // Labels are learnt the same, whether neighbours vote beside them or not.
+            let Some(mut taught) = self.teach(Arm::FineTuned, seed, findings, shown, tell)? else {
+                return Ok(None);
+            };
+            if let Tuned::Labels(opened) = self.open(&taught)? {
+                let dev = &self.examination.dev;
+                taught.neighbours = Some(labels.part(&opened, findings, shown, dev)?);
+            }
+            folder::write_json(&path, &taught)?;
+            return Ok(Some(taught));
+        }
         let base = self.protocol.base.as_str();
         let whole = self.project.root.join(base);
         let base = match whole.exists() {
@@ -475,6 +512,7 @@ impl<'a> Comparison<'a> {
             false => base.to_owned(),
         };
         let lessons = Lessons {
+            task: self.base.task(),
             recipe: self.recipe(),
             train: &self.examination.train,
             dev: &self.examination.dev,
@@ -502,7 +540,7 @@ impl<'a> Comparison<'a> {
         &self,
         arm: Arm,
         seed: u64,
-        generator: Option<&dyn Generate>,
+        tuned: Option<&Tuned>,
         findings: &Findings,
         shown: &Shown,
         tell: &mut dyn FnMut(CompareEvent<'_>) -> ControlFlow<()>,
@@ -515,7 +553,7 @@ impl<'a> Comparison<'a> {
             Arm::FewShot => self.shots(),
             _ => Vec::new(),
         };
-        let contestant = self.contestant(arm, generator.unwrap_or(&*self.base), &shots);
+        let contestant = self.contestant(arm, tuned, &shots);
         let test = &self.examination.test;
         for (done, asked) in test.iter().enumerate() {
             if found.iter().any(|it| it.question == asked.id) {
@@ -546,7 +584,7 @@ impl<'a> Comparison<'a> {
     /// Changes the documents and asks everybody again, unless that was done.
     fn freshness(
         &self,
-        tuned: &BTreeMap<Arm, Box<dyn Generate>>,
+        tuned: &BTreeMap<Arm, Tuned>,
         findings: &Findings,
         shown: &Shown,
         tell: &mut dyn FnMut(CompareEvent<'_>) -> ControlFlow<()>,
@@ -555,51 +593,72 @@ impl<'a> Comparison<'a> {
         if let Some(found) = folder::read_json(&path)? {
             return Ok(Some(found));
         }
-        let mut contestants: Vec<(Arm, &dyn Generate)> = Vec::new();
-        for (arm, _) in self.contestants() {
-            if contestants.iter().all(|(known, _)| *known != arm) {
-                let generator = tuned.get(&arm).map_or(&*self.base, |it| &**it);
-                contestants.push((arm, generator));
+        let mut arms: Vec<Arm> = self.contestants().into_iter().map(|(arm, _)| arm).collect();
+        arms.dedup();
+        let mut broke = false;
+        let mut told = |done, of| {
+            let what = Work::Freshness;
+            let flow = tell(CompareEvent::Progress { what, done, of });
+            broke |= flow.is_break();
+            flow
+        };
+        let test = &self.examination.test;
+        let found = match &self.base {
+            _ if !arms.iter().any(|arm| arm.retrieves()) => None,
+            Base::Writer(base) => {
+                let writer = |arm: Arm| match tuned.get(&arm) {
+                    Some(Tuned::Writer(writer)) => (arm, &**writer),
+                    _ => (arm, &**base),
+                };
+                let contestants: Vec<_> = arms.into_iter().map(writer).collect();
+                let drill = Drill {
+                    project: self.project,
+                    environment: self.environment,
+                    recipe: self.recipe(),
+                    test,
+                    findings,
+                    shown,
+                    scratch: self.folder.scratch(),
+                };
+                drill.run(&contestants, &self.shots(), &mut told)?
             }
-        }
-        let mut found = BTreeMap::new();
-        if contestants.iter().any(|(arm, _)| arm.retrieves()) {
-            let drill = Drill {
-                project: self.project,
-                environment: self.environment,
-                recipe: self.recipe(),
-                test: &self.examination.test,
-                findings,
-                shown,
-                scratch: self.folder.scratch(),
-            };
-            let mut broke = false;
-            let run = drill.run(&contestants, &self.shots(), &mut |done, of| {
-                let what = Work::Freshness;
-                let flow = tell(CompareEvent::Progress { what, done, of });
-                broke |= flow.is_break();
-                flow
-            })?;
-            if broke {
-                return Ok(None);
+            Base::Labels(labels) => {
+                let taught = |arm: Arm| match tuned.get(&arm) {
+                    Some(Tuned::Labels(taught)) => (arm, Some(taught)),
+                    _ => (arm, None),
+                };
+                let contestants: Vec<_> = arms.into_iter().map(taught).collect();
+                labels.drill(&contestants, test, shown, &mut told)?
             }
-            found = run.unwrap_or_default();
+        };
+        if broke {
+            return Ok(None);
         }
+        let found = found.unwrap_or_default();
         folder::write_json(&path, &found)?;
         Ok(Some(found))
     }
 
+    /// Returns `arm` with what it became by being taught, ready to be asked.
     fn contestant<'c>(
         &'c self,
         arm: Arm,
-        generator: &'c dyn Generate,
+        tuned: Option<&'c Tuned>,
         shots: &'c [Gold],
-    ) -> Contestant<'c> {
-        Contestant {
-            arm,
-            generator,
-            recipe: self.recipe(),
-            shots,
+    ) -> Box<dyn Answers + 'c> {
+        let recipe = self.recipe();
+        match (&self.base, tuned) {
+            (Base::Labels(labels), Some(Tuned::Labels(taught))) => {
+                Box::new(labels.contestant(arm, Some(taught)))
+            }
+            (Base::Labels(labels), _) => Box::new(labels.contestant(arm, None)),
+            (Base::Writer(generator), Some(Tuned::Labels(_)) | None)
+            | (Base::Writer(_), Some(Tuned::Writer(generator))) => Box::new(Contestant {
+                arm,
+                generator: &**generator,
+                recipe,
+                shots,
+            }),
         }
     }
 
@@ -621,22 +680,48 @@ impl<'a> Comparison<'a> {
     }
 }
 
+/// Returns the model that candidates begin with where none is named for it: the one that
+/// writes; of labels, where none writes, the encoder that is named; else what is built in.
+fn usual_base(project: &Project, examination: &Examination) -> ModelReference {
+    let models = &project.config.models;
+    match (&models.generator, &models.embedder) {
+        (ModelReference::None, embedder @ ModelReference::Named(_))
+            if examination.kind() == AnswerKind::Label =>
+        {
+            embedder.clone()
+        }
+        (ModelReference::None, _) => ModelReference::BuiltIn,
+        (named, _) => named.clone(),
+    }
+}
+
 /// Returns the candidates that cannot be had, with why not.
 fn left_out(
     recipe: &CompareRecipe,
-    base: &ModelReference,
+    reference: &ModelReference,
+    base: &Base,
     examination: &Examination,
     project: &Project,
 ) -> BTreeMap<Arm, String> {
     let mut out = BTreeMap::new();
-    let documents = project.store_folder().is_dir();
+    let (found, unteachable) = match base {
+        Base::Writer(_) if matches!(reference, ModelReference::Server(_)) => (
+            project.store_folder().is_dir(),
+            Some("the base model is on a server and cannot be taught here"),
+        ),
+        Base::Writer(_) => (project.store_folder().is_dir(), None),
+        Base::Labels(labels) => (!examination.train.is_empty(), labels.unteachable()),
+    };
     for &arm in &recipe.candidates {
-        let why = if arm.learns() && matches!(base, ModelReference::Server(_)) {
-            "the base model is on a server and cannot be taught here"
+        let why = if let (true, Some(why)) = (arm.learns(), unteachable) {
+            why
         } else if arm.learns() && examination.train.is_empty() {
             "there are no examples to teach it from"
-        } else if arm.retrieves() && !documents {
-            "no documents are ingested"
+        } else if arm.retrieves() && !found {
+            match base {
+                Base::Writer(_) => "no documents are ingested",
+                Base::Labels(_) => "there are no labelled examples to look for",
+            }
         } else if arm == Arm::FewShot && examination.train.is_empty() {
             "there are no examples to show"
         } else {

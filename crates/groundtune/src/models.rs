@@ -116,7 +116,7 @@ pub fn open_embedder(
 
 /// Returns whether `path` is a table of `groundtune distill`: one file, as a transformer
 /// is only as `.gguf`.
-fn is_static_table(path: &Path) -> bool {
+pub(crate) fn is_static_table(path: &Path) -> bool {
     let is_gguf = |name: &std::ffi::OsStr| name.eq_ignore_ascii_case("gguf");
     path.is_file() && !path.extension().is_some_and(is_gguf)
 }

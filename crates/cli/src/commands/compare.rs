@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use groundtune::ModelReference;
 use groundtune::compare::{
-    Arm, CompareError, CompareEvent, CompareRecipe, CompareStart, Judgement, Work, compare,
+    Arm, CompareError, CompareEvent, CompareRecipe, CompareStart, Judgement, Task, Work, compare,
 };
 
 use crate::command_error::CommandError;
@@ -33,8 +33,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = arm)]
     candidates: Vec<Arm>,
 
-    /// The model that all candidates begin with [default: `[models] generator`, else the
-    /// one that is built in].
+    /// The model that all candidates begin with: one that writes, or for labels an encoder
+    /// [default: `[models] generator`; for labels also `embedder`; else the one that is built in].
     #[arg(long, value_name = "MODEL", conflicts_with = "resume")]
     model: Option<ModelReference>,
 
@@ -99,6 +99,7 @@ pub(crate) fn run(
     let mut screen = Screen {
         progress: Progress::start(),
         folder: None,
+        task: Task::Write,
     };
     let found = compare(&project, start, base.as_ref(), &environment, &mut |event| {
         screen.show(ui, &event);
@@ -133,6 +134,7 @@ fn failed(error: CompareError) -> CommandError {
 struct Screen {
     progress: Progress,
     folder: Option<PathBuf>,
+    task: Task,
 }
 
 impl Screen {
@@ -144,6 +146,7 @@ impl Screen {
                 protocol,
             } => {
                 self.folder = Some(folder.path().to_owned());
+                self.task = protocol.task;
                 ui.note(format_args!(
                     "questions  {} to learn from, {} to choose settings on, {} to be examined on",
                     examination.train.len(),
@@ -173,6 +176,7 @@ impl Screen {
                 let what = match what {
                     Work::Finding => "looking for evidence".to_owned(),
                     Work::Tuning => "tuning retrieval".to_owned(),
+                    Work::Freshness if self.task == Task::Label => "the labels change".to_owned(),
                     Work::Freshness => "the documents change".to_owned(),
                     Work::Answering(arm, seed) if arm.learns() => {
                         format!("{arm} answers (seed {seed})")
@@ -185,7 +189,7 @@ impl Screen {
                 ui,
                 &format!(
                     "retrieval  {} of score {} or more, chosen on the development questions",
-                    count(retrieval.chosen.top_k, "passage"),
+                    count(retrieval.chosen.top_k, self.task.found()),
                     retrieval.chosen.threshold,
                 ),
             ),

@@ -4,6 +4,7 @@ mod advise;
 mod ask;
 mod chat;
 mod compare;
+mod compare_encoder;
 mod data;
 mod demo;
 mod embed;

@@ -7,6 +7,7 @@ use std::time::Instant;
 use contract::{Evidence, Generate, PromiseError, Shot, Tokens, render_after};
 use eval::{GivenEvidence, Gold, Prediction};
 
+use super::base::Answers;
 use super::teach::right_answer;
 use super::{Arm, CompareRecipe};
 use crate::NOT_IN_THE_DOCUMENTS;
@@ -23,10 +24,8 @@ pub(super) struct Contestant<'a> {
     pub(super) shots: &'a [Gold],
 }
 
-impl Contestant<'_> {
-    /// Answers `asked` from `evidence`, which took `finding` seconds to find. A model that
-    /// fails has its error among the predictions: the others are asked on.
-    pub(super) fn answer(&self, asked: &Gold, evidence: &[Evidence], finding: f64) -> Prediction {
+impl Answers for Contestant<'_> {
+    fn answer(&self, asked: &Gold, evidence: &[Evidence], finding: f64) -> Prediction {
         let started = Instant::now();
         let id = asked.id.clone();
         if self.arm.retrieves() && evidence.is_empty() {
@@ -60,7 +59,9 @@ impl Contestant<'_> {
             ..prediction
         }
     }
+}
 
+impl Contestant<'_> {
     /// Has the answer written. What does not fit the model's context is taken away: examples
     /// first, then the evidence that bears least on the question.
     fn write(

@@ -40,6 +40,14 @@ pub enum CompareError {
     /// There is no model to compare with and without retrieval.
     #[error("no model is named that could write the answers")]
     NoBase,
+    /// The model is an encoder, and the answers are nothing that encoders say.
+    #[error(
+        "`{model}` is an encoder, which tells labels, and the answers are no labels that come again and again"
+    )]
+    NoLabels {
+        /// The model.
+        model: String,
+    },
     /// A candidate needs evidence, and nothing is ingested.
     #[error(transparent)]
     Ask(Box<crate::Error>),
@@ -106,6 +114,7 @@ impl CompareError {
             Self::NoQuestions { .. } => {
                 "each needs a question and an answer, such as {\"question\": …, \"answer\": …}, and what says nearly the same stays together; `groundtune data audit` shows what was read".into()
             }
+            Self::NoLabels { .. } => "name a model that writes, with `--model`; or give examples with labels, such as {\"text\": …, \"label\": …}".into(),
             Self::NoBase => "name one as `[models] generator` in `groundtune.toml`, or with `--model`".into(),
             Self::NoComparison { .. } => "begin one with `groundtune compare`".into(),
             Self::Unfinished { folder, .. } => {

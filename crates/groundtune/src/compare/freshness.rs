@@ -17,6 +17,7 @@ use eval::metric::squad::normalised;
 use serde::{Deserialize, Serialize};
 
 use super::answer::Contestant;
+use super::base::Answers as _;
 use super::evidence::{Findings, FoundFor, Shown, find};
 use super::{Arm, CompareError, CompareRecipe};
 use crate::ingest::{IngestRequest, ingest};

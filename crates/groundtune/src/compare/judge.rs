@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use super::folder::{Folder, write, write_json};
 use super::{
     AnswerKind, Arm, CompareError, CompareRecipe, Examination, ExaminationNote, Freshness,
-    Protocol, Retrieval, Taught,
+    Protocol, Retrieval, Task, Taught,
 };
 
 /// Below this, nobody feels a difference of time.
@@ -108,14 +108,16 @@ impl Judgement {
         report.warnings.splice(0..0, known);
         report.curves = curves(&taught);
         report.drills = vec![
-            tuning(&retrieval, protocol.plan.metric),
-            guards(&retrieval, &taught, answers, examination),
+            tuning(protocol, &retrieval),
+            guards(protocol, &retrieval, &taught, answers, examination),
         ];
         if !taught.is_empty() {
             report.drills.push(learning(&taught));
         }
         if !freshness.is_empty() {
-            report.drills.push(changes(&freshness, &taught));
+            report
+                .drills
+                .push(changes(protocol.task, &freshness, &taught));
         }
         Ok(Self {
             report,
@@ -251,8 +253,21 @@ fn table(name: &str, columns: &[&str], says: String) -> Drill {
     }
 }
 
-/// Says which numbers of passages were tried.
-fn tuning(retrieval: &Retrieval, metric: Metric) -> Drill {
+/// Says which numbers of passages, or of neighbours, were tried.
+fn tuning(protocol: &Protocol, retrieval: &Retrieval) -> Drill {
+    let found = protocol.task.found();
+    let says = match protocol.task {
+        Task::Write => {
+            "For each number of passages the threshold that serves most questions: that shows the \
+             answer where there is one, and nothing where there is none. The best were then tried \
+             with the base model."
+        }
+        Task::Label => {
+            "For each number of neighbours the threshold with which the vote of the nearest \
+             labelled examples is right most often. “Answer found” is the share of the questions \
+             with an example of the right label among them."
+        }
+    };
     let mut drill = table(
         "Retrieval, tuned on the development questions",
         &[
@@ -260,20 +275,17 @@ fn tuning(retrieval: &Retrieval, metric: Metric) -> Drill {
             "answer found",
             "rightly nothing",
             "served",
-            metric.name(),
+            protocol.plan.metric.name(),
             "",
         ],
-        "For each number of passages the threshold that serves most questions: that shows the \
-         answer where there is one, and nothing where there is none. The best were then tried \
-         with the base model."
-            .into(),
+        says.into(),
     );
     let share = |it: Option<f64>| it.map_or_else(|| "–".into(), |it| format!("{it:.2}"));
     for (trial, score) in &retrieval.trials {
         let chosen = trial.shown == retrieval.chosen;
         let passages = match trial.shown.top_k {
-            1 => "1 passage".to_owned(),
-            many => format!("{many} passages"),
+            1 => format!("1 {found}"),
+            many => format!("{many} {found}s"),
         };
         drill.rows.push((
             passages,
@@ -307,21 +319,36 @@ fn learning(taught: &BTreeMap<Arm, Vec<Taught>>) -> Drill {
         ],
         "The state whose loss on the development questions was least is what was examined.".into(),
     );
+    let neighbours = taught
+        .values()
+        .flatten()
+        .any(|run| run.neighbours.is_some());
+    if neighbours {
+        drill.columns.push("neighbours' part".into());
+        drill.says.push_str(
+            " The hybrid is the same taught model; the nearest labelled examples have a part in \
+             its probabilities, the one that makes the development questions' labels likeliest.",
+        );
+    }
     for (arm, runs) in taught {
         for (seed, run) in runs.iter().enumerate() {
-            drill.rows.push((
-                format!("{arm}, seed {seed}"),
-                vec![
-                    run.steps.0.to_string(),
-                    run.steps.1.to_string(),
-                    run.dev_loss
-                        .map_or_else(|| "–".into(), |it| format!("{it:.3}")),
-                    format!("{:.3}", run.training_loss),
-                    format!("{:.1} s", run.seconds),
-                    run.overfitting
-                        .map_or_else(|| "no".into(), |step| format!("at step {step}")),
-                ],
-            ));
+            let mut row = vec![
+                run.steps.0.to_string(),
+                run.steps.1.to_string(),
+                run.dev_loss
+                    .map_or_else(|| "–".into(), |it| format!("{it:.3}")),
+                format!("{:.3}", run.training_loss),
+                format!("{:.1} s", run.seconds),
+                run.overfitting
+                    .map_or_else(|| "no".into(), |step| format!("at step {step}")),
+            ];
+            if neighbours {
+                row.push(
+                    run.neighbours
+                        .map_or_else(|| "–".into(), |it| format!("{it:.1}")),
+                );
+            }
+            drill.rows.push((format!("{arm}, seed {seed}"), row));
         }
     }
     drill
@@ -329,6 +356,7 @@ fn learning(taught: &BTreeMap<Arm, Vec<Taught>>) -> Drill {
 
 /// Says which of the five common mistakes were guarded against.
 fn guards(
+    protocol: &Protocol,
     retrieval: &Retrieval,
     taught: &BTreeMap<Arm, Vec<Taught>>,
     answers: &BTreeMap<Arm, Vec<Vec<Prediction>>>,
@@ -364,8 +392,9 @@ fn guards(
             tuned || !retrieves,
             match tuned {
                 true => format!(
-                    "{} numbers of passages with 8 thresholds each, on {} development questions",
+                    "{} numbers of {}s with several thresholds each, on {} development questions",
                     retrieval.trials.len(),
+                    protocol.task.found(),
                     examination.dev.len()
                 ),
                 false => "no setting was tried".to_owned(),
@@ -405,10 +434,32 @@ fn guards(
 }
 
 /// Says what became of the answers when the documents changed.
-fn changes(freshness: &BTreeMap<Arm, Freshness>, taught: &BTreeMap<Arm, Vec<Taught>>) -> Drill {
+fn changes(
+    task: Task,
+    freshness: &BTreeMap<Arm, Freshness>,
+    taught: &BTreeMap<Arm, Vec<Taught>>,
+) -> Drill {
     let facts = freshness.values().next().map_or(0, |it| it.facts);
+    let (name, says) = match task {
+        Task::Write => (
+            "Freshness: documents change, disappear and come back",
+            format!(
+                "{facts} answers were replaced in a copy of the documents by others of the same \
+                 form. A candidate that is not given documents would have to be taught again, on \
+                 new examples."
+            ),
+        ),
+        Task::Label => (
+            "Freshness: labels change, disappear and come back",
+            format!(
+                "{facts} labels were passed round among the examples: what had one has the next \
+                 from now on. A candidate that does not look at the examples would have to be \
+                 taught again; a label's name says what it always said."
+            ),
+        ),
+    };
     let mut drill = table(
-        "Freshness: documents change, disappear and come back",
+        name,
         &[
             "right before",
             "right after a change",
@@ -417,10 +468,7 @@ fn changes(freshness: &BTreeMap<Arm, Freshness>, taught: &BTreeMap<Arm, Vec<Taug
             "right when back",
             "until it is known",
         ],
-        format!(
-            "{facts} answers were replaced in a copy of the documents by others of the same form. \
-             A candidate that is not given documents would have to be taught again, on new examples."
-        ),
+        says,
     );
     let percent = |share: f64| format!("{:.0} %", 100.0 * share);
     for (arm, it) in freshness {

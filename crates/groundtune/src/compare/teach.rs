@@ -10,7 +10,7 @@ use eval::Gold;
 use serde::{Deserialize, Serialize};
 
 use super::evidence::{Findings, Shown};
-use super::{Arm, CompareError, CompareRecipe};
+use super::{Arm, CompareError, CompareRecipe, Task, labels};
 use crate::NOT_IN_THE_DOCUMENTS;
 use crate::data::write_examples;
 use crate::models::Environment;
@@ -19,6 +19,9 @@ use crate::train::{Event, Start, TrainReport, prepare};
 /// The usual recipe of a candidate that learns. What the comparison's `[training]` says comes
 /// before it.
 const USUAL: &str = include_str!("training.toml");
+
+/// The same for an encoder that learns labels.
+const USUAL_OF_LABELS: &str = include_str!("training-labels.toml");
 
 /// What teaching a candidate has come to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,10 +45,15 @@ pub struct Taught {
     pub seconds: f64,
     /// The most memory the program has taken by then, where the system tells.
     pub peak_memory_bytes: Option<u64>,
+    /// Of an encoder with labelled examples beside it: the part of its probabilities that comes
+    /// from the nearest of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub neighbours: Option<f64>,
 }
 
 /// What a candidate is taught on.
 pub(super) struct Lessons<'a> {
+    pub(super) task: Task,
     pub(super) recipe: &'a CompareRecipe,
     pub(super) train: &'a [Gold],
     pub(super) dev: &'a [Gold],
@@ -127,7 +135,11 @@ impl Lessons<'_> {
         let base = toml::Value::String(self.base.to_owned());
         write!(head, "[model]\nkind = \"base\"\npath = {base}\n").expect("a String takes it");
         let given: toml::Table = format!("{head}{data}").parse().expect("it is TOML");
-        let usual: toml::Table = USUAL.parse().expect("the usual recipe is TOML");
+        let usual = match self.task {
+            Task::Write => USUAL,
+            Task::Label => USUAL_OF_LABELS,
+        };
+        let usual: toml::Table = usual.parse().expect("the usual recipe is TOML");
         let mut table = crate::train::over(self.recipe.training.clone(), usual);
         table.extend(given);
         self.examine_each_epoch(&mut table);
@@ -162,24 +174,32 @@ impl Lessons<'_> {
     fn lessons(&self, arm: Arm, questions: &[Gold]) -> Vec<Example> {
         questions
             .iter()
-            .map(|asked| {
-                let evidence = match arm.retrieves() {
-                    true => self.findings.shown(&asked.id, self.shown),
-                    false => &[],
+            .filter_map(|asked| {
+                let lesson = match self.task {
+                    Task::Write => Some(self.written(arm, asked)),
+                    Task::Label => labels::lesson(asked),
                 };
-                let prompt = render(self.recipe.template, &asked.question, evidence);
-                let answer = right_answer(asked);
-                Example {
+                Some(Example {
                     id: QuestionId::new(asked.id.as_str()),
                     passage: None,
-                    lesson: Lesson::Completion {
-                        system: None,
-                        prompt: prompt.as_str().to_owned(),
-                        completion: answer,
-                    },
-                }
+                    lesson: lesson?,
+                })
             })
             .collect()
+    }
+
+    /// Returns a question as `arm` will be asked it, and its answer.
+    fn written(&self, arm: Arm, asked: &Gold) -> Lesson {
+        let evidence = match arm.retrieves() {
+            true => self.findings.shown(&asked.id, self.shown),
+            false => &[],
+        };
+        let prompt = render(self.recipe.template, &asked.question, evidence);
+        Lesson::Completion {
+            system: None,
+            prompt: prompt.as_str().to_owned(),
+            completion: right_answer(asked),
+        }
     }
 }
 
@@ -209,6 +229,7 @@ fn taught(report: &TrainReport, overfitting: Option<u64>, elapsed: std::time::Du
         overfitting,
         seconds: elapsed.as_secs_f64(),
         peak_memory_bytes: report.peak_memory_bytes,
+        neighbours: None,
     }
 }
 

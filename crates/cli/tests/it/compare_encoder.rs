@@ -1,0 +1,112 @@
+//! `compare` from an encoder: labels, told by its candidates.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use crate::support::{Folder, MODELS};
+
+const CONFIG: &str = "\
+[compare]
+examples = [\"texts.jsonl\"]
+seeds = 2
+[compare.training]
+steps = { epochs = 12, batch = 8 }
+optimiser = { learning_rate = 1e-2 }
+";
+
+/// A project with texts about two animals, in words that the tiny encoder knows.
+fn project(models: &str) -> Folder {
+    let folder = Folder::project(&format!("{models}{CONFIG}"), &[]);
+    let numbers = [
+        "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
+    ];
+    let mut lines = String::new();
+    for number in 0..90 {
+        let animal = ["cat", "dog"][number % 2];
+        let word = |by: usize| numbers[(number / by + number) % 10];
+        let text = format!("{} {} {animal} sat on {}", word(1), word(10), word(3));
+        let line = serde_json::json!({"text": text, "label": format!("{animal}_text")});
+        writeln!(lines, "{line}").unwrap();
+    }
+    folder.write("texts.jsonl", &lines);
+    folder
+}
+
+fn candidate<'a>(found: &'a Value, name: &str) -> &'a Value {
+    let all = found["candidates"].as_array().unwrap();
+    all.iter().find(|it| it["name"] == name).unwrap()
+}
+
+#[test]
+fn five_candidates_of_an_encoder_tell_labels() {
+    let folder = project("");
+    let encoder = format!("{MODELS}/bert");
+    let found = folder.json(&["compare", "--model", &encoder, "--json"]);
+    let names: Vec<&str> = found["candidates"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["prompt", "few-shot", "rag", "fine-tuned", "hybrid"]);
+    for name in names {
+        let it = candidate(&found, name);
+        assert_eq!(it["failed"], 0, "{it}");
+        let taught = ["fine-tuned", "hybrid"].contains(&name);
+        assert_eq!(it["seeds"], if taught { 2 } else { 1 });
+    }
+    let accuracy = |name: &str| {
+        candidate(&found, name)["metrics"]["accuracy"]["value"]
+            .as_f64()
+            .unwrap()
+    };
+    assert!(accuracy("fine-tuned") > 0.95, "{found}");
+    assert!(accuracy("hybrid") > 0.95, "{found}");
+    let freshness = &found["freshness"];
+    assert_eq!(freshness["rag"]["facts"], 2, "{freshness}");
+    // Who was taught goes on as it was taught.
+    assert_eq!(freshness["fine-tuned"]["changed_stale"], 1.0, "{freshness}");
+    assert_eq!(freshness["fine-tuned"]["changed_right"], 0.0, "{freshness}");
+    assert!(freshness["rag"]["update_seconds"].is_f64(), "{freshness}");
+    assert!(
+        found["taught"]["hybrid"][0]["neighbours"].is_f64(),
+        "{found}"
+    );
+
+    let root = folder.path().join(".groundtune/comparisons/0001");
+    // The hybrid is the taught model with neighbours beside it: it is taught once.
+    assert!(root.join("taught/fine-tuned.1/runs").is_dir());
+    assert!(!root.join("taught/hybrid.1/runs").exists());
+    let answers = std::fs::read_to_string(root.join("predictions/rag.0.jsonl")).unwrap();
+    let first: Value = serde_json::from_str(answers.lines().next().unwrap()).unwrap();
+    let neighbour = first["evidence"][0]["text"].as_str().unwrap();
+    assert!(neighbour.ends_with("_text"), "{first}");
+    assert!(first["prompt_tokens"].as_u64().unwrap() > 5, "{first}");
+    let report = std::fs::read_to_string(root.join("report.md")).unwrap();
+    assert!(report.contains("labels were passed round"), "{report}");
+
+    let resume = [
+        "compare",
+        "--resume",
+        ".groundtune/comparisons/0001",
+        "--json",
+    ];
+    assert_eq!(folder.json(&resume)["verdict"], found["verdict"]);
+}
+
+#[test]
+fn the_named_embedder_tells_labels_where_no_model_writes() {
+    let folder = project(&format!(
+        "[models]\nembedder = {:?}\n",
+        format!("{MODELS}/bert")
+    ));
+    let shown = folder.screen(&["compare", "--candidates", "prompt,rag", "--quick"]);
+    assert!(shown.contains("neighbour"), "{shown}");
+    // What is no label, an encoder does not say.
+    let line = "{\"question\": \"Why so?\", \"answer\": \"Because of the cat.\"}\n";
+    folder.write("other.jsonl", line);
+    let encoder = format!("{MODELS}/bert");
+    let shown = folder.screen(&["compare", "other.jsonl", "--model", &encoder]);
+    assert!(shown.contains("is an encoder"), "{shown}");
+}

@@ -1,0 +1,119 @@
+//! What all candidates begin with, and what it becomes when it is taught.
+
+use std::path::Path;
+
+use contract::{Evidence, Generate};
+use eval::{Gold, Prediction};
+use model::ModelKind;
+use serde::{Deserialize, Serialize};
+
+use super::labels::{Labels, TaughtLabels};
+use super::{AnswerKind, CompareError, CompareRecipe, Examination};
+use crate::models::{
+    Environment, ModelPlace, ModelReference, ModelUse, is_static_table, open_embedder,
+    open_generator,
+};
+use crate::{Error, Project};
+
+/// How questions are answered: it follows from the model, and from what is right to answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    /// A model writes the answer. What is found for a question are passages of the documents.
+    #[default]
+    Write,
+    /// An encoder says which label a text has. What is found for it are the nearest labelled
+    /// examples.
+    Label,
+}
+
+impl Task {
+    /// Returns what one thing is called that is found for a question.
+    pub fn found(self) -> &'static str {
+        match self {
+            Self::Write => "passage",
+            Self::Label => "neighbour",
+        }
+    }
+}
+
+/// Answers the questions of an examination, one after another.
+pub(super) trait Answers {
+    /// Answers `asked` from `evidence`, which took `finding` seconds to find. What fails has its
+    /// error among the predictions: the others are asked on.
+    fn answer(&self, asked: &Gold, evidence: &[Evidence], finding: f64) -> Prediction;
+}
+
+/// What all candidates begin with.
+pub(super) enum Base {
+    /// A model that writes.
+    Writer(Box<dyn Generate>),
+    /// An encoder, with the labels of the examples.
+    Labels(Box<Labels>),
+}
+
+/// What a candidate has become by being taught.
+pub(super) enum Tuned {
+    /// A model that writes.
+    Writer(Box<dyn Generate>),
+    /// An encoder that tells labels.
+    Labels(TaughtLabels),
+}
+
+impl Base {
+    /// Opens the model that `reference` names, for what the examination asks.
+    ///
+    /// # Errors
+    /// If it is not there or cannot be opened, or cannot answer so.
+    pub(super) fn open(
+        reference: &ModelReference,
+        examination: &Examination,
+        recipe: &CompareRecipe,
+        project: &Project,
+        environment: &Environment,
+    ) -> Result<Self, CompareError> {
+        let root = &project.root;
+        let place = environment.resolve(reference, ModelUse::Generator, root)?;
+        let folder = match &place {
+            ModelPlace::Local(path) if is_encoder(path)? => path,
+            _ => {
+                let generator = open_generator(reference, root, environment)?;
+                return Ok(Self::Writer(generator.ok_or(CompareError::NoBase)?));
+            }
+        };
+        if examination.kind() != AnswerKind::Label {
+            return Err(CompareError::NoLabels {
+                model: reference.to_string(),
+            });
+        }
+        let precision = project.config.models.embedder_precision;
+        let embedder = open_embedder(reference, precision, root, environment)?;
+        let embedder = embedder.ok_or(CompareError::NoBase)?;
+        let labels = Labels::new(embedder.into(), folder, &examination.train, recipe.shots)?;
+        Ok(Self::Labels(Box::new(labels)))
+    }
+
+    pub(super) fn task(&self) -> Task {
+        match self {
+            Self::Writer(_) => Task::Write,
+            Self::Labels(_) => Task::Label,
+        }
+    }
+}
+
+/// Returns whether a model in files makes vectors, or is one that was made of such a model.
+fn is_encoder(path: &Path) -> Result<bool, Error> {
+    if is_static_table(path) {
+        return Ok(true);
+    }
+    Ok(match model::describe(path)?.kind {
+        Some(ModelKind::Decoder | ModelKind::Adapter) | None => false,
+        Some(
+            ModelKind::Embedder
+            | ModelKind::Reranker
+            | ModelKind::Classifier
+            | ModelKind::Tagger
+            | ModelKind::Reader,
+        ) => true,
+    })
+}

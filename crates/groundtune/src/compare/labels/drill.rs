@@ -1,0 +1,162 @@
+//! The freshness drill where labels are answers: what becomes of the answers when the labels of
+//! the examples change, disappear and come back.
+//!
+//! Some labels are passed round: what had the first has the second from now on, and so on, as
+//! when categories are cut anew. Whoever looks at the examples follows at once; whoever has
+//! learnt them goes on as it was taught, and a name says what it always said.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::OnceLock;
+use std::time::Instant;
+
+use eval::Gold;
+
+use super::{Labelled, Labels, TaughtLabels, labels};
+use crate::compare::base::Answers as _;
+use crate::compare::evidence::Shown;
+use crate::compare::{Arm, CompareError, Freshness};
+
+/// The most labels that change.
+const LABELS: usize = 12;
+
+/// A question whose label changes.
+struct Fact<'a> {
+    asked: &'a Gold,
+    before: String,
+    after: String,
+}
+
+impl Labels {
+    /// Asks every candidate. Returns nothing where there are not two labels that could change.
+    ///
+    /// # Errors
+    /// If the encoder cannot read the examples.
+    pub(in crate::compare) fn drill(
+        &self,
+        contestants: &[(Arm, Option<&TaughtLabels>)],
+        test: &[Gold],
+        shown: &Shown,
+        tell: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+    ) -> Result<Option<BTreeMap<Arm, Freshness>>, CompareError> {
+        let facts = self.facts(test);
+        if facts.is_empty() {
+            return Ok(None);
+        }
+        let passed: BTreeMap<&str, &str> =
+            facts.iter().map(|it| (&*it.before, &*it.after)).collect();
+        let changes = |example: &Labelled| passed.contains_key(&*example.labels[0]);
+
+        let started = Instant::now();
+        let touched: Vec<&str> = self
+            .examples
+            .iter()
+            .filter(|it| changes(it))
+            .map(|it| &*it.text)
+            .collect();
+        // As when they are read in for the first time.
+        self.embed(&touched)?;
+        let changed = self.with(|example| {
+            let label = &example.labels[0];
+            let label = passed.get(&**label).map_or(&**label, |after| after);
+            Some(label.to_owned())
+        })?;
+        changed.find(facts[0].asked)?;
+        let update = started.elapsed().as_secs_f64() / facts.len() as f64;
+        let removed =
+            self.with(|example| (!changes(example)).then(|| example.labels[0].clone()))?;
+
+        let mut found: BTreeMap<Arm, Freshness> = BTreeMap::new();
+        let part = 1.0 / facts.len() as f64;
+        let of = 4 * contestants.len() * facts.len();
+        let mut done = 0;
+        for (round, labels) in [self, &changed, &removed, &changed].into_iter().enumerate() {
+            for fact in &facts {
+                let found = labels.find(fact.asked)?;
+                for (arm, taught) in contestants {
+                    let evidence = match arm.retrieves() {
+                        true => found.shown(shown),
+                        false => &[],
+                    };
+                    let contestant = labels.contestant(*arm, *taught);
+                    let said = contestant.answer(fact.asked, evidence, 0.0).said();
+                    let says = |label: &str| part * f64::from(u8::from(said == label));
+                    let it = found.entry(*arm).or_default();
+                    match round {
+                        0 => it.before += says(&fact.before),
+                        1 => {
+                            it.changed_right += says(&fact.after);
+                            it.changed_stale += says(&fact.before);
+                        }
+                        2 => it.removed_stale += says(&fact.before) + says(&fact.after),
+                        _ => it.added_right += says(&fact.after),
+                    }
+                    done += 1;
+                    if tell(done, of).is_break() {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+        for (arm, it) in &mut found {
+            it.facts = facts.len();
+            let looks = arm.retrieves() || *arm == Arm::FewShot;
+            it.update_seconds = looks.then_some(update);
+        }
+        Ok(Some(found))
+    }
+
+    /// Chooses questions of different labels; each label is passed on to the next.
+    fn facts<'a>(&self, test: &'a [Gold]) -> Vec<Fact<'a>> {
+        let mut chosen: Vec<(&Gold, String)> = Vec::new();
+        for asked in test
+            .iter()
+            .filter(|asked| !self.several && !asked.answers.is_empty())
+        {
+            let label = labels(asked).swap_remove(0);
+            let fresh = chosen.iter().all(|(_, known)| *known != label);
+            let known = self.names.iter().any(|name| name.label == label);
+            if fresh && known && chosen.len() < LABELS {
+                chosen.push((asked, label));
+            }
+        }
+        if chosen.len() < 2 {
+            return Vec::new();
+        }
+        let next = chosen.iter().cycle().skip(1);
+        chosen
+            .iter()
+            .zip(next)
+            .map(|((asked, before), (_, after))| Fact {
+                asked,
+                before: before.clone(),
+                after: after.clone(),
+            })
+            .collect()
+    }
+
+    /// Returns the same with other labels; an example for which there is none is left out.
+    fn with(&self, label: impl Fn(&Labelled) -> Option<String>) -> Result<Self, CompareError> {
+        let (mut examples, mut vectors) = (Vec::new(), Vec::new());
+        for (example, vector) in self.examples.iter().zip(self.vectors()?) {
+            if let Some(label) = label(example) {
+                let labels = vec![label];
+                examples.push(Labelled {
+                    labels,
+                    ..example.clone()
+                });
+                vectors.push(vector.clone());
+            }
+        }
+        Self {
+            embedder: self.embedder.clone(),
+            tokenizer: self.tokenizer.clone(),
+            examples,
+            vectors: OnceLock::from(vectors),
+            shots: self.shots,
+            names: Vec::new(),
+            several: self.several,
+        }
+        .named()
+    }
+}
