@@ -72,10 +72,10 @@ impl Labels {
         let mut done = 0;
         for (round, labels) in [self, &changed, &removed, &changed].into_iter().enumerate() {
             for fact in &facts {
-                let found = labels.find(fact.asked)?;
+                let near = labels.find(fact.asked)?;
                 for (arm, taught) in contestants {
                     let evidence = match arm.retrieves() {
-                        true => found.shown(shown),
+                        true => near.shown(shown),
                         false => &[],
                     };
                     let contestant = labels.contestant(*arm, *taught);
