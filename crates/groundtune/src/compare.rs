@@ -7,6 +7,7 @@
 
 mod answer;
 mod base;
+mod encoder;
 mod error;
 mod evidence;
 mod examination;
@@ -15,6 +16,8 @@ mod freshness;
 mod judge;
 mod kept;
 mod labels;
+mod names;
+mod neighbours;
 mod recipe;
 mod teach;
 
@@ -30,10 +33,10 @@ use crate::{Project, Session};
 
 use answer::Contestant;
 use base::{Answers, Base, Tuned};
+use encoder::TaughtEncoder;
 use evidence::Findings;
 use folder::Lines;
 use freshness::Drill;
-use labels::TaughtLabels;
 use teach::Lessons;
 
 pub use base::Task;
@@ -322,13 +325,14 @@ impl<'a> Comparison<'a> {
                 let generator = open_generator(&run, root, self.environment)?;
                 Ok(Tuned::Writer(generator.ok_or(CompareError::NoBase)?))
             }
-            Base::Labels(_) => {
+            Base::Encoder(encoder) => {
                 let place = self.environment.resolve(&run, ModelUse::Generator, root)?;
                 let ModelPlace::Local(model) = place else {
                     return Err(CompareError::NoBase);
                 };
                 let part = taught.neighbours.unwrap_or(0.0);
-                Ok(Tuned::Labels(TaughtLabels::open(&model, part)?))
+                let opened = TaughtEncoder::open(encoder.task(), &model, part)?;
+                Ok(Tuned::Encoder(opened))
             }
         }
     }
@@ -362,7 +366,7 @@ impl<'a> Comparison<'a> {
                 continue;
             }
             let found = match &self.base {
-                Base::Labels(labels) => labels.find(question)?,
+                Base::Encoder(encoder) => encoder.find(question)?,
                 Base::Writer(_) => {
                     let session = match &mut session {
                         Some(session) => session,
@@ -398,7 +402,7 @@ impl<'a> Comparison<'a> {
         let retrieval = match folder::read_json(&path)? {
             Some(retrieval) => retrieval,
             None => {
-                let Some(retrieval) = self.choose(findings, tell) else {
+                let Some(retrieval) = self.choose(findings, tell)? else {
                     return Ok(None);
                 };
                 folder::write_json(&path, &retrieval)?;
@@ -415,12 +419,12 @@ impl<'a> Comparison<'a> {
         &self,
         findings: &Findings,
         tell: &mut dyn FnMut(CompareEvent<'_>) -> ControlFlow<()>,
-    ) -> Option<Retrieval> {
+    ) -> Result<Option<Retrieval>, CompareError> {
         let dev = &self.examination.dev;
         let metric = self.protocol.plan.metric;
         let found = match &self.base {
             Base::Writer(_) => evidence::trials(findings, dev),
-            Base::Labels(labels) => labels.trials(findings, dev),
+            Base::Encoder(encoder) => encoder.trials(findings, dev)?,
         };
         let mut trials: Vec<(Trial, Option<f64>)> =
             found.into_iter().map(|trial| (trial, None)).collect();
@@ -438,7 +442,10 @@ impl<'a> Comparison<'a> {
                         done,
                         of: all,
                     })
-                })?;
+                });
+                let Some(answers) = answers else {
+                    return Ok(None);
+                };
                 let answers: Vec<Option<&Prediction>> = answers.iter().map(Some).collect();
                 *score = metric.score(&gold, &answers).value();
             }
@@ -452,10 +459,10 @@ impl<'a> Comparison<'a> {
             };
             if better { other } else { best }
         });
-        Some(Retrieval {
+        Ok(Some(Retrieval {
             chosen: best.expect("some numbers are tried").0.shown,
             trials,
-        })
+        }))
     }
 
     /// Has the base model answer questions from what `shown` shows of the evidence. `answered`
@@ -493,14 +500,14 @@ impl<'a> Comparison<'a> {
         if let Some(taught) = folder::read_json(&path)? {
             return Ok(Some(taught));
         }
-        if let (Base::Labels(labels), Arm::Hybrid) = (&self.base, arm) {
-            // Labels are learnt the same, whether neighbours vote beside them or not.
+        if let (Base::Encoder(encoder), Arm::Hybrid) = (&self.base, arm) {
+            // It is learnt the same, whether neighbours vote beside them or not.
             let Some(mut taught) = self.teach(Arm::FineTuned, seed, findings, shown, tell)? else {
                 return Ok(None);
             };
-            if let Tuned::Labels(opened) = self.open(&taught)? {
+            if let Tuned::Encoder(opened) = self.open(&taught)? {
                 let dev = &self.examination.dev;
-                taught.neighbours = Some(labels.part(&opened, findings, shown, dev)?);
+                taught.neighbours = Some(encoder.part(&opened, findings, shown, dev)?);
             }
             folder::write_json(&path, &taught)?;
             return Ok(Some(taught));
@@ -622,13 +629,13 @@ impl<'a> Comparison<'a> {
                 };
                 drill.run(&contestants, &self.shots(), &mut told)?
             }
-            Base::Labels(labels) => {
+            Base::Encoder(encoder) => {
                 let taught = |arm: Arm| match tuned.get(&arm) {
-                    Some(Tuned::Labels(taught)) => (arm, Some(taught)),
+                    Some(Tuned::Encoder(taught)) => (arm, Some(taught)),
                     _ => (arm, None),
                 };
                 let contestants: Vec<_> = arms.into_iter().map(taught).collect();
-                labels.drill(&contestants, test, shown, &mut told)?
+                encoder.drill(&contestants, test, shown, &mut told)?
             }
         };
         if broke {
@@ -648,11 +655,11 @@ impl<'a> Comparison<'a> {
     ) -> Box<dyn Answers + 'c> {
         let recipe = self.recipe();
         match (&self.base, tuned) {
-            (Base::Labels(labels), Some(Tuned::Labels(taught))) => {
-                Box::new(labels.contestant(arm, Some(taught)))
+            (Base::Encoder(encoder), Some(Tuned::Encoder(taught))) => {
+                encoder.contestant(arm, Some(taught))
             }
-            (Base::Labels(labels), _) => Box::new(labels.contestant(arm, None)),
-            (Base::Writer(generator), Some(Tuned::Labels(_)) | None)
+            (Base::Encoder(encoder), _) => encoder.contestant(arm, None),
+            (Base::Writer(generator), Some(Tuned::Encoder(_)) | None)
             | (Base::Writer(_), Some(Tuned::Writer(generator))) => Box::new(Contestant {
                 arm,
                 generator: &**generator,
@@ -681,12 +688,12 @@ impl<'a> Comparison<'a> {
 }
 
 /// Returns the model that candidates begin with where none is named for it: the one that
-/// writes; of labels, where none writes, the encoder that is named; else what is built in.
+/// writes; of labels and names, where none writes, the encoder that is named; else what is built in.
 fn usual_base(project: &Project, examination: &Examination) -> ModelReference {
     let models = &project.config.models;
     match (&models.generator, &models.embedder) {
         (ModelReference::None, embedder @ ModelReference::Named(_))
-            if examination.kind() == AnswerKind::Label =>
+            if matches!(examination.kind(), AnswerKind::Label | AnswerKind::Tags) =>
         {
             embedder.clone()
         }
@@ -710,7 +717,7 @@ fn left_out(
             Some("the base model is on a server and cannot be taught here"),
         ),
         Base::Writer(_) => (project.store_folder().is_dir(), None),
-        Base::Labels(labels) => (!examination.train.is_empty(), labels.unteachable()),
+        Base::Encoder(encoder) => (!examination.train.is_empty(), encoder.unteachable()),
     };
     for &arm in &recipe.candidates {
         let why = if let (true, Some(why)) = (arm.learns(), unteachable) {
@@ -720,7 +727,7 @@ fn left_out(
         } else if arm.retrieves() && !found {
             match base {
                 Base::Writer(_) => "no documents are ingested",
-                Base::Labels(_) => "there are no labelled examples to look for",
+                Base::Encoder(_) => "there are no labelled examples to look for",
             }
         } else if arm == Arm::FewShot && examination.train.is_empty() {
             "there are no examples to show"

@@ -43,7 +43,7 @@ pub use embedder::{Embedder, EmbedderOptions, LongText};
 pub use error::ModelError;
 pub use heads::{
     Classifier, CrossEncoder, CrossEncoderOptions, Entity, HeadOptions, Reader, ReaderOptions,
-    Reading, TaggedSpan, TokenClassifier, best_answer, tagged_spans,
+    Reading, TaggedSpan, TokenClassifier, WordEncoder, best_answer, tagged_spans,
 };
 pub use sampling::{Likelihood, Sampler, Sampling, SamplingError, TokenLikelihood};
 pub use static_embedder::StaticEmbedder;

@@ -176,7 +176,7 @@ impl Screen {
                 let what = match what {
                     Work::Finding => "looking for evidence".to_owned(),
                     Work::Tuning => "tuning retrieval".to_owned(),
-                    Work::Freshness if self.task == Task::Label => "the labels change".to_owned(),
+                    Work::Freshness if self.task != Task::Write => "the labels change".to_owned(),
                     Work::Freshness => "the documents change".to_owned(),
                     Work::Answering(arm, seed) if arm.learns() => {
                         format!("{arm} answers (seed {seed})")

@@ -110,3 +110,30 @@ fn the_named_embedder_tells_labels_where_no_model_writes() {
     let shown = folder.screen(&["compare", "other.jsonl", "--model", &encoder]);
     assert!(shown.contains("is an encoder"), "{shown}");
 }
+
+#[test]
+fn five_candidates_of_an_encoder_tell_names() {
+    let folder = Folder::project(CONFIG, &[]);
+    let numbers = ["one", "two", "three", "four", "five", "six", "seven"];
+    let mut lines = String::new();
+    for number in 0..80 {
+        let word = |by: usize| numbers[(number / by + number) % 7];
+        let animal = ["cat", "dog"][number % 2];
+        let tokens = ["the", word(1), animal, "sat", "on", word(3), word(7)];
+        let tags = ["O", "O", "B-animal", "O", "O", "B-place", "I-place"];
+        let line = serde_json::json!({"tokens": tokens, "tags": tags});
+        writeln!(lines, "{line}").unwrap();
+    }
+    folder.write("texts.jsonl", &lines);
+    let encoder = format!("{MODELS}/bert");
+    let arguments = ["compare", "--model", &encoder, "--seeds", "1", "--json"];
+    let found = folder.json(&arguments);
+    assert_eq!(found["plan"]["metric"], "entity_f1", "{}", found["plan"]);
+    assert_eq!(found["candidates"].as_array().unwrap().len(), 5);
+    let f1 = |name: &str| candidate(&found, name)["metrics"]["entity_f1"]["value"].as_f64();
+    for name in ["fine-tuned", "hybrid"] {
+        assert!(f1(name).unwrap() > 0.95, "{name}: {found}");
+    }
+    let warnings = found["warnings"].to_string();
+    assert!(warnings.contains("was not measured"), "{warnings}");
+}

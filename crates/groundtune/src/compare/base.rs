@@ -7,7 +7,9 @@ use eval::{Gold, Prediction};
 use model::ModelKind;
 use serde::{Deserialize, Serialize};
 
-use super::labels::{Labels, TaughtLabels};
+use super::encoder::{Encoder, TaughtEncoder};
+use super::labels::Labels;
+use super::names::Names;
 use super::{AnswerKind, CompareError, CompareRecipe, Examination};
 use crate::models::{
     Environment, ModelPlace, ModelReference, ModelUse, is_static_table, open_embedder,
@@ -25,6 +27,9 @@ pub enum Task {
     /// An encoder says which label a text has. What is found for it are the nearest labelled
     /// examples.
     Label,
+    /// An encoder says which words of a text are names, and of what. What is found for it are
+    /// the nearest labelled examples.
+    Tag,
 }
 
 impl Task {
@@ -32,7 +37,7 @@ impl Task {
     pub fn found(self) -> &'static str {
         match self {
             Self::Write => "passage",
-            Self::Label => "neighbour",
+            Self::Label | Self::Tag => "neighbour",
         }
     }
 }
@@ -48,16 +53,16 @@ pub(super) trait Answers {
 pub(super) enum Base {
     /// A model that writes.
     Writer(Box<dyn Generate>),
-    /// An encoder, with the labels of the examples.
-    Labels(Box<Labels>),
+    /// An encoder, with the examples that its candidates look at.
+    Encoder(Box<dyn Encoder>),
 }
 
 /// What a candidate has become by being taught.
 pub(super) enum Tuned {
     /// A model that writes.
     Writer(Box<dyn Generate>),
-    /// An encoder that tells labels.
-    Labels(TaughtLabels),
+    /// An encoder with a head.
+    Encoder(TaughtEncoder),
 }
 
 impl Base {
@@ -81,22 +86,27 @@ impl Base {
                 return Ok(Self::Writer(generator.ok_or(CompareError::NoBase)?));
             }
         };
-        if examination.kind() != AnswerKind::Label {
+        let kind = examination.kind();
+        if !matches!(kind, AnswerKind::Label | AnswerKind::Tags) {
             return Err(CompareError::NoLabels {
                 model: reference.to_string(),
             });
         }
         let precision = project.config.models.embedder_precision;
         let embedder = open_embedder(reference, precision, root, environment)?;
-        let embedder = embedder.ok_or(CompareError::NoBase)?;
-        let labels = Labels::new(embedder.into(), folder, &examination.train, recipe.shots)?;
-        Ok(Self::Labels(Box::new(labels)))
+        let embedder = embedder.ok_or(CompareError::NoBase)?.into();
+        let (train, dev) = (&examination.train, &examination.dev);
+        let shots = recipe.shots;
+        Ok(Self::Encoder(match kind {
+            AnswerKind::Tags => Box::new(Names::new(embedder, folder, train, dev, shots)?),
+            _ => Box::new(Labels::new(embedder, folder, train, shots)?),
+        }))
     }
 
     pub(super) fn task(&self) -> Task {
         match self {
             Self::Writer(_) => Task::Write,
-            Self::Labels(_) => Task::Label,
+            Self::Encoder(encoder) => encoder.task(),
         }
     }
 }

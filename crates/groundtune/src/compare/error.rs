@@ -114,7 +114,7 @@ impl CompareError {
             Self::NoQuestions { .. } => {
                 "each needs a question and an answer, such as {\"question\": …, \"answer\": …}, and what says nearly the same stays together; `groundtune data audit` shows what was read".into()
             }
-            Self::NoLabels { .. } => "name a model that writes, with `--model`; or give examples with labels, such as {\"text\": …, \"label\": …}".into(),
+            Self::NoLabels { .. } => "name a model that writes, with `--model`; or give examples with labels, such as {\"text\": …, \"label\": …}, or with tags".into(),
             Self::NoBase => "name one as `[models] generator` in `groundtune.toml`, or with `--model`".into(),
             Self::NoComparison { .. } => "begin one with `groundtune compare`".into(),
             Self::Unfinished { folder, .. } => {

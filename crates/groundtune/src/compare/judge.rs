@@ -43,6 +43,7 @@ pub(super) fn plan(recipe: &CompareRecipe, examination: &Examination) -> eval::P
     };
     let mut also = match examination.kind() {
         AnswerKind::Label => named(&["accuracy", "macro_f1"]),
+        AnswerKind::Tags => named(&["entity_f1", "entity_f1_iob2"]),
         AnswerKind::Json => named(&["json_match", "field_f1", "json_valid"]),
         AnswerKind::Short => named(&["f1", "exact_match", "contained"]),
         AnswerKind::Long => named(&["rougeL", "f1", "bleu", "chrf"]),
@@ -213,6 +214,13 @@ fn warnings(protocol: &Protocol, examination: &Examination) -> Vec<String> {
     for (arm, why) in &protocol.left_out {
         warnings.push(format!("`{arm}` was not compared: {why}"));
     }
+    if protocol.task == Task::Tag {
+        warnings.push(
+            "what becomes of names when examples change was not measured: a tag stands in each \
+             example by itself, and none can be changed once for all"
+                .into(),
+        );
+    }
     warnings
 }
 
@@ -261,6 +269,11 @@ fn tuning(protocol: &Protocol, retrieval: &Retrieval) -> Drill {
             "For each number of passages the threshold that serves most questions: that shows the \
              answer where there is one, and nothing where there is none. The best were then tried \
              with the base model."
+        }
+        Task::Tag => {
+            "The words of the nearest labelled examples vote on each word's tag. “Answer found” is \
+             the share of the texts of which the neighbours name all kinds, “served” that of the \
+             texts with every tag right."
         }
         Task::Label => {
             "For each number of neighbours the threshold with which the vote of the nearest \
@@ -449,7 +462,7 @@ fn changes(
                  new examples."
             ),
         ),
-        Task::Label => (
+        Task::Label | Task::Tag => (
             "Freshness: labels change, disappear and come back",
             format!(
                 "{facts} labels were passed round among the examples: what had one has the next \

@@ -14,58 +14,36 @@ mod drill;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Instant;
 
-use contract::{
-    ChunkId, DocumentId, Embed, Evidence, Labels as LabelSet, Lesson, PromiseError, Share,
-    TextRole, Tokens,
-};
+use contract::{Embed, Evidence, Labels as LabelSet, Lesson, Share, Tokens};
 use eval::{GivenEvidence, Gold, Prediction};
-use model::{Classifier, EncoderTokenizer, HeadOptions};
+use model::ModelError;
 
 use super::base::Answers;
+use super::encoder::{Encoder, Head, TaughtEncoder};
 use super::evidence::{Findings, FoundFor, Shown, Trial};
-use super::{Arm, CompareError};
+use super::neighbours::{Neighbours, VOTERS, best_part, cosine, mean, softmax, surprise, text};
+use super::{Arm, CompareError, Freshness, Task};
 use crate::Error;
 use crate::ingest::sentence;
 
-/// How many neighbours are looked for; those that vote are the nearest of them.
-const DEPTH: usize = 16;
-/// How many neighbours may vote.
-const VOTERS: [usize; 5] = [1, 2, 4, 8, DEPTH];
 /// How near they may have to be.
 const THRESHOLDS: [f64; 5] = [0.0, 0.3, 0.5, 0.6, 0.7];
-/// What likenesses are divided by before they are made shares: as contrastive training does.
-const TEMPERATURE: f64 = 0.05;
-/// The neighbours' part where no development questions say which is best: as Khandelwal et al.
-/// have it.
-const NEIGHBOURS: f64 = 0.25;
 /// From which share on a label holds, where several may.
 const HOLDS: f64 = 0.5;
-/// The least probability that is told from none.
-const LEAST: f64 = 1e-4;
 
 /// Labels, each with its share of what speaks for any.
 type Shares = BTreeMap<String, f64>;
 
-/// An example with its labels.
-#[derive(Clone, Debug)]
-struct Labelled {
-    id: DocumentId,
-    text: String,
-    labels: Vec<String>,
-}
-
 /// An encoder, and the labelled examples that may be learnt from.
 pub(super) struct Labels {
-    embedder: Arc<dyn Embed>,
-    /// Counts what is read; a static table has no such tokens.
-    tokenizer: Option<Arc<EncoderTokenizer>>,
-    examples: Vec<Labelled>,
-    /// The vectors of the examples, once they are needed.
-    vectors: OnceLock<Vec<Vec<f32>>>,
+    neighbours: Neighbours,
+    /// The labels of each.
+    labels: Vec<Vec<String>>,
     shots: usize,
     /// Each label, with the vector of its name and the mean of a few examples'.
     names: Vec<Name>,
@@ -77,13 +55,6 @@ struct Name {
     label: String,
     vector: Vec<f32>,
     prototype: Vec<f32>,
-}
-
-/// An encoder that was taught labels.
-pub(super) struct TaughtLabels {
-    classifier: Classifier,
-    /// The part of the probabilities that comes from the nearest examples.
-    neighbours: f64,
 }
 
 impl Labels {
@@ -98,24 +69,10 @@ impl Labels {
         train: &[Gold],
         shots: usize,
     ) -> Result<Self, CompareError> {
-        let tokenizer = match model.is_dir() {
-            true => Some(EncoderTokenizer::of_folder(model, None).map_err(Error::from)?),
-            false => None,
-        };
-        let examples = train
-            .iter()
-            .filter(|asked| !asked.is_unanswerable())
-            .map(|asked| Labelled {
-                id: DocumentId::new(asked.id.as_str()),
-                text: text(asked).into_owned(),
-                labels: labels(asked),
-            })
-            .collect();
+        let labelled: Vec<&Gold> = train.iter().filter(|it| !it.is_unanswerable()).collect();
         Self {
-            embedder,
-            tokenizer: tokenizer.map(Arc::new),
-            examples,
-            vectors: OnceLock::new(),
+            neighbours: Neighbours::new(embedder, model, &labelled)?,
+            labels: labelled.iter().map(|asked| labels(asked)).collect(),
             shots,
             names: Vec::new(),
             several: train.iter().any(|asked| asked.all_together),
@@ -123,29 +80,19 @@ impl Labels {
         .named()
     }
 
-    /// Returns why it cannot be taught, if so.
-    pub(super) fn unteachable(&self) -> Option<&'static str> {
-        if self.tokenizer.is_none() {
-            Some("a table of words' vectors, or a file, cannot be taught labels; a folder can")
-        } else if self.names.len() < 2 {
-            Some("the examples to learn from have fewer than two labels")
-        } else {
-            None
-        }
-    }
-
     /// Finds the labels of the examples, and their vectors.
     fn named(mut self) -> Result<Self, CompareError> {
-        let all: BTreeSet<&String> = self.examples.iter().flat_map(|it| &it.labels).collect();
+        let all: BTreeSet<&String> = self.labels.iter().flatten().collect();
         let labels: Vec<String> = all.into_iter().cloned().collect();
         let words: Vec<String> = labels.iter().map(|label| in_words(label)).collect();
         let vectors = self.embed(&words)?;
         let mut names = Vec::with_capacity(labels.len());
         for (label, vector) in labels.into_iter().zip(vectors) {
-            let of_label = self.examples.iter().filter(|it| it.labels.contains(&label));
-            let few: Vec<&str> = of_label
+            let has = |number: &usize| self.labels[*number].contains(&label);
+            let few: Vec<&str> = (0..self.labels.len())
+                .filter(has)
                 .take(self.shots.max(1))
-                .map(|it| &*it.text)
+                .map(|number| self.neighbours.text(number))
                 .collect();
             let prototype = mean(&self.embed(&few)?);
             names.push(Name {
@@ -159,59 +106,7 @@ impl Labels {
     }
 
     fn embed(&self, texts: &[impl AsRef<str>]) -> Result<Vec<Vec<f32>>, Error> {
-        let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
-        let embeddings = self.embedder.embed(&texts, TextRole::Question)?;
-        Ok(embeddings.iter().map(|it| it.values().to_vec()).collect())
-    }
-
-    fn one(&self, text: &str) -> Result<Vec<f32>, PromiseError> {
-        let found = self.embedder.embed(&[text], TextRole::Question)?;
-        Ok(found[0].values().to_vec())
-    }
-
-    fn vectors(&self) -> Result<&[Vec<f32>], Error> {
-        if let Some(vectors) = self.vectors.get() {
-            return Ok(vectors);
-        }
-        let texts: Vec<&str> = self.examples.iter().map(|it| &*it.text).collect();
-        let vectors = self.embed(&texts)?;
-        Ok(self.vectors.get_or_init(|| vectors))
-    }
-
-    /// Finds the nearest labelled examples of a question.
-    ///
-    /// # Errors
-    /// If the encoder cannot read it, or the examples.
-    pub(super) fn find(&self, asked: &Gold) -> Result<FoundFor, Error> {
-        let vectors = self.vectors()?;
-        let started = Instant::now();
-        let vector = self.one(&text(asked))?;
-        let mut near: Vec<(f64, usize)> = vectors
-            .iter()
-            .enumerate()
-            .map(|(number, other)| (cosine(&vector, other), number))
-            .collect();
-        let order = |a: &(f64, usize), b: &(f64, usize)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
-        if near.len() > DEPTH {
-            near.select_nth_unstable_by(DEPTH - 1, order);
-            near.truncate(DEPTH);
-        }
-        near.sort_by(order);
-        let evidence = |(score, number): (f64, usize)| {
-            let example = &self.examples[number];
-            Evidence {
-                // The example's number, by which its labels are found again.
-                chunk: ChunkId(number as u64),
-                document: example.id.clone(),
-                score: Share::clamped(score),
-                ..Evidence::of_text(&*example.text)
-            }
-        };
-        Ok(FoundFor {
-            question: asked.id.clone(),
-            evidence: near.into_iter().map(evidence).collect(),
-            elapsed: started.elapsed(),
-        })
+        Ok(self.neighbours.embed(texts)?)
     }
 
     /// Returns each label's share of the votes: a neighbour's weighs as the exponential of its
@@ -228,34 +123,8 @@ impl Labels {
     }
 
     fn labels_of(&self, neighbour: &Evidence) -> &[String] {
-        let example = self.examples.get(neighbour.chunk.0 as usize);
-        example.map_or(&[], |it| &it.labels)
-    }
-
-    /// Tries each number of voters on the development questions; for each, the threshold with
-    /// which most are given their label. The best first; of equals, the one with fewer voters.
-    pub(super) fn trials(&self, findings: &Findings, dev: &[Gold]) -> Vec<Trial> {
-        let mut best: Vec<Trial> = VOTERS
-            .iter()
-            .map(|&top_k| {
-                THRESHOLDS
-                    .iter()
-                    .map(|&threshold| {
-                        let threshold = Share::clamped(threshold);
-                        self.trial(findings, dev, Shown { top_k, threshold })
-                    })
-                    .reduce(|best, other| {
-                        if other.right > best.right {
-                            other
-                        } else {
-                            best
-                        }
-                    })
-                    .expect("there are thresholds")
-            })
-            .collect();
-        best.sort_by(|a, b| b.right.total_cmp(&a.right));
-        best
+        let labels = self.labels.get(neighbour.chunk.0 as usize);
+        labels.map_or(&[], Vec::as_slice)
     }
 
     fn trial(&self, findings: &Findings, dev: &[Gold], shown: Shown) -> Trial {
@@ -299,50 +168,13 @@ impl Labels {
         best.map(|(label, _)| label.clone()).into_iter().collect()
     }
 
-    /// Returns which part the neighbours have in a hybrid's probabilities: that which makes the
-    /// labels of the development questions likeliest, from none to nine tenths.
-    ///
-    /// # Errors
-    /// If the taught encoder cannot read the questions.
-    pub(super) fn part(
-        &self,
-        taught: &TaughtLabels,
-        findings: &Findings,
-        shown: &Shown,
-        dev: &[Gold],
-    ) -> Result<f64, CompareError> {
-        let labelled: Vec<&Gold> = dev.iter().filter(|it| !it.is_unanswerable()).collect();
-        let texts: Vec<Cow<'_, str>> = labelled.iter().map(|asked| text(asked)).collect();
-        let texts: Vec<&str> = texts.iter().map(|it| &**it).collect();
-        let own = taught.shares(&texts).map_err(Error::from)?;
-        let votes: Vec<Option<Shares>> = labelled
-            .iter()
-            .map(|asked| self.votes(findings.shown(&asked.id, shown)))
-            .collect();
-        let loss = |part: f64| -> f64 {
-            let each = labelled.iter().zip(own.iter().zip(&votes));
-            each.map(|(asked, (own, votes))| {
-                self.surprise(asked, &mixed(own, votes.as_ref(), part))
-            })
-            .sum()
-        };
-        let parts = (0..10).map(|tenths| f64::from(tenths) / 10.0);
-        let best = parts
-            .map(|part| (loss(part), part))
-            .reduce(|best, other| if other.0 < best.0 { other } else { best });
-        Ok(match best {
-            Some((_, part)) if !labelled.is_empty() => part,
-            _ => NEIGHBOURS,
-        })
-    }
-
     /// Returns how unlikely the right labels are, as the negative logarithm.
-    fn surprise(&self, asked: &Gold, shares: &Shares) -> f64 {
+    fn surprise_of(&self, asked: &Gold, shares: &Shares) -> f64 {
         let share = |label: &String| shares.get(label).copied().unwrap_or(0.0);
         let wanted = labels(asked);
         if !self.several {
             let likely: f64 = wanted.iter().map(share).fold(0.0, f64::max);
-            return -likely.max(LEAST).ln();
+            return surprise(likely);
         }
         let all = self.names.iter().map(|name| &name.label);
         all.map(|label| {
@@ -350,63 +182,126 @@ impl Labels {
                 true => share(label),
                 false => 1.0 - share(label),
             };
-            -likely.max(LEAST).ln()
+            surprise(likely)
         })
         .sum()
     }
+}
 
-    /// Returns how a candidate answers.
-    pub(super) fn contestant<'a>(
+impl Encoder for Labels {
+    fn task(&self) -> Task {
+        Task::Label
+    }
+
+    fn unteachable(&self) -> Option<&'static str> {
+        let why = "the examples to learn from have fewer than two labels";
+        self.neighbours
+            .unteachable()
+            .or((self.names.len() < 2).then_some(why))
+    }
+
+    fn find(&self, asked: &Gold) -> Result<FoundFor, Error> {
+        self.neighbours.find(asked)
+    }
+
+    fn trials(&self, findings: &Findings, dev: &[Gold]) -> Result<Vec<Trial>, CompareError> {
+        let mut best: Vec<Trial> = VOTERS
+            .iter()
+            .map(|&top_k| {
+                THRESHOLDS
+                    .iter()
+                    .map(|&threshold| {
+                        let threshold = Share::clamped(threshold);
+                        self.trial(findings, dev, Shown { top_k, threshold })
+                    })
+                    .reduce(|best, other| {
+                        if other.right > best.right {
+                            other
+                        } else {
+                            best
+                        }
+                    })
+                    .expect("there are thresholds")
+            })
+            .collect();
+        best.sort_by(|a, b| b.right.total_cmp(&a.right));
+        Ok(best)
+    }
+
+    fn part(
+        &self,
+        taught: &TaughtEncoder,
+        findings: &Findings,
+        shown: &Shown,
+        dev: &[Gold],
+    ) -> Result<f64, CompareError> {
+        let labelled: Vec<&Gold> = dev.iter().filter(|it| !it.is_unanswerable()).collect();
+        let texts: Vec<Cow<'_, str>> = labelled.iter().map(|asked| text(asked)).collect();
+        let texts: Vec<&str> = texts.iter().map(|it| &**it).collect();
+        let own = learnt(taught, &texts).map_err(Error::from)?;
+        let votes: Vec<Option<Shares>> = labelled
+            .iter()
+            .map(|asked| self.votes(findings.shown(&asked.id, shown)))
+            .collect();
+        let loss = |part: f64| -> f64 {
+            let each = labelled.iter().zip(own.iter().zip(&votes));
+            each.map(|(asked, (own, votes))| {
+                self.surprise_of(asked, &mixed(own, votes.as_ref(), part))
+            })
+            .sum()
+        };
+        Ok(best_part(labelled.len(), loss))
+    }
+
+    fn contestant<'a>(
         &'a self,
         arm: Arm,
-        taught: Option<&'a TaughtLabels>,
-    ) -> Contestant<'a> {
-        Contestant {
+        taught: Option<&'a TaughtEncoder>,
+    ) -> Box<dyn Answers + 'a> {
+        Box::new(Contestant {
             arm,
             labels: self,
             taught,
-        }
-    }
-}
-
-impl TaughtLabels {
-    /// Opens the model that teaching has left in a folder. `neighbours` is their part in its
-    /// probabilities.
-    ///
-    /// # Errors
-    /// If it cannot be opened.
-    pub(super) fn open(model: &Path, neighbours: f64) -> Result<Self, CompareError> {
-        let classifier = Classifier::open(model, &HeadOptions::default()).map_err(Error::from)?;
-        Ok(Self {
-            classifier,
-            neighbours,
         })
     }
 
-    /// Returns for each text every label with how likely it is.
-    fn shares(&self, texts: &[&str]) -> Result<Vec<Shares>, model::ModelError> {
-        let names = self.classifier.labels();
-        let named = |row: Vec<f32>| -> Shares {
-            let values = row.into_iter().map(f64::from);
-            names.iter().cloned().zip(values).collect()
-        };
-        let found = self.classifier.probabilities(texts)?;
-        Ok(found.into_iter().map(named).collect())
+    fn drill(
+        &self,
+        contestants: &[(Arm, Option<&TaughtEncoder>)],
+        test: &[Gold],
+        shown: &Shown,
+        tell: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+    ) -> Result<Option<BTreeMap<Arm, Freshness>>, CompareError> {
+        self.pass_round(contestants, test, shown, tell)
     }
 }
 
+/// Returns for each text every label with how likely a taught encoder holds it.
+fn learnt(taught: &TaughtEncoder, texts: &[&str]) -> Result<Vec<Shares>, ModelError> {
+    let Head::Classes(classifier) = &taught.head else {
+        unreachable!("labels are taught with classes");
+    };
+    let names = classifier.labels();
+    let named = |row: Vec<f32>| -> Shares {
+        let values = row.into_iter().map(f64::from);
+        names.iter().cloned().zip(values).collect()
+    };
+    let found = classifier.probabilities(texts)?;
+    Ok(found.into_iter().map(named).collect())
+}
+
 /// A candidate, ready to be asked.
-pub(super) struct Contestant<'a> {
+struct Contestant<'a> {
     arm: Arm,
     labels: &'a Labels,
-    taught: Option<&'a TaughtLabels>,
+    taught: Option<&'a TaughtEncoder>,
 }
 
 impl Contestant<'_> {
     fn shares(&self, asked: &Gold, evidence: &[Evidence]) -> Result<Shares, Error> {
         let text = text(asked);
         let by = |vector: fn(&Name) -> &[f32]| -> Result<Shares, Error> {
-            let asked = self.labels.one(&text)?;
+            let asked = self.labels.neighbours.one(&text)?;
             let names = &self.labels.names;
             let shares = softmax(names.iter().map(|name| cosine(&asked, vector(name))));
             let labels = names.iter().map(|name| name.label.clone());
@@ -416,11 +311,11 @@ impl Contestant<'_> {
             (Arm::FewShot, _) => by(|name| &name.prototype)?,
             (Arm::Rag, _) => self.labels.votes(evidence).unwrap_or_default(),
             (Arm::FineTuned | Arm::Hybrid, Some(taught)) => {
-                let own = taught.shares(&[&text])?.swap_remove(0);
+                let own = learnt(taught, &[&text])?.swap_remove(0);
                 let votes = self.labels.votes(evidence);
                 mixed(&own, votes.as_ref(), taught.neighbours)
             }
-            (Arm::Prompt | Arm::FineTuned | Arm::Hybrid, _) => by(|name| &name.vector)?,
+            _ => by(|name| &name.vector)?,
         })
     }
 }
@@ -429,11 +324,7 @@ impl Answers for Contestant<'_> {
     fn answer(&self, asked: &Gold, evidence: &[Evidence], finding: f64) -> Prediction {
         let started = Instant::now();
         let id = asked.id.clone();
-        let tokens = self
-            .labels
-            .tokenizer
-            .as_ref()
-            .and_then(|it| it.text(&text(asked)).ok());
+        let tokens = self.labels.neighbours.tokens(&text(asked));
         let prediction = match self.shares(asked, evidence) {
             Ok(shares) => {
                 let hold = match self.arm {
@@ -446,7 +337,7 @@ impl Answers for Contestant<'_> {
                     // Nothing lies near enough.
                     refused: self.arm == Arm::Rag && evidence.is_empty(),
                     confidence: share.copied().filter(|_| !self.labels.several),
-                    prompt_tokens: tokens.map(|it| Tokens(it.ids.len() as u64)),
+                    prompt_tokens: tokens,
                     completion_tokens: Some(Tokens(0)),
                     ..Prediction::new(id, hold.join(", "))
                 }
@@ -470,14 +361,6 @@ impl Answers for Contestant<'_> {
     }
 }
 
-/// Returns what is labelled: the question, and what it is asked of where that is given.
-fn text(asked: &Gold) -> Cow<'_, str> {
-    match &asked.context {
-        Some(context) => Cow::Owned(format!("{}\n{context}", asked.question)),
-        None => Cow::Borrowed(&asked.question),
-    }
-}
-
 /// Returns the labels that are right: all of a set, or the first of alternatives.
 fn labels(asked: &Gold) -> Vec<String> {
     let most = if asked.all_together { usize::MAX } else { 1 };
@@ -498,7 +381,7 @@ pub(super) fn lesson(asked: &Gold) -> Option<Lesson> {
 }
 
 /// Returns a label's name as words: `card_arrival` and `CardArrival` are `card arrival`.
-fn in_words(label: &str) -> String {
+pub(super) fn in_words(label: &str) -> String {
     let mut words = String::with_capacity(label.len() + 4);
     let mut before = ' ';
     for letter in label.chars() {
@@ -529,7 +412,7 @@ fn largest(shares: &Shares) -> Vec<String> {
 }
 
 /// Returns `(1 - part) · own + part · votes`; `own`, where nobody votes.
-fn mixed(own: &Shares, votes: Option<&Shares>, part: f64) -> Shares {
+pub(super) fn mixed(own: &Shares, votes: Option<&Shares>, part: f64) -> Shares {
     let Some(votes) = votes else {
         return own.clone();
     };
@@ -543,49 +426,9 @@ fn mixed(own: &Shares, votes: Option<&Shares>, part: f64) -> Shares {
     mixed
 }
 
-/// Returns the exponentials of likenesses over [`TEMPERATURE`], as shares of their sum.
-fn softmax(likenesses: impl Iterator<Item = f64>) -> Vec<f64> {
-    let likenesses: Vec<f64> = likenesses.collect();
-    let most = likenesses.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let weights: Vec<f64> = likenesses
-        .iter()
-        .map(|it| ((it - most) / TEMPERATURE).exp())
-        .collect();
-    let sum: f64 = weights.iter().sum();
-    weights.iter().map(|it| it / sum).collect()
-}
-
-/// Returns the mean of vectors, of unit length.
-fn mean(vectors: &[Vec<f32>]) -> Vec<f32> {
-    let mut sum = vec![0.0f32; vectors.first().map_or(0, Vec::len)];
-    for vector in vectors {
-        sum.iter_mut().zip(vector).for_each(|(sum, x)| *sum += x);
-    }
-    let length = sum.iter().map(|x| x * x).sum::<f32>().sqrt();
-    if length > 0.0 {
-        sum.iter_mut().for_each(|x| *x /= length);
-    }
-    sum
-}
-
-/// Returns the product of two vectors of unit length.
-fn cosine(one: &[f32], other: &[f32]) -> f64 {
-    const LANES: usize = 8;
-    let mut sums = [0.0f32; LANES];
-    let (ones, others) = (one.chunks_exact(LANES), other.chunks_exact(LANES));
-    let rest = ones.remainder().iter().zip(others.remainder());
-    let rest: f32 = rest.map(|(a, b)| a * b).sum();
-    for (a, b) in ones.zip(others) {
-        for lane in 0..LANES {
-            sums[lane] += a[lane] * b[lane];
-        }
-    }
-    f64::from(sums.iter().sum::<f32>() + rest)
-}
-
 #[cfg(test)]
 mod tests {
-    use contract::{EmbedderId, Embedding, QuestionId};
+    use contract::{EmbedderId, Embedding, PromiseError, QuestionId, TextRole};
 
     use super::*;
 
@@ -734,7 +577,7 @@ mod tests {
         for asked in &dev {
             findings.add(labels.find(asked).unwrap());
         }
-        let trials = labels.trials(&findings, &dev);
+        let trials = labels.trials(&findings, &dev).unwrap();
         assert_eq!(trials.len(), VOTERS.len());
         assert!(trials.windows(2).all(|two| two[0].right >= two[1].right));
         assert_eq!(trials[0].recall, Some(1.0), "{trials:?}");

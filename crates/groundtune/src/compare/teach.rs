@@ -10,7 +10,7 @@ use eval::Gold;
 use serde::{Deserialize, Serialize};
 
 use super::evidence::{Findings, Shown};
-use super::{Arm, CompareError, CompareRecipe, Task, labels};
+use super::{Arm, CompareError, CompareRecipe, Task, labels, names};
 use crate::NOT_IN_THE_DOCUMENTS;
 use crate::data::write_examples;
 use crate::models::Environment;
@@ -20,8 +20,8 @@ use crate::train::{Event, Start, TrainReport, prepare};
 /// before it.
 const USUAL: &str = include_str!("training.toml");
 
-/// The same for an encoder that learns labels.
-const USUAL_OF_LABELS: &str = include_str!("training-labels.toml");
+/// The same for an encoder.
+const USUAL_OF_ENCODERS: &str = include_str!("training-encoder.toml");
 
 /// What teaching a candidate has come to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -135,11 +135,16 @@ impl Lessons<'_> {
         let base = toml::Value::String(self.base.to_owned());
         write!(head, "[model]\nkind = \"base\"\npath = {base}\n").expect("a String takes it");
         let given: toml::Table = format!("{head}{data}").parse().expect("it is TOML");
-        let usual = match self.task {
-            Task::Write => USUAL,
-            Task::Label => USUAL_OF_LABELS,
+        let (usual, objective) = match self.task {
+            Task::Write => (USUAL, None),
+            Task::Label => (USUAL_OF_ENCODERS, Some("classify")),
+            Task::Tag => (USUAL_OF_ENCODERS, Some("tag")),
         };
-        let usual: toml::Table = usual.parse().expect("the usual recipe is TOML");
+        let mut usual: toml::Table = usual.parse().expect("the usual recipe is TOML");
+        if let Some(objective) = objective {
+            let kind = toml::Table::from_iter([("kind".to_owned(), objective.into())]);
+            usual.insert("objective".to_owned(), kind.into());
+        }
         let mut table = crate::train::over(self.recipe.training.clone(), usual);
         table.extend(given);
         self.examine_each_epoch(&mut table);
@@ -178,6 +183,7 @@ impl Lessons<'_> {
                 let lesson = match self.task {
                     Task::Write => Some(self.written(arm, asked)),
                     Task::Label => labels::lesson(asked),
+                    Task::Tag => names::lesson(asked),
                 };
                 Some(Example {
                     id: QuestionId::new(asked.id.as_str()),

@@ -11,12 +11,14 @@ mod labels;
 mod reader;
 mod sequence;
 mod token_classifier;
+mod word_encoder;
 
 pub use classifier::Classifier;
 pub use cross_encoder::{CrossEncoder, CrossEncoderOptions};
 pub use labels::{TaggedSpan, tagged_spans};
 pub use reader::{Reader, ReaderOptions, Reading, best_answer};
 pub use token_classifier::{Entity, TokenClassifier};
+pub use word_encoder::WordEncoder;
 
 pub(crate) use labels::Labels;
 pub(crate) use reader::{SPAN, THRESHOLD};

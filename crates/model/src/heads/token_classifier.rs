@@ -75,10 +75,37 @@ impl TokenClassifier {
             .map(|words| self.tokenizer.words(words))
             .collect::<Result<Vec<_>, ModelError>>()?;
         let counts: Vec<usize> = texts.iter().map(|words| words.len()).collect();
-        let tags = self.read(&windows, &counts)?;
+        let tags = self.read(&windows, &counts, tag)?;
+        let none = (self.outside(), 1.0);
+        let tag = |word: Option<(usize, f32)>| word.unwrap_or(none).0;
         Ok(tags
             .into_iter()
-            .map(|words| words.into_iter().map(|(tag, _)| tag).collect())
+            .map(|words| words.into_iter().map(tag).collect())
+            .collect())
+    }
+
+    /// Returns for every word of every text how likely each tag is, 0 to 1; of a word that
+    /// the tokenizer drops, `O` is certain, or the first.
+    ///
+    /// # Errors
+    /// If the tokenizer fails.
+    pub fn probabilities(&self, texts: &[&[&str]]) -> Result<Vec<Vec<Vec<f32>>>, ModelError> {
+        let windows = texts
+            .iter()
+            .map(|words| self.tokenizer.words(words))
+            .collect::<Result<Vec<_>, ModelError>>()?;
+        let counts: Vec<usize> = texts.iter().map(|words| words.len()).collect();
+        let likely = |row: &mut [f32]| {
+            Kernels::best().softmax(row, 1.0);
+            row.to_vec()
+        };
+        let rows = self.read(&windows, &counts, likely)?;
+        let mut none = vec![0.0; self.labels.names.len()];
+        none[self.outside()] = 1.0;
+        let whole = |row: Option<Vec<f32>>| row.unwrap_or_else(|| none.clone());
+        Ok(rows
+            .into_iter()
+            .map(|words| words.into_iter().map(whole).collect())
             .collect())
     }
 
@@ -94,8 +121,10 @@ impl TokenClassifier {
             places.push(words.places);
         }
         let counts: Vec<usize> = places.iter().map(Vec::len).collect();
-        let tags = self.read(&windows, &counts)?;
-        let entities = |(words, places): (Vec<(usize, f32)>, Vec<Range<usize>>)| {
+        let tags = self.read(&windows, &counts, tag)?;
+        let none = (self.outside(), 1.0);
+        let entities = |(words, places): (Vec<Option<(usize, f32)>>, Vec<Range<usize>>)| {
+            let words: Vec<(usize, f32)> = words.into_iter().map(|it| it.unwrap_or(none)).collect();
             tagged_spans(words.iter().map(|(tag, _)| &*self.labels.names[*tag]))
                 .into_iter()
                 .map(|span| {
@@ -111,44 +140,58 @@ impl TokenClassifier {
         Ok(tags.into_iter().zip(places).map(entities).collect())
     }
 
-    /// Returns each word's tag and how likely it is, given the windows of each text and
-    /// how many words it has.
-    fn read(
+    /// Returns where `O` is among the tags; 0, if there is none.
+    fn outside(&self) -> usize {
+        let outside = self.labels.names.iter().position(|it| it == "O");
+        outside.unwrap_or(0)
+    }
+
+    /// Returns what `read` makes of each word's logits, given the windows of each text and how
+    /// many words it has; nothing of a word that the tokenizer drops.
+    fn read<R: Clone + Send>(
         &self,
         windows: &[Vec<WordTokens>],
         counts: &[usize],
-    ) -> Result<Vec<Vec<(usize, f32)>>, ModelError> {
+        read: impl Fn(&mut [f32]) -> R + Send + Sync,
+    ) -> Result<Vec<Vec<Option<R>>>, ModelError> {
         let labels = self.labels.names.len();
-        let outside = self.labels.names.iter().position(|it| it == "O");
         let found = self.runner.run_windows(
             windows.len(),
             |text| Ok(windows[text].iter().map(|it| it.tokens.clone()).collect()),
             |hidden| {
                 let mut logits = applied(&self.head, Activation::Identity, hidden);
-                let read = |row: &mut [f32]| {
-                    let tag = largest(row);
-                    Kernels::best().softmax(row, 1.0);
-                    (tag, row[tag])
-                };
-                logits
-                    .chunks_exact_mut(labels)
-                    .map(read)
-                    .collect::<Vec<_>>()
+                let rows = logits.chunks_exact_mut(labels);
+                rows.map(&read).collect::<Vec<R>>()
             },
         )?;
-        let text = |((windows, found), count): ((&Vec<WordTokens>, Vec<Vec<_>>), &usize)| {
-            let mut tags = vec![None; *count];
-            for (window, found) in windows.iter().zip(found) {
-                for (word, tag) in window.words.iter().zip(found) {
-                    if let Some(word) = word {
-                        tags[*word].get_or_insert(tag);
-                    }
-                }
-            }
-            tags.into_iter()
-                .map(|tag| tag.unwrap_or((outside.unwrap_or(0), 1.0)))
-                .collect()
-        };
-        Ok(windows.iter().zip(found).zip(counts).map(text).collect())
+        let texts = windows.iter().zip(found).zip(counts);
+        Ok(texts
+            .map(|((windows, found), count)| of_words(windows, found, *count))
+            .collect())
     }
+}
+
+/// Returns a word's tag, and how likely it is.
+fn tag(row: &mut [f32]) -> (usize, f32) {
+    let tag = largest(row);
+    Kernels::best().softmax(row, 1.0);
+    (tag, row[tag])
+}
+
+/// Returns of what was found for each token of a text's windows that of each word's first, in
+/// the first window that has it; nothing of a word without tokens.
+pub(super) fn of_words<R: Clone>(
+    windows: &[WordTokens],
+    found: Vec<Vec<R>>,
+    count: usize,
+) -> Vec<Option<R>> {
+    let mut words = vec![None; count];
+    for (window, found) in windows.iter().zip(found) {
+        for (word, found) in window.words.iter().zip(found) {
+            if let Some(word) = word {
+                words[*word].get_or_insert(found);
+            }
+        }
+    }
+    words
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use model::{
     Classifier, CrossEncoder, CrossEncoderOptions, EncoderTokenizer, HeadOptions, Reader,
-    ReaderOptions, TokenClassifier,
+    ReaderOptions, TokenClassifier, WordEncoder,
 };
 use serde::Deserialize;
 
@@ -113,6 +113,11 @@ fn a_word_has_the_tag_of_its_first_token() {
                 .collect();
             assert_eq!(*found, expect, "{name}");
         }
+        let likely = tagger.probabilities(&texts).unwrap();
+        for (tag, row) in found.iter().flatten().zip(likely.iter().flatten()) {
+            let most = row.iter().copied().fold(0.0, f32::max);
+            assert!(row[*tag] == most && (row.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+        }
         // The names of its labels are no tags, so each is an entity of one word.
         let entities = tagger.entities(&["the unknownword, sat"]).unwrap();
         let places: Vec<&Range<usize>> = entities[0].iter().map(|it| &it.bytes).collect();
@@ -217,4 +222,26 @@ fn words_of_a_text_are_where_they_stand() {
     assert_eq!(numbers(0).next(), Some(&0));
     let last = numbers(words.windows.len() - 1).last().unwrap();
     assert_eq!(last + 1, words.places.len());
+}
+
+#[test]
+fn a_words_vector_is_of_where_it_stands() {
+    for name in ["bert", "roberta"] {
+        let encoder = WordEncoder::open(&tiny(name), &HeadOptions::default()).unwrap();
+        let long = ["the"; 50];
+        let texts: [&[&str]; 3] = [&["the", "cat", "sat"], &["a", "cat"], &long];
+        let found = encoder.vectors(&texts).unwrap();
+        // Also of a text that is longer than the model reads, every word has one.
+        assert_eq!(found.iter().map(Vec::len).collect::<Vec<_>>(), [3, 2, 50]);
+        let length = |vector: &[f32]| vector.iter().map(|x| x * x).sum::<f32>();
+        assert!(
+            found
+                .iter()
+                .flatten()
+                .all(|it| (length(it) - 1.0).abs() < 1e-5)
+        );
+        let (one, other) = (&found[0][1], &found[1][1]);
+        let near: f32 = one.iter().zip(other).map(|(a, b)| a * b).sum();
+        assert!(near < 0.9999, "{name}: {near}");
+    }
 }

@@ -7,13 +7,12 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::sync::OnceLock;
 use std::time::Instant;
 
 use eval::Gold;
 
-use super::{Labelled, Labels, TaughtLabels, labels};
-use crate::compare::base::Answers as _;
+use super::{Labels, labels};
+use crate::compare::encoder::{Encoder as _, TaughtEncoder};
 use crate::compare::evidence::Shown;
 use crate::compare::{Arm, CompareError, Freshness};
 
@@ -32,9 +31,9 @@ impl Labels {
     ///
     /// # Errors
     /// If the encoder cannot read the examples.
-    pub(in crate::compare) fn drill(
+    pub(super) fn pass_round(
         &self,
-        contestants: &[(Arm, Option<&TaughtLabels>)],
+        contestants: &[(Arm, Option<&TaughtEncoder>)],
         test: &[Gold],
         shown: &Shown,
         tell: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
@@ -45,26 +44,23 @@ impl Labels {
         }
         let passed: BTreeMap<&str, &str> =
             facts.iter().map(|it| (&*it.before, &*it.after)).collect();
-        let changes = |example: &Labelled| passed.contains_key(&*example.labels[0]);
+        let changes = |number: &usize| passed.contains_key(&*self.labels[*number][0]);
 
         let started = Instant::now();
-        let touched: Vec<&str> = self
-            .examples
-            .iter()
-            .filter(|it| changes(it))
-            .map(|it| &*it.text)
+        let touched: Vec<&str> = (0..self.labels.len())
+            .filter(changes)
+            .map(|number| self.neighbours.text(number))
             .collect();
         // As when they are read in for the first time.
         self.embed(&touched)?;
-        let changed = self.with(|example| {
-            let label = &example.labels[0];
-            let label = passed.get(&**label).map_or(&**label, |after| after);
-            Some(label.to_owned())
+        let changed = self.with(|number| {
+            let label = &*self.labels[number][0];
+            Some(passed.get(label).map_or(label, |after| after).to_owned())
         })?;
         changed.find(facts[0].asked)?;
         let update = started.elapsed().as_secs_f64() / facts.len() as f64;
-        let removed =
-            self.with(|example| (!changes(example)).then(|| example.labels[0].clone()))?;
+        let left = |number| (!changes(&number)).then(|| self.labels[number][0].clone());
+        let removed = self.with(left)?;
 
         let mut found: BTreeMap<Arm, Freshness> = BTreeMap::new();
         let part = 1.0 / facts.len() as f64;
@@ -135,24 +131,13 @@ impl Labels {
             .collect()
     }
 
-    /// Returns the same with other labels; an example for which there is none is left out.
-    fn with(&self, label: impl Fn(&Labelled) -> Option<String>) -> Result<Self, CompareError> {
-        let (mut examples, mut vectors) = (Vec::new(), Vec::new());
-        for (example, vector) in self.examples.iter().zip(self.vectors()?) {
-            if let Some(label) = label(example) {
-                let labels = vec![label];
-                examples.push(Labelled {
-                    labels,
-                    ..example.clone()
-                });
-                vectors.push(vector.clone());
-            }
-        }
+    /// Returns the same with another label for each example; one for which there is none is
+    /// left out.
+    fn with(&self, label: impl Fn(usize) -> Option<String>) -> Result<Self, CompareError> {
+        let labels: Vec<Option<String>> = (0..self.labels.len()).map(label).collect();
         Self {
-            embedder: self.embedder.clone(),
-            tokenizer: self.tokenizer.clone(),
-            examples,
-            vectors: OnceLock::from(vectors),
+            neighbours: self.neighbours.only(|number| labels[number].is_some())?,
+            labels: labels.into_iter().flatten().map(|it| vec![it]).collect(),
             shots: self.shots,
             names: Vec::new(),
             several: self.several,

@@ -1,0 +1,103 @@
+//! What a comparison asks of an encoder, whatever it tells: labels of texts, or names in them.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use eval::Gold;
+use model::{Classifier, HeadOptions, TokenClassifier};
+
+use super::base::Answers;
+use super::evidence::{Findings, FoundFor, Shown, Trial};
+use super::{Arm, CompareError, Freshness, Task};
+use crate::Error;
+
+/// An encoder, with the labelled examples that may be learnt from: its candidates look at the
+/// nearest of them.
+pub(super) trait Encoder {
+    /// Returns what it does with a text.
+    fn task(&self) -> Task;
+
+    /// Returns why it cannot be taught, if so.
+    fn unteachable(&self) -> Option<&'static str>;
+
+    /// Finds the nearest labelled examples of a question.
+    ///
+    /// # Errors
+    /// If the encoder cannot read it, or the examples.
+    fn find(&self, asked: &Gold) -> Result<FoundFor, Error>;
+
+    /// Tries each number of voters on the development questions; for each, the threshold with
+    /// which most are answered rightly. The best first; of equals, the one with fewer voters.
+    ///
+    /// # Errors
+    /// If the encoder cannot read the questions.
+    fn trials(&self, findings: &Findings, dev: &[Gold]) -> Result<Vec<Trial>, CompareError>;
+
+    /// Returns which part the neighbours have in a hybrid's probabilities: that which makes the
+    /// right answers to the development questions likeliest, from none to nine tenths.
+    ///
+    /// # Errors
+    /// If the taught encoder cannot read the questions.
+    fn part(
+        &self,
+        taught: &TaughtEncoder,
+        findings: &Findings,
+        shown: &Shown,
+        dev: &[Gold],
+    ) -> Result<f64, CompareError>;
+
+    /// Returns how a candidate answers.
+    fn contestant<'a>(
+        &'a self,
+        arm: Arm,
+        taught: Option<&'a TaughtEncoder>,
+    ) -> Box<dyn Answers + 'a>;
+
+    /// Changes the examples and asks every candidate again. Returns nothing where nothing can
+    /// be changed.
+    ///
+    /// # Errors
+    /// If the encoder cannot read the examples.
+    fn drill(
+        &self,
+        contestants: &[(Arm, Option<&TaughtEncoder>)],
+        test: &[Gold],
+        shown: &Shown,
+        tell: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+    ) -> Result<Option<BTreeMap<Arm, Freshness>>, CompareError>;
+}
+
+/// An encoder that was taught what its head is for.
+pub(super) struct TaughtEncoder {
+    pub(super) head: Head,
+    /// The part of the probabilities that comes from the nearest examples.
+    pub(super) neighbours: f64,
+}
+
+/// What stands on it.
+pub(super) enum Head {
+    /// Tells labels.
+    Classes(Classifier),
+    /// Tells names.
+    Tags(TokenClassifier),
+}
+
+impl TaughtEncoder {
+    /// Opens the model that teaching has left in a folder. `neighbours` is their part in its
+    /// probabilities.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub(super) fn open(task: Task, model: &Path, neighbours: f64) -> Result<Self, CompareError> {
+        let options = HeadOptions::default();
+        let head = match task {
+            Task::Tag => TokenClassifier::open(model, &options).map(Head::Tags),
+            Task::Label | Task::Write => Classifier::open(model, &options).map(Head::Classes),
+        };
+        Ok(Self {
+            head: head.map_err(Error::from)?,
+            neighbours,
+        })
+    }
+}
