@@ -251,7 +251,14 @@ impl Session {
     ) -> Result<(Answer, Written), Error> {
         let started = Instant::now();
         let limit = Tokens(self.writing.max_tokens as u64);
-        let fitted = fit(generator, self.template, &question.text, evidence, limit)?;
+        let fitted = fit(
+            generator,
+            self.template,
+            &[],
+            &question.text,
+            evidence,
+            limit,
+        )?;
         let Fitted {
             prompt,
             evidence: given,

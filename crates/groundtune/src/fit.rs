@@ -1,11 +1,12 @@
 //! Evidence cut down to what a model has room for.
 //!
 //! A small model looks back on few tokens, and evidence, question and answer have to fit
-//! there together. What was found last is left out first; where even the first piece is too
-//! long, its beginning is given. The question is never cut.
+//! there together. Answered examples before the question are left out first, the first of them
+//! before the others; then what was found last; where even the first piece is too long, its
+//! beginning is given. The question is never cut.
 
 use contract::promise::Room;
-use contract::{Evidence, Generate, PromiseError, Prompt, Template, Tokens, render};
+use contract::{Evidence, Generate, PromiseError, Prompt, Shot, Template, Tokens, render_after};
 
 /// At most this share of what a model looks back on is kept free for the answer: 1 in so
 /// many. An answer is shorter than what it rests on.
@@ -33,19 +34,31 @@ pub struct EvidenceCut {
     pub context: Tokens,
 }
 
-/// Makes the prompt of `question` from as much of `evidence` as `generator` has room for
-/// beside an answer of at most `answer` tokens. Where not even a word of it fits, all of
-/// the first piece is in the prompt, and the generator says what is too long.
+/// Makes the prompt of `question` from as much of `evidence`, behind as many of `shots`, as
+/// `generator` has room for beside an answer of at most `answer` tokens. Where not even a word
+/// of it fits, all of the first piece is in the prompt, and the generator says what is too long.
 pub(crate) fn fit(
     generator: &dyn Generate,
     template: Template,
+    shots: &[Shot<'_>],
     question: &str,
     evidence: &[Evidence],
     answer: Tokens,
 ) -> Result<Fitted, PromiseError> {
+    for from in 0..shots.len() {
+        let prompt = render_after(template, &shots[from..], question, evidence);
+        let room = generator.room(&prompt)?;
+        if room.is_none_or(|room| is_enough(room, answer)) {
+            return Ok(Fitted {
+                prompt,
+                evidence: evidence.to_vec(),
+                cut: None,
+            });
+        }
+    }
     // The prompt, and if it does not fit, into how much.
     let with = |evidence: &[Evidence]| {
-        let prompt = render(template, question, evidence);
+        let prompt = render_after(template, &[], question, evidence);
         let room = generator.room(&prompt)?;
         let over = room.filter(|room| !is_enough(*room, answer));
         Ok::<_, PromiseError>((prompt, over.map(|room| room.context)))
@@ -164,6 +177,7 @@ mod tests {
         let fitted = fit(
             &Words(context),
             Template::Spaced,
+            &[],
             "Why?",
             &pieces,
             Tokens(answer),
@@ -180,8 +194,32 @@ mod tests {
             cut,
             "{context:?}"
         );
-        let again = render(Template::Spaced, "Why?", &fitted.evidence);
+        let again = render_after(Template::Spaced, &[], "Why?", &fitted.evidence);
         assert_eq!(fitted.prompt, again);
+    }
+
+    #[test]
+    fn examples_are_left_out_before_evidence() {
+        let shot = |question| Shot {
+            question,
+            evidence: &[],
+            answer: "So.",
+        };
+        let shots = [shot("One?"), shot("Two?")];
+        let pieces = ["a b c"; 2].map(evidence);
+        let check = |context, shots_given: usize, pieces_given: usize| {
+            let words = Words(Some(context));
+            let template = Template::Spaced;
+            let fitted = fit(&words, template, &shots, "Why?", &pieces, Tokens(1)).unwrap();
+            let given = &shots[shots.len() - shots_given..];
+            let expect = render_after(template, given, "Why?", &pieces[..pieces_given]);
+            assert_eq!(fitted.prompt, expect, "{context}");
+        };
+        // The question with both pieces is 10 words, an example 4, the answer 1.
+        check(19, 2, 2);
+        check(18, 1, 2);
+        check(11, 0, 2);
+        check(10, 0, 1);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use contract::{Evidence, Generate, PromiseError, Shot, Tokens, render_after};
+use contract::{Evidence, Generate, PromiseError, Shot, Tokens};
 use eval::{GivenEvidence, Gold, Prediction};
 
 use super::base::Answers;
@@ -12,7 +12,7 @@ use super::teach::right_answer;
 use super::{Arm, CompareRecipe};
 use crate::NOT_IN_THE_DOCUMENTS;
 use crate::ask::is_refusal;
-use crate::generate::GenerateError;
+use crate::fit::fit;
 use crate::ingest::sentence;
 
 /// A candidate, ready to be asked.
@@ -62,62 +62,48 @@ impl Answers for Contestant<'_> {
 }
 
 impl Contestant<'_> {
-    /// Has the answer written. What does not fit the model's context is taken away: examples
-    /// first, then the evidence that bears least on the question.
+    /// Has the answer written, from as much of the examples and of the evidence as the model has
+    /// room for; `evidence` is then what it was given.
     fn write(
         &self,
         asked: &Gold,
         evidence: &mut Vec<Evidence>,
     ) -> Result<contract::Completion, PromiseError> {
-        let mut shown: Vec<(&str, String)> = self
-            .shots
-            .iter()
-            .map(|shot| (shot.question.as_str(), right_answer(shot)))
+        let answers: Vec<String> = self.shots.iter().map(right_answer).collect();
+        let shots = self.shots.iter().zip(&answers);
+        let shots: Vec<Shot<'_>> = shots
+            .map(|(shot, answer)| Shot {
+                question: &shot.question,
+                evidence: &[],
+                answer,
+            })
             .collect();
         let most = Tokens(self.recipe.max_tokens as u64);
-        loop {
-            let shots: Vec<Shot<'_>> = shown
-                .iter()
-                .map(|(question, answer)| Shot {
-                    question,
-                    evidence: &[],
-                    answer,
-                })
-                .collect();
-            let prompt = render_after(self.recipe.template, &shots, &asked.question, evidence);
-            let result = self
-                .generator
-                .generate(&prompt, most, &mut |_| ControlFlow::Continue(()));
-            match result {
-                Ok(completion) => return Ok(completion),
-                Err(error) if is_too_long(&error) && !shown.is_empty() => {
-                    shown.remove(0);
-                }
-                Err(error) if is_too_long(&error) && evidence.len() > 1 => {
-                    evidence.pop();
-                }
-                Err(error) => return Err(error),
-            }
-        }
+        let fitted = fit(
+            self.generator,
+            self.recipe.template,
+            &shots,
+            &asked.question,
+            evidence,
+            most,
+        )?;
+        *evidence = fitted.evidence;
+        self.generator
+            .generate(&fitted.prompt, most, &mut |_| ControlFlow::Continue(()))
     }
-}
-
-fn is_too_long(error: &PromiseError) -> bool {
-    matches!(
-        error.source.downcast_ref::<GenerateError>(),
-        Some(GenerateError::Context { .. })
-    )
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
 
+    use contract::promise::Room;
     use contract::{Completion, Prompt, QuestionId};
 
     use super::*;
+    use crate::generate::GenerateError;
 
-    /// Reads at most so many letters, and says what it was asked.
+    /// Looks back on so many letters, which it takes for tokens, and says what it was asked.
     struct Small {
         most: usize,
         asked: Mutex<Vec<String>>,
@@ -126,6 +112,13 @@ mod tests {
     impl Generate for Small {
         fn name(&self) -> &str {
             "small"
+        }
+
+        fn room(&self, prompt: &Prompt) -> Result<Option<Room>, PromiseError> {
+            Ok(Some(Room {
+                prompt: Tokens(prompt.as_str().len() as u64),
+                context: Tokens(self.most as u64),
+            }))
         }
 
         fn generate(
@@ -194,7 +187,7 @@ mod tests {
             ("30 days [1].", false)
         );
         check(
-            70,
+            72,
             "Question: Two?\n\nAnswer: yes\n\nQuestion: Three?\n\nAnswer:",
         );
         let failed = check(5, "");
