@@ -7,12 +7,12 @@
 
 mod answer;
 mod base;
+mod drills;
 mod encoder;
 mod error;
 mod evidence;
 mod examination;
 mod folder;
-mod freshness;
 mod judge;
 mod kept;
 mod labels;
@@ -20,35 +20,40 @@ mod names;
 mod neighbours;
 mod recipe;
 mod teach;
+mod tune;
+mod way;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use eval::{Gold, GoldSet, Prediction};
+use eval::{Gold, Prediction};
 use serde::{Deserialize, Serialize};
 
-use crate::models::{Environment, ModelPlace, ModelReference, ModelUse, open_generator};
-use crate::{Project, Session};
+use crate::Project;
+use crate::models::{Environment, ModelReference};
 
-use answer::Contestant;
-use base::{Answers, Base, Tuned};
-use encoder::TaughtEncoder;
+use base::{Answers, Base, Finder, Tuned};
+use drills::{Asked, Ground};
 use evidence::Findings;
 use folder::Lines;
-use freshness::Drill;
 use teach::Lessons;
 
 pub use base::Task;
+pub use drills::{
+    DrillKind, DrillTerms, Drills, Forgetting, Forgot, Formatted, Freshness, General, Growth, Held,
+    Noise, Refusal, Row, Service, Size, Tried,
+};
 pub use error::CompareError;
 pub use evidence::{Shown, Trial};
 pub use examination::{AnswerKind, Examination, ExaminationNote};
 pub use folder::Folder;
-pub use freshness::Freshness;
 pub use judge::Judgement;
 pub use kept::{KeptComparison, comparison, comparisons};
 pub use recipe::{Arm, CompareRecipe, Prices, VerdictTerms};
 pub use teach::Taught;
+pub use tune::{Retrieval, Tries, Try, TuningTerms};
+pub use way::{Lists, Way};
 
 /// With what a comparison begins.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,14 +110,16 @@ pub enum CompareEvent<'a> {
 /// What takes time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
+    /// Ways to find evidence are tried on the development questions.
+    Trying,
     /// Evidence is looked for.
     Finding,
-    /// Numbers of passages are tried on the development questions.
+    /// The base model tries what was found of the development questions.
     Tuning,
     /// A candidate answers the examination.
     Answering(Arm, u64),
-    /// The documents change, and all are asked again.
-    Freshness,
+    /// Something else is tried with all candidates.
+    Drill(DrillKind),
 }
 
 /// What is compared: written down before anything is measured.
@@ -158,21 +165,6 @@ impl Protocol {
     }
 }
 
-/// What was chosen of retrieval, and what was tried.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Retrieval {
-    /// What is shown in the examination.
-    pub chosen: Shown,
-    /// What was tried on the development questions, with the mean score of the answers that
-    /// the base model gave, where it was asked.
-    pub trials: Vec<(Trial, Option<f64>)>,
-}
-
-/// The most development questions that a number of passages is tried on.
-const TUNED_ON: usize = 40;
-/// How many numbers of passages are tried with the model.
-const TRIED: usize = 3;
-
 /// Compares. `tell` is told what happens; when it breaks, everything that is done is kept, and
 /// nothing is returned.
 ///
@@ -194,10 +186,11 @@ pub fn compare(
     if told.is_break() {
         return Ok(None);
     }
-    let Some(findings) = comparison.find(tell)? else {
+    let Some(retrieval) = comparison.tune(tell)? else {
         return Ok(None);
     };
-    let Some(retrieval) = comparison.tune(&findings, tell)? else {
+    let searched = comparison.searched(&retrieval.way)?;
+    let Some(findings) = comparison.find(&searched, tell)? else {
         return Ok(None);
     };
     let mut answers: BTreeMap<Arm, Vec<Vec<Prediction>>> = BTreeMap::new();
@@ -223,7 +216,14 @@ pub fn compare(
             tuned.entry(arm).or_insert(model);
         }
     }
-    let Some(freshness) = comparison.freshness(&tuned, &findings, &retrieval.chosen, tell)? else {
+    let stages = Stages {
+        searched: &searched,
+        findings: &findings,
+        shown: &retrieval.chosen,
+        taught: &taught,
+        answers: &answers,
+    };
+    let Some(drills) = comparison.drill(&stages, &tuned, tell)? else {
         return Ok(None);
     };
     let judgement = Judgement::of(
@@ -232,11 +232,20 @@ pub fn compare(
         &comparison.examination,
         retrieval,
         taught,
-        freshness,
+        drills,
         &answers,
     )?;
     judgement.write()?;
     Ok(Some(judgement))
+}
+
+/// What the stages before the drills left.
+struct Stages<'a> {
+    searched: &'a Project,
+    findings: &'a Findings,
+    shown: &'a Shown,
+    taught: &'a BTreeMap<Arm, Vec<Taught>>,
+    answers: &'a BTreeMap<Arm, Vec<Vec<Prediction>>>,
 }
 
 /// A comparison under way.
@@ -318,23 +327,8 @@ impl<'a> Comparison<'a> {
 
     /// Opens what a candidate has become by being taught.
     fn open(&self, taught: &Taught) -> Result<Tuned, CompareError> {
-        let run = ModelReference::Named(taught.run.to_string_lossy().into_owned());
         let root = &self.project.root;
-        match &self.base {
-            Base::Writer(_) => {
-                let generator = open_generator(&run, root, self.environment)?;
-                Ok(Tuned::Writer(generator.ok_or(CompareError::NoBase)?))
-            }
-            Base::Encoder(encoder) => {
-                let place = self.environment.resolve(&run, ModelUse::Generator, root)?;
-                let ModelPlace::Local(model) = place else {
-                    return Err(CompareError::NoBase);
-                };
-                let part = taught.neighbours.unwrap_or(0.0);
-                let opened = TaughtEncoder::open(encoder.task(), &model, part)?;
-                Ok(Tuned::Encoder(opened))
-            }
-        }
+        self.base.tuned(taught, root, self.environment)
     }
 
     /// Returns who is examined, each that learns once a seed.
@@ -342,9 +336,21 @@ impl<'a> Comparison<'a> {
         self.protocol.contestants()
     }
 
+    /// Returns the project whose documents are searched: as the way that was chosen finds.
+    fn searched(&self, way: &Way) -> Result<Project, CompareError> {
+        let retrieves = self.contestants().iter().any(|(arm, _)| arm.retrieves());
+        if retrieves && self.base.task() == Task::Write {
+            let extent = way::Extent::All;
+            Ok(way.made(self.project, &self.folder, &extent, self.environment)?)
+        } else {
+            Ok(self.project.clone())
+        }
+    }
+
     /// Finds evidence for every question that needs it.
     fn find(
         &self,
+        searched: &Project,
         tell: &mut dyn FnMut(CompareEvent<'_>) -> ControlFlow<()>,
     ) -> Result<Option<Findings>, CompareError> {
         let mut findings = Findings::default();
@@ -360,24 +366,16 @@ impl<'a> Comparison<'a> {
         if hybrid && matches!(self.base, Base::Writer(_)) {
             asked.extend(&set.train);
         }
-        let mut session = None;
+        let mut finder = None;
         for (done, question) in asked.iter().enumerate() {
             if findings.knows(&question.id) {
                 continue;
             }
-            let found = match &self.base {
-                Base::Encoder(encoder) => encoder.find(question)?,
-                Base::Writer(_) => {
-                    let session = match &mut session {
-                        Some(session) => session,
-                        None => {
-                            let opened = Session::open(self.project)?;
-                            session.insert(opened.with_models(self.project, self.environment)?)
-                        }
-                    };
-                    evidence::find(session, question)?
-                }
+            let finder = match &mut finder {
+                Some(finder) => finder,
+                None => finder.insert(self.finder(searched)?),
             };
+            let found = finder.find(question)?;
             lines.add(&found)?;
             findings.add(found);
             let progress = CompareEvent::Progress {
@@ -390,100 +388,6 @@ impl<'a> Comparison<'a> {
             }
         }
         Ok(Some(findings))
-    }
-
-    /// Chooses how much of what is found is shown, unless that was done.
-    fn tune(
-        &self,
-        findings: &Findings,
-        tell: &mut dyn FnMut(CompareEvent<'_>) -> ControlFlow<()>,
-    ) -> Result<Option<Retrieval>, CompareError> {
-        let path = self.folder.retrieval();
-        let retrieval = match folder::read_json(&path)? {
-            Some(retrieval) => retrieval,
-            None => {
-                let Some(retrieval) = self.choose(findings, tell)? else {
-                    return Ok(None);
-                };
-                folder::write_json(&path, &retrieval)?;
-                retrieval
-            }
-        };
-        let told = tell(CompareEvent::Tuned(&retrieval));
-        Ok(told.is_continue().then_some(retrieval))
-    }
-
-    /// Chooses how much of what is found is shown: first by where the answers stand, then by
-    /// what the base model makes of it. Nothing, if `tell` breaks.
-    fn choose(
-        &self,
-        findings: &Findings,
-        tell: &mut dyn FnMut(CompareEvent<'_>) -> ControlFlow<()>,
-    ) -> Result<Option<Retrieval>, CompareError> {
-        let dev = &self.examination.dev;
-        let metric = self.protocol.plan.metric;
-        let found = match &self.base {
-            Base::Writer(_) => evidence::trials(findings, dev),
-            Base::Encoder(encoder) => encoder.trials(findings, dev)?,
-        };
-        let mut trials: Vec<(Trial, Option<f64>)> =
-            found.into_iter().map(|trial| (trial, None)).collect();
-        let tried = dev.len().min(TUNED_ON);
-        let rag = self.contestants().contains(&(Arm::Rag, self.recipe().seed));
-        if rag && tried > 0 {
-            let gold = GoldSet::new(dev[..tried].iter().cloned());
-            let all = TRIED.min(trials.len()) * tried;
-            let mut done = 0;
-            for (trial, score) in trials.iter_mut().take(TRIED) {
-                let answers = self.try_shown(&trial.shown, &gold, findings, &mut || {
-                    done += 1;
-                    tell(CompareEvent::Progress {
-                        what: Work::Tuning,
-                        done,
-                        of: all,
-                    })
-                });
-                let Some(answers) = answers else {
-                    return Ok(None);
-                };
-                let answers: Vec<Option<&Prediction>> = answers.iter().map(Some).collect();
-                *score = metric.score(&gold, &answers).value();
-            }
-        }
-        let best = trials.iter().reduce(|best, other| {
-            let better = match (best.1, other.1) {
-                (Some(best), Some(other)) => {
-                    metric.more_is_better() == (other > best) && other != best
-                }
-                _ => false,
-            };
-            if better { other } else { best }
-        });
-        Ok(Some(Retrieval {
-            chosen: best.expect("some numbers are tried").0.shown,
-            trials,
-        }))
-    }
-
-    /// Has the base model answer questions from what `shown` shows of the evidence. `answered`
-    /// is told of each; nothing, if it breaks.
-    fn try_shown(
-        &self,
-        shown: &Shown,
-        gold: &GoldSet,
-        findings: &Findings,
-        answered: &mut dyn FnMut() -> ControlFlow<()>,
-    ) -> Option<Vec<Prediction>> {
-        let contestant = self.contestant(Arm::Rag, None, &[]);
-        let mut answers = Vec::with_capacity(gold.questions().len());
-        for asked in gold.questions() {
-            let evidence = findings.shown(&asked.id, shown);
-            answers.push(contestant.answer(asked, evidence, 0.0));
-            if answered().is_break() {
-                return None;
-            }
-        }
-        Some(answers)
     }
 
     /// Teaches a candidate, unless it is taught already.
@@ -588,62 +492,52 @@ impl<'a> Comparison<'a> {
         Ok(Some(found))
     }
 
-    /// Changes the documents and asks everybody again, unless that was done.
-    fn freshness(
+    /// Tries with every candidate what is tried beside the examination, unless that was done.
+    fn drill(
         &self,
+        stages: &Stages<'_>,
         tuned: &BTreeMap<Arm, Tuned>,
-        findings: &Findings,
-        shown: &Shown,
         tell: &mut dyn FnMut(CompareEvent<'_>) -> ControlFlow<()>,
-    ) -> Result<Option<BTreeMap<Arm, Freshness>>, CompareError> {
-        let path = self.folder.freshness();
+    ) -> Result<Option<Drills>, CompareError> {
+        let path = self.folder.drills();
         if let Some(found) = folder::read_json(&path)? {
             return Ok(Some(found));
         }
-        let mut arms: Vec<Arm> = self.contestants().into_iter().map(|(arm, _)| arm).collect();
-        arms.dedup();
-        let mut broke = false;
-        let mut told = |done, of| {
-            let what = Work::Freshness;
-            let flow = tell(CompareEvent::Progress { what, done, of });
-            broke |= flow.is_break();
-            flow
-        };
-        let test = &self.examination.test;
-        let found = match &self.base {
-            _ if !arms.iter().any(|arm| arm.retrieves()) => None,
-            Base::Writer(base) => {
-                let writer = |arm: Arm| match tuned.get(&arm) {
-                    Some(Tuned::Writer(writer)) => (arm, &**writer),
-                    _ => (arm, &**base),
-                };
-                let contestants: Vec<_> = arms.into_iter().map(writer).collect();
-                let drill = Drill {
-                    project: self.project,
-                    environment: self.environment,
-                    recipe: self.recipe(),
-                    test,
-                    findings,
-                    shown,
-                    scratch: self.folder.scratch(),
-                };
-                drill.run(&contestants, &self.shots(), &mut told)?
+        let shots = self.shots();
+        let mut contestants: Vec<Asked<'_>> = Vec::new();
+        for (arm, _) in self.contestants() {
+            if contestants.iter().all(|known| known.arm != arm) {
+                let shots = if arm == Arm::FewShot { &shots[..] } else { &[] };
+                let answers = self.contestant(arm, tuned.get(&arm), shots);
+                contestants.push(Asked { arm, answers });
             }
-            Base::Encoder(encoder) => {
-                let taught = |arm: Arm| match tuned.get(&arm) {
-                    Some(Tuned::Encoder(taught)) => (arm, Some(taught)),
-                    _ => (arm, None),
-                };
-                let contestants: Vec<_> = arms.into_iter().map(taught).collect();
-                encoder.drill(&contestants, test, shown, &mut told)?
-            }
-        };
-        if broke {
-            return Ok(None);
         }
-        let found = found.unwrap_or_default();
-        folder::write_json(&path, &found)?;
-        Ok(Some(found))
+        let reference = self.protocol.base.parse();
+        let ground = Ground {
+            project: stages.searched,
+            environment: self.environment,
+            recipe: self.recipe(),
+            base: &self.base,
+            reference: &reference.map_err(|_| CompareError::NoBase)?,
+            metric: self.protocol.plan.metric,
+            examination: &self.examination,
+            findings: stages.findings,
+            shown: stages.shown,
+            contestants,
+            shots: &shots,
+            tuned,
+            answers: stages.answers,
+            taught: stages.taught,
+            folder: &self.folder,
+        };
+        let found = ground.run(&mut |kind, done, of| {
+            let what = Work::Drill(kind);
+            tell(CompareEvent::Progress { what, done, of })
+        })?;
+        if let Some(found) = &found {
+            folder::write_json(&path, found)?;
+        }
+        Ok(found)
     }
 
     /// Returns `arm` with what it became by being taught, ready to be asked.
@@ -653,20 +547,12 @@ impl<'a> Comparison<'a> {
         tuned: Option<&'c Tuned>,
         shots: &'c [Gold],
     ) -> Box<dyn Answers + 'c> {
-        let recipe = self.recipe();
-        match (&self.base, tuned) {
-            (Base::Encoder(encoder), Some(Tuned::Encoder(taught))) => {
-                encoder.contestant(arm, Some(taught))
-            }
-            (Base::Encoder(encoder), _) => encoder.contestant(arm, None),
-            (Base::Writer(generator), Some(Tuned::Encoder(_)) | None)
-            | (Base::Writer(_), Some(Tuned::Writer(generator))) => Box::new(Contestant {
-                arm,
-                generator: &**generator,
-                recipe,
-                shots,
-            }),
-        }
+        self.base.contestant(arm, tuned, self.recipe(), shots)
+    }
+
+    /// Returns what finds evidence in the documents of `searched`, or among the examples.
+    fn finder(&self, searched: &Project) -> Result<Finder<'_>, CompareError> {
+        Ok(self.base.finder(searched, self.environment)?)
     }
 
     /// Returns the answered examples that a few-shot question follows: the first of the

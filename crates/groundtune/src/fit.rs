@@ -206,7 +206,7 @@ mod tests {
             answer: "So.",
         };
         let shots = [shot("One?"), shot("Two?")];
-        let pieces = ["a b c"; 2].map(evidence);
+        let pieces = ["a b c"; 2].map(Evidence::of_text);
         let check = |context, shots_given: usize, pieces_given: usize| {
             let words = Words(Some(context));
             let template = Template::Spaced;

@@ -27,6 +27,7 @@ pub use compare::{
     Beside, ComparedExamples, ComparedModel, ComparedRun, Comparison, ExampleLoss,
     PairedDifference, RecipeDifference,
 };
+pub(crate) use compare::{LONGEST, of_texts, paired};
 pub use environment::Environment;
 pub use export::{ExportForm, ExportRequest, Exported};
 pub use model::decoder::GgufFormat;

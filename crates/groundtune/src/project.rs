@@ -17,6 +17,8 @@ pub struct Project {
     pub root: PathBuf,
     /// What it says.
     pub config: Config,
+    /// The folder that groundtune writes to.
+    state: PathBuf,
 }
 
 /// Why there is no project.
@@ -92,6 +94,21 @@ pub fn state_folder(named: Option<&Path>, here: &Path) -> Result<PathBuf, Projec
 }
 
 impl Project {
+    /// Returns a project in `root`, whatever is written there.
+    pub fn with(root: PathBuf, config: Config) -> Self {
+        Self {
+            state: root.join(STATE_FOLDER),
+            root,
+            config,
+        }
+    }
+
+    /// Returns it with another folder that groundtune writes to: its documents are then taken
+    /// in there, beside what the project has.
+    pub(crate) fn with_state(self, state: PathBuf) -> Self {
+        Self { state, ..self }
+    }
+
     /// Makes a project in `root`, and the folder itself if need be: writes a
     /// `groundtune.toml` with every key at its default.
     ///
@@ -125,10 +142,7 @@ impl Project {
                 root: root.to_owned(),
             });
         }
-        Ok(Self {
-            root: root.to_owned(),
-            config: Config::read(&path)?,
-        })
+        Ok(Self::with(root.to_owned(), Config::read(&path)?))
     }
 
     /// Opens the project that `start` lies in: the nearest folder, from `start`
@@ -158,7 +172,7 @@ impl Project {
 
     /// Returns the folder that groundtune writes to, `.groundtune`.
     pub fn state_folder(&self) -> PathBuf {
-        self.root.join(STATE_FOLDER)
+        self.state.clone()
     }
 
     /// Returns the folder of the store and its indexes, `.groundtune/store`.

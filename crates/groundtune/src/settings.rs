@@ -72,9 +72,7 @@ impl Project {
     /// Returns what `groundtune compare` compares, with paths that are whole.
     pub fn compare_recipe(&self) -> CompareRecipe {
         let mut recipe = self.config.compare.clone();
-        for path in &mut recipe.examples {
-            *path = self.root.join(&*path);
-        }
+        recipe.paths_from(&self.root);
         recipe
     }
 }

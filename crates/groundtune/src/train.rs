@@ -32,6 +32,7 @@ use source::Source;
 
 pub use ::train::{Curve, Event, Objective, Point, Preset, Recipe, Run, TrainError, Why};
 pub use bench::{BenchRun, BenchShape, Measured};
+pub(crate) use memory::{forget_peak, peak, resident};
 pub(crate) use recipe::over;
 
 pub use error::TrainingError;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use clap::Args;
 use groundtune::ModelReference;
 use groundtune::compare::{
-    Arm, CompareError, CompareEvent, CompareRecipe, CompareStart, Judgement, Task, Work, compare,
+    Arm, CompareError, CompareEvent, CompareRecipe, CompareStart, DrillKind, Judgement, Task, Work,
+    compare,
 };
 
 use crate::command_error::CommandError;
@@ -174,10 +175,13 @@ impl Screen {
             }
             CompareEvent::Progress { what, done, of } => {
                 let what = match what {
+                    Work::Trying => "trying ways to find".to_owned(),
                     Work::Finding => "looking for evidence".to_owned(),
                     Work::Tuning => "tuning retrieval".to_owned(),
-                    Work::Freshness if self.task != Task::Write => "the labels change".to_owned(),
-                    Work::Freshness => "the documents change".to_owned(),
+                    Work::Drill(DrillKind::Freshness) if self.task != Task::Write => {
+                        "the labels change".to_owned()
+                    }
+                    Work::Drill(kind) => kind.says().to_owned(),
                     Work::Answering(arm, seed) if arm.learns() => {
                         format!("{arm} answers (seed {seed})")
                     }
@@ -188,7 +192,11 @@ impl Screen {
             CompareEvent::Tuned(retrieval) => self.note(
                 ui,
                 &format!(
-                    "retrieval  {} of score {} or more, chosen on the development questions",
+                    "retrieval  {}{} of score {} or more, chosen on the development questions",
+                    match self.task {
+                        Task::Write => format!("{}, ", retrieval.way),
+                        Task::Label | Task::Tag => String::new(),
+                    },
                     count(retrieval.chosen.top_k, self.task.found()),
                     retrieval.chosen.threshold,
                 ),

@@ -109,10 +109,7 @@ fn project_or_defaults(named: Option<&Path>) -> Result<Project, CommandError> {
     }
     let here = env::current_dir()?;
     match Project::find(&here) {
-        Err(ProjectError::NotFound { .. }) => Ok(Project {
-            root: here,
-            config: Config::default(),
-        }),
+        Err(ProjectError::NotFound { .. }) => Ok(Project::with(here, Config::default())),
         found => Ok(found?),
     }
 }

@@ -125,8 +125,30 @@ fn five_candidates_answer_the_same_questions() {
     }
     assert!(!folder.path().join(root).join("scratch").exists());
     assert_eq!(answers(&folder, root).len() as u64, 7 * questions);
-    let facts = found["freshness"]["rag"]["facts"].as_u64().unwrap();
-    assert!(facts > 0, "{}", found["freshness"]);
+    let facts = found["tried"]["freshness"]["candidates"]["rag"]["facts"]
+        .as_u64()
+        .unwrap();
+    assert!(facts > 0, "{}", found["tried"]);
+    for (drill, candidate) in [
+        ("forgetting", "hybrid"),
+        ("noise", "rag"),
+        ("refusal", "prompt"),
+        ("format", "few-shot"),
+        ("service", "fine-tuned"),
+    ] {
+        let tried = &found["tried"][drill];
+        assert!(tried["candidates"][candidate].is_object(), "{tried}");
+    }
+    let seeds = &found["tried"]["forgetting"]["candidates"]["fine-tuned"]["after"];
+    assert_eq!(seeds.as_array().unwrap().len(), 2);
+    let alone = &found["tried"]["service"]["candidates"]["rag"];
+    assert_eq!(alone["offline_same"], alone["asked"], "{alone}");
+    assert!(found["tried"]["growth"]["sizes"].is_array());
+    assert_eq!(found["rows"].as_array().unwrap().len(), 33);
+    let tries = found["retrieval"]["tries"].as_array().unwrap();
+    let chunks = |it: &&serde_json::Value| it["way"]["chunk"].is_object();
+    assert!(tries.iter().any(|it| chunks(&it)));
+    assert!(tries.iter().filter(|it| it["score"].is_number()).count() >= 2);
 
     // What is done is not done again, and comes to the same.
     let again = folder.json(&["compare", "--resume", root, "--json"]);

@@ -63,7 +63,7 @@ fn five_candidates_of_an_encoder_tell_labels() {
     };
     assert!(accuracy("fine-tuned") > 0.95, "{found}");
     assert!(accuracy("hybrid") > 0.95, "{found}");
-    let freshness = &found["freshness"];
+    let freshness = &found["tried"]["freshness"]["candidates"];
     assert_eq!(freshness["rag"]["facts"], 2, "{freshness}");
     // Who was taught goes on as it was taught.
     assert_eq!(freshness["fine-tuned"]["changed_stale"], 1.0, "{freshness}");

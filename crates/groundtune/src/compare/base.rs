@@ -7,15 +7,17 @@ use eval::{Gold, Prediction};
 use model::ModelKind;
 use serde::{Deserialize, Serialize};
 
+use super::answer::Contestant;
 use super::encoder::{Encoder, TaughtEncoder};
+use super::evidence::{self, FoundFor};
 use super::labels::Labels;
 use super::names::Names;
-use super::{AnswerKind, CompareError, CompareRecipe, Examination};
+use super::{AnswerKind, Arm, CompareError, CompareRecipe, Examination, Taught};
 use crate::models::{
     Environment, ModelPlace, ModelReference, ModelUse, is_static_table, open_embedder,
     open_generator,
 };
-use crate::{Error, Project};
+use crate::{Error, Project, Session};
 
 /// How questions are answered: it follows from the model, and from what is right to answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +57,27 @@ pub(super) enum Base {
     Writer(Box<dyn Generate>),
     /// An encoder, with the examples that its candidates look at.
     Encoder(Box<dyn Encoder>),
+}
+
+/// Finds what is shown with a question.
+pub(super) enum Finder<'a> {
+    /// Passages of the documents.
+    Documents(Box<Session>),
+    /// Labelled examples.
+    Examples(&'a dyn Encoder),
+}
+
+impl Finder<'_> {
+    /// Finds it.
+    ///
+    /// # Errors
+    /// If the documents cannot be searched, or the encoder cannot read the question.
+    pub(super) fn find(&mut self, asked: &Gold) -> Result<FoundFor, Error> {
+        match self {
+            Self::Documents(session) => evidence::find(session, asked),
+            Self::Examples(encoder) => encoder.find(asked),
+        }
+    }
 }
 
 /// What a candidate has become by being taught.
@@ -101,6 +124,75 @@ impl Base {
             AnswerKind::Tags => Box::new(Names::new(embedder, folder, train, dev, shots)?),
             _ => Box::new(Labels::new(embedder, folder, train, shots)?),
         }))
+    }
+
+    /// Opens what a candidate has become by being taught.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub(super) fn tuned(
+        &self,
+        taught: &Taught,
+        root: &Path,
+        environment: &Environment,
+    ) -> Result<Tuned, CompareError> {
+        let run = ModelReference::Named(taught.run.to_string_lossy().into_owned());
+        match self {
+            Self::Writer(_) => {
+                let generator = open_generator(&run, root, environment)?;
+                Ok(Tuned::Writer(generator.ok_or(CompareError::NoBase)?))
+            }
+            Self::Encoder(encoder) => {
+                let place = environment.resolve(&run, ModelUse::Generator, root)?;
+                let ModelPlace::Local(model) = place else {
+                    return Err(CompareError::NoBase);
+                };
+                let part = taught.neighbours.unwrap_or(0.0);
+                let opened = TaughtEncoder::open(encoder.task(), &model, part)?;
+                Ok(Tuned::Encoder(opened))
+            }
+        }
+    }
+
+    /// Returns `arm` with what it became by being taught, ready to be asked.
+    pub(super) fn contestant<'c>(
+        &'c self,
+        arm: Arm,
+        tuned: Option<&'c Tuned>,
+        recipe: &'c CompareRecipe,
+        shots: &'c [Gold],
+    ) -> Box<dyn Answers + 'c> {
+        match (self, tuned) {
+            (Self::Encoder(encoder), Some(Tuned::Encoder(taught))) => {
+                encoder.contestant(arm, Some(taught))
+            }
+            (Self::Encoder(encoder), _) => encoder.contestant(arm, None),
+            (Self::Writer(generator), Some(Tuned::Encoder(_)) | None)
+            | (Self::Writer(_), Some(Tuned::Writer(generator))) => Box::new(Contestant {
+                arm,
+                generator: &**generator,
+                recipe,
+                shots,
+            }),
+        }
+    }
+
+    /// Returns what finds evidence: in the documents of `searched`, or among the examples.
+    ///
+    /// # Errors
+    /// If the documents cannot be opened.
+    pub(super) fn finder(
+        &self,
+        searched: &Project,
+        environment: &Environment,
+    ) -> Result<Finder<'_>, Error> {
+        Ok(match self {
+            Self::Encoder(encoder) => Finder::Examples(&**encoder),
+            Self::Writer(_) => {
+                let session = Session::open(searched)?.with_models(searched, environment)?;
+                Finder::Documents(Box::new(session))
+            }
+        })
     }
 
     pub(super) fn task(&self) -> Task {

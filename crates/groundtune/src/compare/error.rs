@@ -80,6 +80,16 @@ pub enum CompareError {
         #[source]
         source: serde_json::Error,
     },
+    /// A general task is not one.
+    #[error("`{}`, line {number}: {what}", path.display())]
+    Task {
+        /// The file.
+        path: PathBuf,
+        /// The line.
+        number: usize,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The examples, the documents or the model are others than when the comparison began.
     #[error("the {what} changed since this comparison began")]
     Changed {
@@ -116,6 +126,7 @@ impl CompareError {
             }
             Self::NoLabels { .. } => "name a model that writes, with `--model`; or give examples with labels, such as {\"text\": …, \"label\": …}, or with tags".into(),
             Self::NoBase => "name one as `[models] generator` in `groundtune.toml`, or with `--model`".into(),
+            Self::Task { .. } => "expected one such as {\"text\": \"The opposite of hot is\", \"endings\": [\" cold\", \" table\"], \"right\": 0}".into(),
             Self::NoComparison { .. } => "begin one with `groundtune compare`".into(),
             Self::Unfinished { folder, .. } => {
                 format!("go on with `groundtune compare --resume {}`", folder.display())

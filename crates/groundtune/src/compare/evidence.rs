@@ -64,6 +64,10 @@ pub struct Trial {
     pub silence: Option<f64>,
     /// The share of all questions for which one of the two is so: what is chosen by.
     pub right: f64,
+    /// The mean over the answerable questions of one over the place of the first passage in
+    /// which the answer stands, of all that was found (0 where it stands in none).
+    #[serde(default)]
+    pub rank: Option<f64>,
 }
 
 /// All that was found, by question.
@@ -141,6 +145,7 @@ pub(super) fn trials(findings: &Findings, dev: &[Gold]) -> Vec<Trial> {
 
 fn trial(findings: &Findings, dev: &[Gold], shown: Shown) -> Trial {
     let (mut found, mut answerable, mut silent) = (0usize, 0usize, 0usize);
+    let mut ranks = 0.0;
     for asked in dev {
         let evidence = findings.shown(&asked.id, &shown);
         if asked.answers.is_empty() {
@@ -148,6 +153,14 @@ fn trial(findings: &Findings, dev: &[Gold], shown: Shown) -> Trial {
         } else {
             answerable += 1;
             found += usize::from(holds(evidence, &asked.answers));
+            let all = findings
+                .found
+                .get(&asked.id)
+                .map_or(&[][..], |it| &it.evidence);
+            let first = all
+                .iter()
+                .position(|it| holds(std::slice::from_ref(it), &asked.answers));
+            ranks += first.map_or(0.0, |place| 1.0 / (place + 1) as f64);
         }
     }
     let share = |part: usize, of: usize| (of > 0).then(|| part as f64 / of as f64);
@@ -156,6 +169,7 @@ fn trial(findings: &Findings, dev: &[Gold], shown: Shown) -> Trial {
         recall: share(found, answerable),
         silence: share(silent, dev.len() - answerable),
         right: share(found + silent, dev.len()).unwrap_or(0.0),
+        rank: (answerable > 0).then(|| ranks / answerable as f64),
     }
 }
 

@@ -4,11 +4,14 @@
 //! |---|---|
 //! | `compare.toml` | what is compared, written down before anything is measured |
 //! | `examination.json` | the questions, divided |
-//! | `evidence.jsonl` | what was found for each question |
+//! | `ways.jsonl` | ways to find evidence, and what each found of the development questions |
 //! | `retrieval.json` | what was tried of retrieval, and chosen |
+//! | `stores/` | the documents cut as was chosen, if otherwise than the project does |
+//! | `evidence.jsonl` | what was found for each question |
 //! | `taught/NAME.SEED/` | what a candidate was taught on, its recipe and its run |
 //! | `predictions/NAME.SEED.jsonl` | every answer, with its evidence, tokens and time |
-//! | `freshness.json` | what became of the answers when the documents changed |
+//! | `drills/NAME/` | the cases of a drill, and each candidate's answers to them |
+//! | `drills.json` | what came of the drills |
 //! | `report.json`, `report.md`, `report.html` | what came of it |
 //!
 //! A file is written beside its place and renamed, or a line at a time; so what is there is
@@ -20,7 +23,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Arm, CompareError};
+use super::{Arm, CompareError, DrillKind};
 use crate::beside::write_beside;
 
 /// The folder of one comparison.
@@ -84,6 +87,16 @@ impl Folder {
         self.root.join("evidence.jsonl")
     }
 
+    /// Returns where is kept what each way to find has found.
+    pub(super) fn ways(&self) -> PathBuf {
+        self.root.join("ways.jsonl")
+    }
+
+    /// Returns where documents are that were cut otherwise.
+    pub(super) fn stores(&self) -> PathBuf {
+        self.root.join("stores")
+    }
+
     pub(super) fn retrieval(&self) -> PathBuf {
         self.root.join("retrieval.json")
     }
@@ -97,8 +110,12 @@ impl Folder {
         folder.join(format!("{arm}.{seed}.jsonl"))
     }
 
-    pub(super) fn freshness(&self) -> PathBuf {
-        self.root.join("freshness.json")
+    pub(super) fn drill(&self, kind: DrillKind) -> PathBuf {
+        self.root.join("drills").join(kind.as_str())
+    }
+
+    pub(super) fn drills(&self) -> PathBuf {
+        self.root.join("drills.json")
     }
 
     /// Returns where documents are copied to be changed.

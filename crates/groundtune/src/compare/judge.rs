@@ -1,16 +1,17 @@
 //! From answers to a verdict, and to a report of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use eval::report::{Curve, Drill, Report, html, markdown};
 use eval::{CandidateAnswers, Cost, GoldSet, Metric, Prediction, flips};
 use serde_json::{Value as Json, json};
 
+use super::drills::rows;
 use super::folder::{Folder, write, write_json};
 use super::{
-    AnswerKind, Arm, CompareError, CompareRecipe, Examination, ExaminationNote, Freshness,
-    Protocol, Retrieval, Task, Taught,
+    AnswerKind, Arm, CompareError, CompareRecipe, Drills, Examination, ExaminationNote, Freshness,
+    Protocol, Retrieval, Row, Task, Taught, Way,
 };
 
 /// Below this, nobody feels a difference of time.
@@ -27,8 +28,10 @@ pub struct Judgement {
     pub retrieval: Retrieval,
     /// What teaching came to, by candidate and seed.
     pub taught: BTreeMap<Arm, Vec<Taught>>,
-    /// What became of the answers when the documents changed, where they could be changed.
-    pub freshness: BTreeMap<Arm, Freshness>,
+    /// What came of the drills.
+    pub drills: Drills,
+    /// What the sources say of training and retrieval, and what was so here.
+    pub rows: Vec<Row>,
     /// Where it is kept.
     pub folder: Folder,
 }
@@ -76,7 +79,7 @@ impl Judgement {
         examination: &Examination,
         retrieval: Retrieval,
         taught: BTreeMap<Arm, Vec<Taught>>,
-        freshness: BTreeMap<Arm, Freshness>,
+        drills: Drills,
         answers: &BTreeMap<Arm, Vec<Vec<Prediction>>>,
     ) -> Result<Self, CompareError> {
         let recipe = &protocol.recipe;
@@ -90,7 +93,7 @@ impl Judgement {
                     recipe,
                     runs,
                     taught.get(arm).map_or(&[], Vec::as_slice),
-                    freshness.get(arm),
+                    drills.freshness.candidates.get(arm),
                 ),
             })
             .collect();
@@ -115,16 +118,24 @@ impl Judgement {
         if !taught.is_empty() {
             report.drills.push(learning(&taught));
         }
-        if !freshness.is_empty() {
-            report
-                .drills
-                .push(changes(protocol.task, &freshness, &taught));
-        }
+        let tried = drills.tables(protocol.task, &taught, protocol.plan.metric);
+        report.drills.extend(tried);
+        let rows = rows::rows(&rows::Measured {
+            compared: &report.compared,
+            drills: &drills,
+            taught: &taught,
+            answers,
+            examination,
+            situation: recipe.situation,
+            shots: recipe.shots,
+        });
+        report.drills.push(rows::table(&rows));
         Ok(Self {
             report,
             retrieval,
             taught,
-            freshness,
+            drills,
+            rows,
             folder: folder.clone(),
         })
     }
@@ -153,7 +164,8 @@ impl Judgement {
             "flips": self.report.flips,
             "retrieval": self.retrieval,
             "taught": self.taught,
-            "freshness": self.freshness,
+            "tried": self.drills,
+            "rows": self.rows,
             "causes": self.report.causes,
             "drills": self.report.drills,
             "warnings": self.report.warnings,
@@ -261,54 +273,67 @@ fn table(name: &str, columns: &[&str], says: String) -> Drill {
     }
 }
 
-/// Says which numbers of passages, or of neighbours, were tried.
+/// Says which ways to find, and which numbers of passages, or of neighbours, were tried: of each
+/// way its best, and of the chosen one all.
 fn tuning(protocol: &Protocol, retrieval: &Retrieval) -> Drill {
     let found = protocol.task.found();
+    let notes: String = retrieval.notes.iter().map(|it| format!(" {it}.")).collect();
     let says = match protocol.task {
         Task::Write => {
-            "For each number of passages the threshold that serves most questions: that shows the \
-             answer where there is one, and nothing where there is none. The best were then tried \
-             with the base model."
+            "For each way and number of passages the threshold that serves most questions: that \
+             shows the answer where there is one, and nothing where there is none. The best were \
+             then tried with the base model. The answer's place is the mean of 1, 1/2, 1/3, …, by \
+             where the first passage stands that holds it."
         }
         Task::Tag => {
-            "The words of the nearest labelled examples vote on each word's tag. “Answer found” is \
+            "The words of the nearest labelled examples vote on each word's tag. “Answer shown” is \
              the share of the texts of which the neighbours name all kinds, “served” that of the \
              texts with every tag right."
         }
         Task::Label => {
             "For each number of neighbours the threshold with which the vote of the nearest \
-             labelled examples is right most often. “Answer found” is the share of the questions \
+             labelled examples is right most often. “Answer shown” is the share of the questions \
              with an example of the right label among them."
         }
     };
     let mut drill = table(
         "Retrieval, tuned on the development questions",
         &[
+            &format!("{found}s"),
             "threshold",
-            "answer found",
+            "answer shown",
+            "its place",
             "rightly nothing",
             "served",
             protocol.plan.metric.name(),
             "",
         ],
-        says.into(),
+        format!("{says}{notes}"),
     );
     let share = |it: Option<f64>| it.map_or_else(|| "–".into(), |it| format!("{it:.2}"));
-    for (trial, score) in &retrieval.trials {
-        let chosen = trial.shown == retrieval.chosen;
-        let passages = match trial.shown.top_k {
-            1 => format!("1 {found}"),
-            many => format!("{many} {found}s"),
+    let mut seen: Vec<&Way> = Vec::new();
+    for it in &retrieval.tries {
+        let is_first = !seen.contains(&&it.way);
+        seen.push(&it.way);
+        let is_chosen = it.way == retrieval.way;
+        if !is_first && !is_chosen && it.score.is_none() {
+            continue;
+        }
+        let name = match protocol.task {
+            Task::Write => it.way.to_string(),
+            Task::Label | Task::Tag => "nearest examples".into(),
         };
         drill.rows.push((
-            passages,
+            name,
             vec![
-                trial.shown.threshold.to_string(),
-                share(trial.recall),
-                share(trial.silence),
-                share(Some(trial.right)),
-                share(*score),
-                if chosen {
+                it.trial.shown.top_k.to_string(),
+                it.trial.shown.threshold.to_string(),
+                share(it.trial.recall),
+                share(it.trial.rank),
+                share(it.trial.silence),
+                share(Some(it.trial.right)),
+                share(it.score),
+                if is_chosen && it.trial.shown == retrieval.chosen {
                     "chosen".into()
                 } else {
                     String::new()
@@ -404,12 +429,19 @@ fn guards(
             "retrieval that nobody tuned",
             tuned || !retrieves,
             match tuned {
-                true => format!(
-                    "{} numbers of {}s with several thresholds each, on {} development questions",
-                    retrieval.trials.len(),
-                    protocol.task.found(),
-                    examination.dev.len()
-                ),
+                true => {
+                    let ways: BTreeSet<String> = retrieval
+                        .tries
+                        .iter()
+                        .map(|it| it.way.to_string())
+                        .collect();
+                    format!(
+                        "{} ways to find, several numbers of {}s and thresholds with each, on {} development questions",
+                        ways.len(),
+                        protocol.task.found(),
+                        examination.dev.len()
+                    )
+                }
                 false => "no setting was tried".to_owned(),
             },
         ),
@@ -442,65 +474,6 @@ fn guards(
         drill
             .rows
             .push((mistake.to_owned(), vec![guarded.to_owned(), how]));
-    }
-    drill
-}
-
-/// Says what became of the answers when the documents changed.
-fn changes(
-    task: Task,
-    freshness: &BTreeMap<Arm, Freshness>,
-    taught: &BTreeMap<Arm, Vec<Taught>>,
-) -> Drill {
-    let facts = freshness.values().next().map_or(0, |it| it.facts);
-    let (name, says) = match task {
-        Task::Write => (
-            "Freshness: documents change, disappear and come back",
-            format!(
-                "{facts} answers were replaced in a copy of the documents by others of the same \
-                 form. A candidate that is not given documents would have to be taught again, on \
-                 new examples."
-            ),
-        ),
-        Task::Label | Task::Tag => (
-            "Freshness: labels change, disappear and come back",
-            format!(
-                "{facts} labels were passed round among the examples: what had one has the next \
-                 from now on. A candidate that does not look at the examples would have to be \
-                 taught again; a label's name says what it always said."
-            ),
-        ),
-    };
-    let mut drill = table(
-        name,
-        &[
-            "right before",
-            "right after a change",
-            "stale after it",
-            "told though removed",
-            "right when back",
-            "until it is known",
-        ],
-        says,
-    );
-    let percent = |share: f64| format!("{:.0} %", 100.0 * share);
-    for (arm, it) in freshness {
-        let teaching = taught.get(arm).and_then(|runs| runs.first());
-        drill.rows.push((
-            arm.to_string(),
-            vec![
-                percent(it.before),
-                percent(it.changed_right),
-                percent(it.changed_stale),
-                percent(it.removed_stale),
-                percent(it.added_right),
-                match (it.update_seconds, teaching) {
-                    (Some(seconds), _) => format!("{seconds:.2} s"),
-                    (None, Some(run)) => format!("{:.0} s, taught again", run.seconds),
-                    (None, None) => "never".into(),
-                },
-            ],
-        ));
     }
     drill
 }

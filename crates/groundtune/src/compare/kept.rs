@@ -122,15 +122,15 @@ impl Judgement {
                 .or_default()
                 .push(last.into_values().collect());
         }
-        let freshness = read_json(&folder.freshness())?
-            .ok_or_else(|| unfinished("the documents were not changed yet".into()))?;
+        let drills = read_json(&folder.drills())?
+            .ok_or_else(|| unfinished("not all drills are done yet".into()))?;
         Self::of(
             folder,
             &protocol,
             &examination,
             retrieval,
             taught,
-            freshness,
+            drills,
             &answers,
         )
     }

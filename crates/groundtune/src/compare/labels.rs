@@ -152,6 +152,7 @@ impl Labels {
             recall: share(among, labelled),
             silence: share(silent, dev.len() - labelled),
             right: share(right + silent, dev.len()).unwrap_or(0.0),
+            rank: None,
         }
     }
 

@@ -280,6 +280,7 @@ impl Encoder for Names {
                 recall: share(among, naming),
                 silence: None,
                 right: share(right, dev.len()).unwrap_or(0.0),
+                rank: None,
             });
         }
         trials.sort_by(|a, b| b.right.total_cmp(&a.right));

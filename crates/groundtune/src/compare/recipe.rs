@@ -6,8 +6,11 @@ use contract::{Share, Template};
 use eval::{Metric, Situation, Weights};
 use serde::{Deserialize, Serialize};
 
-use super::CompareError;
+use super::{CompareError, DrillTerms, Tries, TuningTerms};
 use crate::ConfigError;
+
+/// The most questions of a drill, for a first look.
+const QUICK_DRILL: usize = 12;
 
 /// What is compared, and how. Every key but the examples has a default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,6 +46,10 @@ pub struct CompareRecipe {
     pub situation: Situation,
     /// What the machine costs.
     pub prices: Prices,
+    /// How retrieval is tuned.
+    pub retrieval: TuningTerms,
+    /// What is tried beside the examination.
+    pub drills: DrillTerms,
     /// Keys of the training recipe of the candidates that learn, over the usual ones
     /// (`docs/train.md`): `tuning.rank = 16`, `steps.epochs = 5`.
     pub training: toml::Table,
@@ -148,6 +155,8 @@ impl Default for CompareRecipe {
             weights: Weights::default(),
             situation: Situation::default(),
             prices: Prices::default(),
+            retrieval: TuningTerms::default(),
+            drills: DrillTerms::default(),
             training: toml::Table::new(),
         }
     }
@@ -176,17 +185,28 @@ impl CompareRecipe {
         let mut recipe: Self =
             toml::from_str(&text).map_err(|error| ConfigError::from_toml(path, &text, &error))?;
         let base = path.parent().unwrap_or(Path::new(""));
-        for path in &mut recipe.examples {
-            *path = base.join(&*path);
-        }
+        recipe.paths_from(base);
         Ok(recipe)
     }
 
+    /// Makes paths whole that are relative to `base`.
+    pub(crate) fn paths_from(&mut self, base: &Path) {
+        let drills = &mut self.drills;
+        let files = self.examples.iter_mut();
+        for path in files.chain(&mut drills.texts).chain(&mut drills.tasks) {
+            *path = base.join(&*path);
+        }
+    }
+
     /// Takes less of everything, for a first look: one seed for each candidate that learns,
-    /// at most 100 questions.
+    /// at most 100 questions, 12 for each drill, and few ways to find evidence.
     pub fn quick(mut self) -> Self {
         self.seeds = 1;
         self.questions = Some(self.questions.unwrap_or(100).min(100));
+        self.drills.questions = self.drills.questions.min(QUICK_DRILL);
+        if self.retrieval.tries == Tries::All {
+            self.retrieval.tries = Tries::Few;
+        }
         self
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ::train::{Run, RunDescription};
-use contract::Bytes;
+use contract::{Bytes, Example};
 use model::generator::{Generator, GeneratorOptions};
 use model::training::IGNORE;
 use model::{Classifier, HeadOptions, ModelKind};
@@ -24,7 +24,7 @@ const WIDTH: f64 = 1.959_964;
 const TEXTS: usize = 64;
 
 /// The most tokens of a text that are read at once.
-const LONGEST: usize = 1024;
+pub(crate) const LONGEST: usize = 1024;
 
 /// Two models side by side.
 #[derive(Clone, Debug, PartialEq)]
@@ -291,19 +291,22 @@ fn flatten(value: &Value, name: &str, keys: &mut BTreeMap<String, Value>) {
 
 /// What a model makes of one example.
 #[derive(Clone, Copy, Debug, Default)]
-struct OfExample {
-    loss: f64,
-    units: usize,
+pub(crate) struct OfExample {
+    /// The negative log-probability of what was to be said, in nats.
+    pub(crate) loss: f64,
+    /// Its tokens, or the text that was to be judged.
+    pub(crate) units: usize,
     /// Bytes of text that were to be said.
-    bytes: usize,
+    pub(crate) bytes: usize,
     /// Whether a classifier gives the very labels.
     right: bool,
 }
 
 /// What a model makes of each example, where it can be given that, and why others cannot.
 #[derive(Default)]
-struct Judged {
-    of_each: Vec<Option<OfExample>>,
+pub(crate) struct Judged {
+    /// What it makes of each.
+    pub(crate) of_each: Vec<Option<OfExample>>,
     left_out: Vec<String>,
 }
 
@@ -311,12 +314,17 @@ struct Judged {
 fn of_decoder(side: &ComparedModel, set: &Dataset) -> Result<Judged, Error> {
     let options = side.tuned.options(&GeneratorOptions::default());
     let generator = Generator::open(&side.tuned.model, &options)?;
+    of_texts(&generator, &set.examples)
+}
+
+/// Returns how likely `generator` finds what is to be said in each of `examples`.
+pub(crate) fn of_texts(generator: &Generator, examples: &[Example]) -> Result<Judged, Error> {
     let length = generator.decoder().config().context.min(LONGEST);
     let tokenizer = generator.tokenizer();
-    let made = sequences(&set.examples, tokenizer, &SequenceOptions::new(length));
+    let made = sequences(examples, tokenizer, &SequenceOptions::new(length));
     let made = made.map_err(TrainingError::Data)?;
     let each = made.left_out.iter();
-    let mut of_each: Vec<Option<OfExample>> = vec![None; set.examples.len()];
+    let mut of_each: Vec<Option<OfExample>> = vec![None; examples.len()];
     for (at, from) in made.from.iter().enumerate() {
         let sequence = made.sequences.get(at);
         let sum = of_each[*from as usize].get_or_insert_default();
@@ -458,7 +466,7 @@ fn compare_examples(
 
 /// Returns the mean difference of a unit, and its interval: the ratio of two sums over
 /// examples (Cochran 1977, *Sampling Techniques*, §2.11).
-fn paired(differences: &[(f64, usize)]) -> Option<PairedDifference> {
+pub(crate) fn paired(differences: &[(f64, usize)]) -> Option<PairedDifference> {
     let units: usize = differences.iter().map(|(_, units)| units).sum();
     let count = differences.len() as f64;
     if differences.len() < 2 || units == 0 {

@@ -233,17 +233,17 @@ fn available() -> Option<usize> {
 }
 
 /// Returns the most memory that this process has had, in bytes, where the system tells.
-pub(super) fn peak() -> Option<u64> {
+pub(crate) fn peak() -> Option<u64> {
     Some(field("/proc/self/status", "VmHWM:")? as u64 * 1024)
 }
 
 /// Returns the memory that this process has, in bytes, where the system tells.
-fn resident() -> Option<u64> {
+pub(crate) fn resident() -> Option<u64> {
     Some(field("/proc/self/status", "VmRSS:")? as u64 * 1024)
 }
 
 /// Makes [`peak`] begin anew with what this process has now, where the system allows it.
-pub(super) fn forget_peak() {
+pub(crate) fn forget_peak() {
     // `proc_pid_clear_refs(5)`; elsewhere the peak remains that of all before.
     let _ = std::fs::write("/proc/self/clear_refs", "5");
 }

@@ -1,0 +1,169 @@
+//! Growth: the same questions, found among more and more documents. What holds the answers is
+//! always there; what is added makes it harder to find, and slower.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use eval::Gold;
+use eval::metric::Latency;
+use serde::{Deserialize, Serialize};
+
+use super::{DrillKind, Ground, Tell, share};
+use crate::Session;
+use crate::compare::evidence::{find, holds};
+use crate::compare::way::{files, sources};
+use crate::compare::{CompareError, Task, folder};
+use crate::ingest::{IngestRequest, ingest};
+use crate::models::ModelReference;
+
+/// The parts of the files that are searched.
+const PARTS: [f64; 3] = [0.25, 0.5, 1.0];
+/// Fewer files than this tell nothing.
+const FEWEST: usize = 8;
+
+/// What was found among more and more documents.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Growth {
+    /// Questions whose answer stands in what is found among all.
+    pub questions: usize,
+    /// For each number of documents, the fewest first.
+    pub sizes: Vec<Size>,
+}
+
+/// What was found among so many documents.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Size {
+    /// Files.
+    pub files: usize,
+    /// Their chunks.
+    pub chunks: u64,
+    /// To take them all in, in seconds.
+    pub ingest_seconds: f64,
+    /// The share of the questions whose answer is shown.
+    pub found: f64,
+    /// The median time of finding, in seconds.
+    pub find_seconds: f64,
+}
+
+impl Growth {
+    /// Returns by how much more answers are shown among all documents than among the fewest:
+    /// less than nothing, where growth hides them.
+    pub fn change(&self) -> Option<f64> {
+        let (first, last) = (self.sizes.first()?, self.sizes.last()?);
+        Some(last.found - first.found)
+    }
+}
+
+/// Runs the drill, from where it was broken off; or says why not.
+///
+/// # Errors
+/// If documents cannot be ingested or searched.
+pub(super) fn run(
+    ground: &Ground<'_>,
+    tell: Tell<'_>,
+) -> Result<Option<Result<Growth, String>>, CompareError> {
+    let not = |why: &str| Ok(Some(Err(why.to_owned())));
+    if !ground.retrieves() {
+        return not("no candidate is given evidence");
+    }
+    if ground.base.task() != Task::Write {
+        return not("labels are told, and not read from what is found");
+    }
+    if let ModelReference::Server(_) = ground.project.config.models.embedder {
+        return not("all documents would be sent to the embedder's server again");
+    }
+    let test = ground.examination.test.iter();
+    let held = test.filter(|asked| holds(ground.evidence(asked), &asked.answers));
+    let asked = ground.some(held.collect());
+    if asked.is_empty() {
+        return not("no answer stands in what is found");
+    }
+    let mut all = sources(ground.project)?;
+    let most = ground.recipe.retrieval.documents_mib << 20;
+    let needed: BTreeSet<String> = asked
+        .iter()
+        .flat_map(|asked| {
+            let evidence = ground.evidence(asked).iter();
+            let held = evidence.filter(|it| holds(std::slice::from_ref(*it), &asked.answers));
+            held.map(|it| {
+                let id = it.document.as_str();
+                id.split('#').next().unwrap_or(id).to_owned()
+            })
+        })
+        .collect();
+    // What is needed comes first; of the rest as much as there is room for.
+    all.sort_by_key(|it| !needed.contains(&it.id));
+    let mut bytes = 0;
+    all.retain(|it| {
+        bytes += it.size;
+        bytes <= most || needed.contains(&it.id)
+    });
+    let paths = files(ground.project, &all);
+    if paths.len() < FEWEST {
+        return not(&format!("there are only {} files", paths.len()));
+    }
+    let mut growth = Growth {
+        questions: asked.len(),
+        sizes: Vec::new(),
+    };
+    for (done, part) in PARTS.into_iter().enumerate() {
+        let count = ((paths.len() as f64 * part).ceil() as usize).max(needed.len());
+        let path = ground.folder.drill(DrillKind::Growth);
+        let path = path.join(format!("{count}.json"));
+        let size = match folder::read_json(&path)? {
+            Some(size) => size,
+            None => {
+                let size = at(ground, &asked, paths[..count.min(paths.len())].to_vec())?;
+                folder::write_json(&path, &size)?;
+                size
+            }
+        };
+        growth.sizes.push(size);
+        if tell(DrillKind::Growth, done + 1, PARTS.len()).is_break() {
+            return Ok(None);
+        }
+    }
+    growth.sizes.dedup_by_key(|it| it.files);
+    Ok(Some(Ok(growth)))
+}
+
+/// Finds the answers among some files.
+fn at(
+    ground: &Ground<'_>,
+    asked: &[&Gold],
+    paths: Vec<std::path::PathBuf>,
+) -> Result<Size, CompareError> {
+    let scratch = ground.folder.scratch();
+    if scratch.exists() {
+        fs_err::remove_dir_all(&scratch)?;
+    }
+    let project = ground.project.clone().with_state(scratch.clone());
+    let files = paths.len();
+    let request = IngestRequest {
+        paths,
+        rebuild: false,
+    };
+    let started = Instant::now();
+    let embedder = project.open_embedder(ground.environment)?;
+    let summary = ingest(&project, &request, embedder.as_deref(), &mut |_| {
+        ControlFlow::Continue(())
+    })?;
+    let ingest_seconds = started.elapsed().as_secs_f64();
+    let mut session = Session::open(&project)?.with_models(&project, ground.environment)?;
+    let (mut shown, mut seconds) = (Vec::new(), Vec::new());
+    for asked in asked {
+        let found = find(&mut session, asked)?;
+        shown.push(holds(found.shown(ground.shown), &asked.answers));
+        seconds.push(found.elapsed.as_secs_f64());
+    }
+    drop(session);
+    fs_err::remove_dir_all(&scratch)?;
+    Ok(Size {
+        files,
+        chunks: summary.total_chunks,
+        ingest_seconds,
+        found: share(shown, |it| *it),
+        find_seconds: Latency::new(&seconds).map_or(0.0, |it| it.p50_seconds),
+    })
+}
