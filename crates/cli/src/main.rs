@@ -11,6 +11,7 @@ mod evidence;
 mod interrupt;
 mod progress;
 mod snippet;
+mod table;
 mod ui;
 
 use std::path::PathBuf;

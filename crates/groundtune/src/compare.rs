@@ -45,6 +45,8 @@ pub use drills::{
     Noise, Refusal, Row, Service, Size, Tried,
 };
 pub use error::CompareError;
+pub use eval::report::QuestionRow;
+pub use eval::report::tables::{self, Table};
 pub use evidence::{Shown, Trial};
 pub use examination::{AnswerKind, Examination, ExaminationNote};
 pub use folder::Folder;

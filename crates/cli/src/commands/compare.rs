@@ -5,7 +5,8 @@ use std::time::Duration;
 use clap::Args;
 use groundtune::ModelReference;
 use groundtune::compare::{
-    Arm, CompareError, CompareEvent, CompareRecipe, CompareStart, DrillKind, Judgement, Task, Work,
+    Arm, CompareError, CompareEvent, CompareRecipe, CompareStart, DrillKind, Judgement, Table,
+    Task, Work,
     compare,
 };
 
@@ -13,7 +14,8 @@ use crate::command_error::CommandError;
 use crate::environment::environment;
 use crate::interrupt;
 use crate::progress::Progress;
-use crate::ui::{Style, Ui, columns, count, elapsed, one_line, shell_word, wrap};
+use crate::table;
+use crate::ui::{Style, Ui, count, elapsed, one_line, shell_word, wrap};
 
 /// Finds out which wins on your questions: prompting, retrieval, fine-tuning, or both.
 ///
@@ -244,23 +246,21 @@ fn conclude(ui: &mut Ui, judgement: &Judgement, as_json: bool) -> Result<(), Com
     }
     let compared = &judgement.report.compared;
     let metric = compared.plan.metric;
-    let mut rows = vec![
-        [
-            "candidate",
-            metric.name(),
-            "refused",
-            "median",
-            "tokens read",
-            "written",
-        ]
-        .map(str::to_owned),
+    let heads = [
+        "candidate",
+        metric.name(),
+        "refused",
+        "median",
+        "tokens read",
+        "written",
     ];
+    let mut rows = Vec::new();
     for candidate in &compared.candidates {
         let score = &candidate.metrics[metric.name()];
         let asked = compared.questions * candidate.seeds;
         let effort = &candidate.effort;
         let count = |it: Option<f64>| it.map_or_else(|| "–".into(), |it| format!("{it:.0}"));
-        rows.push([
+        rows.push(vec![
             candidate.name.clone(),
             format!("{:.3} ±{:.3}", score.value, score.interval.half_width()),
             format!(
@@ -275,7 +275,8 @@ fn conclude(ui: &mut Ui, judgement: &Judgement, as_json: bool) -> Result<(), Com
             count(effort.completion_tokens),
         ]);
     }
-    for line in columns_of(&rows) {
+    let heads = heads.map(str::to_owned).to_vec();
+    for line in table::lines(&Table { heads, rows }, ui.width()) {
         writeln!(ui.out(), "{line}")?;
     }
     let statement = wrap(judgement.statement(), ui.width()).join("\n");
@@ -291,26 +292,4 @@ fn conclude(ui: &mut Ui, judgement: &Judgement, as_json: bool) -> Result<(), Com
         shell_word(super::from_here(&judgement.page()))
     )?;
     Ok(())
-}
-
-/// Returns rows as lines: the first column to the left, the others to the right.
-fn columns_of<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> Vec<String> {
-    let width = |at: usize| rows.iter().map(|row| columns(&row[at])).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..COLUMNS).map(width).collect();
-    rows.iter()
-        .map(|row| {
-            let cells = row
-                .iter()
-                .zip(&widths)
-                .enumerate()
-                .map(|(at, (cell, width))| {
-                    let gap = " ".repeat(width - columns(cell));
-                    match at {
-                        0 => format!("{cell}{gap}"),
-                        _ => format!("   {gap}{cell}"),
-                    }
-                });
-            cells.collect::<String>().trim_end().to_owned()
-        })
-        .collect()
 }

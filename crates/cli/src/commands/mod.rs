@@ -18,6 +18,7 @@ mod init;
 mod lines;
 mod models;
 mod question;
+mod report;
 mod rerank;
 mod search;
 mod status;
@@ -56,6 +57,7 @@ pub(crate) enum Command {
     Generate(generate::Arguments),
     Chat(chat::Arguments),
     Compare(compare::Arguments),
+    Report(report::Arguments),
     Data(data::Arguments),
     Train(train::Arguments),
     Tokenizer(tokenizer::Arguments),
@@ -90,6 +92,7 @@ pub(crate) fn run(
         Command::Chat(arguments) => chat::run(&arguments, project, ui),
         Command::Data(arguments) => data::run(&arguments, project, ui),
         Command::Compare(arguments) => compare::run(arguments, project, ui),
+        Command::Report(arguments) => report::run(&arguments, project, ui),
     }
 }
 

@@ -153,6 +153,30 @@ fn five_candidates_answer_the_same_questions() {
     // What is done is not done again, and comes to the same.
     let again = folder.json(&["compare", "--resume", root, "--json"]);
     assert_eq!(again["verdict"], found["verdict"]);
+
+    // A report needs what is kept, and nothing else.
+    std::fs::remove_dir_all(folder.path().join("documents")).unwrap();
+    std::fs::remove_dir_all(folder.path().join(".groundtune/runs")).unwrap();
+    folder.remove("examples.jsonl");
+    let told = folder.json(&["report", "--json"]);
+    for key in ["verdict", "candidates", "flips", "drills"] {
+        assert_eq!(told[key], found[key], "{key}");
+    }
+    assert_eq!(told["answers"].as_array().unwrap().len() as u64, questions);
+    let kept = std::fs::read_to_string(folder.path().join(root).join("report.html")).unwrap();
+    let page = String::from_utf8(folder.run(&["report", "1", "--format", "html"]).stdout).unwrap();
+    assert_eq!(page, kept);
+    assert!(page.contains("loss on the training examples"));
+    let statement = found["verdict"]["statement"].as_str().unwrap();
+    let listed = folder.json(&["report", "--list", "--json"]);
+    assert_eq!(listed[0]["statement"], statement);
+    let shown = folder.screen(&["report", root, "--questions", "1"]);
+    for expect in ["Scores", "When it flips", "Freshness", "right: "] {
+        assert!(shown.contains(expect), "{expect}: {shown}");
+    }
+    folder.remove(".groundtune/comparisons/0001/predictions/rag.0.jsonl");
+    let shown = folder.screen(&["report"]);
+    assert!(shown.contains("`rag` has answered 0 of"), "{shown}");
 }
 
 #[test]

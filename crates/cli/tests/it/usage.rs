@@ -28,6 +28,7 @@ fn the_help_names_every_command() {
       generate   Writes a text with a language model
       chat       Talks with a language model, turn by turn
       compare    Finds out which wins on your questions: prompting, retrieval, fine-tuning, or both
+      report     Shows again what a comparison came to, or writes its report again
       data       Looks at examples before a model learns from them: audits, splits, converts
       train      Teaches a model: from nothing, on texts, on answers, or on preferences
       tokenizer  Learns a vocabulary from texts, shows one, or cuts texts with it

@@ -150,6 +150,16 @@ impl Judgement {
         self.folder.report("html")
     }
 
+    /// Returns the report as Markdown.
+    pub fn markdown(&self) -> String {
+        markdown(&self.report)
+    }
+
+    /// Returns the report as a page that needs no network.
+    pub fn html(&self) -> String {
+        html(&self.report)
+    }
+
     /// Returns it for programs: the verdict, the candidates, when it flips, and where the
     /// report is.
     pub fn json(&self) -> Json {
@@ -188,8 +198,8 @@ impl Judgement {
     /// If a file cannot be written.
     pub fn write(&self) -> Result<(), CompareError> {
         write_json(&self.folder.report("json"), &self.whole_json())?;
-        write(&self.folder.report("md"), &markdown(&self.report))?;
-        write(&self.folder.report("html"), &html(&self.report))
+        write(&self.folder.report("md"), &self.markdown())?;
+        write(&self.folder.report("html"), &self.html())
     }
 }
 

@@ -1,0 +1,115 @@
+//! Tables on the screen: columns side by side where they fit, else a row a paragraph.
+
+use groundtune::compare::Table;
+
+use crate::ui::{columns, one_line, wrap};
+
+/// What stands between two columns.
+const GAP: usize = 3;
+
+/// Returns a table as lines of at most `width` columns, as far as its words allow.
+pub(crate) fn lines(table: &Table, width: usize) -> Vec<String> {
+    let tidy =
+        |cells: &Vec<String>| -> Vec<String> { cells.iter().map(|it| one_line(it)).collect() };
+    let heads = tidy(&table.heads);
+    let rows: Vec<Vec<String>> = table.rows.iter().map(tidy).collect();
+    let widths: Vec<usize> = (0..heads.len())
+        .map(|at| {
+            let cells = rows.iter().filter_map(|row| row.get(at));
+            let widest = cells.chain([&heads[at]]).map(|cell| columns(cell)).max();
+            widest.unwrap_or(0)
+        })
+        .collect();
+    let all = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
+    if all <= width {
+        side_by_side(&heads, &rows, &widths)
+    } else {
+        one_below_the_other(&heads, &rows, width)
+    }
+}
+
+fn side_by_side(heads: &[String], rows: &[Vec<String>], widths: &[usize]) -> Vec<String> {
+    let is_number = |cell: &String| {
+        let cell = cell.trim_start_matches(['-', '–', '$']);
+        cell.is_empty() || cell.starts_with(|letter: char| letter.is_ascii_digit())
+    };
+    // Numbers stand to the right, under the ends of their heads.
+    let right: Vec<bool> = (0..heads.len())
+        .map(|at| at > 0 && rows.iter().filter_map(|row| row.get(at)).all(is_number))
+        .collect();
+    let line = |row: &[String]| {
+        let cells = row.iter().enumerate().map(|(at, cell)| {
+            let gap = " ".repeat(widths[at] - columns(cell));
+            match right[at] {
+                true => format!("{gap}{cell}"),
+                false => format!("{cell}{gap}"),
+            }
+        });
+        let cells: Vec<String> = cells.collect();
+        cells.join(&" ".repeat(GAP)).trim_end().to_owned()
+    };
+    let all = std::iter::once(heads).chain(rows.iter().map(Vec::as_slice));
+    all.map(line).collect()
+}
+
+fn one_below_the_other(heads: &[String], rows: &[Vec<String>], width: usize) -> Vec<String> {
+    let named = heads.iter().skip(1).map(|head| columns(head)).max();
+    let named = named.unwrap_or(0);
+    let mut out = Vec::new();
+    for row in rows {
+        let Some(first) = row.first() else { continue };
+        out.push(first.clone());
+        for (head, cell) in heads.iter().zip(row).skip(1) {
+            let gap = " ".repeat(named - columns(head));
+            let room = width.saturating_sub(named + 4).max(20);
+            for (number, part) in wrap(cell, room).iter().enumerate() {
+                let line = match number {
+                    0 => format!("  {head}{gap}  {part}"),
+                    _ => format!("  {}  {part}", " ".repeat(named)),
+                };
+                out.push(line.trim_end().to_owned());
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(width: usize, expect: &[&str]) {
+        let cells = |row: &[&str]| row.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        let table = Table {
+            heads: cells(&["candidate", "f1", "why"]),
+            rows: vec![
+                cells(&["rag", "0.7", "found"]),
+                cells(&["prompt", "–", "did not know"]),
+            ],
+        };
+        assert_eq!(lines(&table, width), expect);
+    }
+
+    #[test]
+    fn a_table_fits_the_screen() {
+        check(
+            40,
+            &[
+                "candidate    f1   why",
+                "rag         0.7   found",
+                "prompt        –   did not know",
+            ],
+        );
+        check(
+            20,
+            &[
+                "rag",
+                "  f1   0.7",
+                "  why  found",
+                "prompt",
+                "  f1   –",
+                "  why  did not know",
+            ],
+        );
+    }
+}
