@@ -21,6 +21,7 @@ mod names;
 mod rank;
 mod recipe;
 mod relevance;
+pub mod route;
 mod searcher;
 pub mod store;
 pub mod vector;
