@@ -8,6 +8,7 @@ pub mod advice;
 pub mod compare;
 pub mod flips;
 pub mod gold;
+pub mod judge;
 pub mod metric;
 pub mod prediction;
 mod predictions;

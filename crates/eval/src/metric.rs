@@ -88,6 +88,11 @@ pub enum Metric {
     CitationPrecision,
     /// Mean share of an answer's sentences that its evidence says, cited or not.
     Supported,
+    /// Mean grade that a language model gives: 1 for a correct answer, ½ for one that is partly
+    /// so. Of those whose grade could be read; a candidate that failed is wrong.
+    JudgeGrade,
+    /// Mean of how far answers rest on their evidence, as a language model says.
+    JudgeGrounded,
 }
 
 /// A name that is no metric's.
@@ -111,7 +116,7 @@ const fn bleu(tokenizer: Tokenizer) -> Metric {
 }
 
 /// All metrics with their names.
-const NAMES: [(&str, Metric); 36] = [
+const NAMES: [(&str, Metric); 38] = [
     ("exact_match", Metric::ExactMatch),
     ("f1", Metric::TokenF1),
     ("contained", Metric::Contained),
@@ -148,6 +153,8 @@ const NAMES: [(&str, Metric); 36] = [
     ("calibration_error", Metric::CalibrationError),
     ("citation_recall", Metric::CitationRecall),
     ("citation_precision", Metric::CitationPrecision),
+    ("judge_grade", Metric::JudgeGrade),
+    ("judge_grounded", Metric::JudgeGrounded),
 ];
 
 /// How many bins the calibration error has.
@@ -228,6 +235,7 @@ impl Metric {
             Self::CitationRecall | Self::CitationPrecision => {
                 "ALCE compute_autoais, support by words".into()
             }
+            Self::JudgeGrade | Self::JudgeGrounded => "a language model's grades".into(),
             Self::Rouge(recipe) => format!(
                 "rouge-score 0.1.2, {}",
                 if recipe.stem {
@@ -349,6 +357,16 @@ impl Metric {
                 let bin = 3 * calibration::bin_of(confidence, BINS) as u32;
                 vec![(bin, 1.0), (bin + 1, confidence), (bin + 2, right)]
             }
+            Self::JudgeGrade => match answer {
+                None => mean(0.0),
+                Some(answer) if answer.failure.is_some() => mean(0.0),
+                Some(answer) => answer
+                    .opinion
+                    .map_or_else(Vec::new, |it| mean(it.grade.value())),
+            },
+            Self::JudgeGrounded => answer
+                .and_then(|it| it.opinion?.grounded)
+                .map_or_else(Vec::new, |it| mean(it.value())),
             Self::CitationRecall | Self::CitationPrecision | Self::Supported => {
                 let Some(grounding) = answer.and_then(|it| it.grounding) else {
                     return Vec::new();

@@ -27,6 +27,9 @@ pub struct Prediction {
     /// How far the evidence says what it says, where that was judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grounding: Option<crate::metric::Grounding>,
+    /// What a language model says of it, where one was asked and its reply could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opinion: Option<crate::judge::Opinion>,
     /// From question to answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
@@ -78,6 +81,7 @@ impl Prediction {
             confidence: None,
             likelihood: None,
             grounding: None,
+            opinion: None,
             seconds: None,
             prompt_tokens: None,
             completion_tokens: None,
