@@ -5,7 +5,8 @@
 //! what it writes is held against the evidence sentence by sentence
 //! ([`search::Grounding`]); an encoder that was taught to finds it there, word for word.
 //! With or without one, a question for which no evidence reaches
-//! the threshold is not answered.
+//! the threshold is not answered; unless a router sends it to the model alone
+//! ([`crate::route`]).
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use contract::{
     Answer, Citation, DocumentId, Embed, Embedding, Evidence, Generate, Reader, Rerank, Share,
-    TextRole, Tokens,
+    TextRole, Tokens, render,
 };
 use search::{
     Filter, Grounded, GroundedSentence, Grounding, OpenReport, RetrievalRecipe, SearchReply,
@@ -22,7 +23,8 @@ use search::{
 
 use crate::fit::{Fitted, fit};
 use crate::ingest::given_embedder;
-use crate::models::Answerer;
+use crate::models::{Answerer, ModelUse};
+use crate::route::{Crossroads, Route, RouteTaken, Routing};
 use crate::{Environment, Error, Project, config};
 
 pub use crate::fit::EvidenceCut;
@@ -43,6 +45,9 @@ pub struct Session {
     answerer: Option<Answerer>,
     template: contract::Template,
     writing: config::Answer,
+    crossroads: Crossroads,
+    /// How a question is put to a model that answers alone.
+    alone: contract::Template,
     /// What was found out about the indexes on opening.
     pub report: OpenReport,
 }
@@ -80,6 +85,8 @@ pub struct AskReply {
     pub answering: Duration,
     /// What a model wrote, if one did.
     pub written: Option<Written>,
+    /// Where the answer comes from, and why from there.
+    pub route: RouteTaken,
 }
 
 /// Who wrote an answer, or found it, and how it stood up to the evidence.
@@ -109,6 +116,8 @@ impl Session {
             answerer: None,
             template: project.config.prompt.template,
             writing: project.config.answer.clone(),
+            crossroads: Crossroads::default(),
+            alone: project.config.route.template,
             report,
         })
     }
@@ -148,6 +157,17 @@ impl Session {
         self
     }
 
+    /// Decides by `by` which questions are answered from the documents, and which by the
+    /// model alone. Called after the models are there.
+    ///
+    /// # Errors
+    /// If a trained router is wanted, and the project has none that fits the embedder.
+    pub fn with_routing(mut self, project: &Project, by: Routing) -> Result<Self, Error> {
+        let embedder = self.embedder.as_ref().map(|it| it.identity().to_string());
+        self.crossroads = Crossroads::open(project, by, embedder.as_deref())?;
+        Ok(self)
+    }
+
     /// Returns what is searched.
     pub fn searcher(&self) -> &Searcher {
         &self.searcher
@@ -177,8 +197,37 @@ impl Session {
         let embedding = started.elapsed();
         let threshold = question.threshold.unwrap_or(self.threshold);
         let search = self.find(question, vector.as_ref(), Some(threshold))?;
+        let scores: Vec<f64> = search
+            .found
+            .iter()
+            .map(|it| it.evidence.score.get())
+            .collect();
+        let seen = vector.as_ref().map(Embedding::values);
+        let route = self
+            .crossroads
+            .decide(&question.text, &scores, seen, threshold);
 
         let answering = Instant::now();
+        if route.route == Route::Alone {
+            let Some(Answerer::Writes(generator)) = &self.answerer else {
+                return Err(Error::NoModel {
+                    wanted: ModelUse::Generator,
+                });
+            };
+            let (answer, written) = self.write_alone(&**generator, question, sink)?;
+            return Ok(AskReply {
+                answer: Answer {
+                    elapsed: started.elapsed(),
+                    ..answer
+                },
+                search,
+                threshold,
+                embedding,
+                answering: answering.elapsed(),
+                written: Some(written),
+                route,
+            });
+        }
         let evidence: Vec<Evidence> = search
             .found
             .iter()
@@ -201,6 +250,7 @@ impl Session {
                 embedding,
                 answering: answering.elapsed(),
                 written: Some(written),
+                route,
             });
         }
         let keyword = self.searcher.keyword();
@@ -238,7 +288,37 @@ impl Session {
             embedding,
             answering: answering.elapsed(),
             written: None,
+            route,
         })
+    }
+
+    /// Has `generator` answer without evidence. There is nothing that it could be held against.
+    fn write_alone(
+        &self,
+        generator: &dyn Generate,
+        question: &Question,
+        sink: &mut dyn FnMut(&str) -> ControlFlow<()>,
+    ) -> Result<(Answer, Written), Error> {
+        let started = Instant::now();
+        let limit = Tokens(self.writing.max_tokens as u64);
+        let prompt = render(self.alone, &question.text, &[]);
+        let completion = generator.generate(&prompt, limit, sink)?;
+        let known = |tokens: Tokens| Some(tokens).filter(|it| it.0 > 0);
+        let answer = Answer {
+            text: completion.text.trim().to_owned(),
+            abstained: false,
+            citations: Vec::new(),
+            prompt_tokens: known(completion.prompt_tokens),
+            completion_tokens: known(completion.completion_tokens),
+            elapsed: started.elapsed(),
+        };
+        let written = Written {
+            generator: generator.name().to_owned(),
+            sentences: Vec::new(),
+            unknown_citations: Vec::new(),
+            cut: None,
+        };
+        Ok((answer, written))
     }
 
     /// Has `generator` write the answer to `question` from `evidence`, and checks it.

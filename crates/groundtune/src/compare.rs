@@ -14,11 +14,13 @@ mod evidence;
 mod examination;
 mod folder;
 mod judge;
+mod jury;
 mod kept;
 mod labels;
 mod names;
 mod neighbours;
 mod recipe;
+mod routing;
 mod teach;
 mod tune;
 mod way;
@@ -37,6 +39,7 @@ use base::{Answers, Base, Finder, Tuned};
 use drills::{Asked, Ground};
 use evidence::Findings;
 use folder::Lines;
+use routing::{Guide, Routed};
 use teach::Lessons;
 
 pub use base::Task;
@@ -53,6 +56,7 @@ pub use folder::Folder;
 pub use judge::Judgement;
 pub use kept::{KeptComparison, comparison, comparisons};
 pub use recipe::{Arm, CompareRecipe, Prices, VerdictTerms};
+pub use routing::RouterKept;
 pub use teach::Taught;
 pub use tune::{Retrieval, Tries, Try, TuningTerms};
 pub use way::{Lists, Way};
@@ -118,10 +122,14 @@ pub enum Work {
     Finding,
     /// The base model tries what was found of the development questions.
     Tuning,
+    /// Development questions are answered with and without evidence, to teach the router.
+    Routing,
     /// A candidate answers the examination.
     Answering(Arm, u64),
     /// Something else is tried with all candidates.
     Drill(DrillKind),
+    /// A language model judges the answers.
+    Judging,
 }
 
 /// What is compared: written down before anything is measured.
@@ -198,7 +206,18 @@ pub fn compare(
     let mut answers: BTreeMap<Arm, Vec<Vec<Prediction>>> = BTreeMap::new();
     let mut tuned: BTreeMap<Arm, Tuned> = BTreeMap::new();
     let mut taught: BTreeMap<Arm, Vec<Taught>> = BTreeMap::new();
+    let mut guide = None;
     for (arm, seed) in comparison.contestants() {
+        if arm == Arm::Routed {
+            match comparison.route(&findings, &retrieval.chosen, tell)? {
+                Some((router, found)) => {
+                    guide = Some(router);
+                    answers.insert(arm, vec![found]);
+                }
+                None => return Ok(None),
+            }
+            continue;
+        }
         let mut model = None;
         if arm.learns() {
             let shown = &retrieval.chosen;
@@ -225,9 +244,12 @@ pub fn compare(
         taught: &taught,
         answers: &answers,
     };
-    let Some(drills) = comparison.drill(&stages, &tuned, tell)? else {
+    let Some(drills) = comparison.drill(&stages, &tuned, guide.as_ref(), tell)? else {
         return Ok(None);
     };
+    if comparison.judge(&answers, tell)?.is_none() {
+        return Ok(None);
+    }
     let judgement = Judgement::of(
         &comparison.folder,
         &comparison.protocol,
@@ -499,6 +521,7 @@ impl<'a> Comparison<'a> {
         &self,
         stages: &Stages<'_>,
         tuned: &BTreeMap<Arm, Tuned>,
+        guide: Option<&Guide>,
         tell: &mut dyn FnMut(CompareEvent<'_>) -> ControlFlow<()>,
     ) -> Result<Option<Drills>, CompareError> {
         let path = self.folder.drills();
@@ -510,7 +533,14 @@ impl<'a> Comparison<'a> {
         for (arm, _) in self.contestants() {
             if contestants.iter().all(|known| known.arm != arm) {
                 let shots = if arm == Arm::FewShot { &shots[..] } else { &[] };
-                let answers = self.contestant(arm, tuned.get(&arm), shots);
+                let answers: Box<dyn Answers + '_> = match guide {
+                    Some(guide) if arm == Arm::Routed => Box::new(Routed {
+                        guide,
+                        retrieval: self.contestant(Arm::Rag, None, &[]),
+                        alone: self.contestant(Arm::Prompt, None, &[]),
+                    }),
+                    _ => self.contestant(arm, tuned.get(&arm), shots),
+                };
                 contestants.push(Asked { arm, answers });
             }
         }
@@ -619,6 +649,10 @@ fn left_out(
             }
         } else if arm == Arm::FewShot && examination.train.is_empty() {
             "there are no examples to show"
+        } else if arm == Arm::Routed && matches!(base, Base::Labels(_)) {
+            "a router decides for models that write"
+        } else if arm == Arm::Routed && examination.dev.is_empty() {
+            "there are no development questions to teach the router on"
         } else {
             continue;
         };

@@ -20,6 +20,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::compare::CompareRecipe;
 use crate::models::{ModelReference, Precision};
+use crate::route::Routing;
 
 pub use error::ConfigError;
 pub use fusion::Fusion;
@@ -56,6 +57,8 @@ pub struct Config {
     pub prompt: Prompt,
     /// How a model's answer is written and checked.
     pub answer: Answer,
+    /// Which questions are answered from the documents, and which by the model alone.
+    pub route: Route,
     /// What `groundtune compare` compares, and how.
     pub compare: CompareRecipe,
 }
@@ -194,6 +197,25 @@ pub struct Answer {
     pub max_tokens: usize,
     /// What becomes of a sentence that the evidence does not say. Default: marked.
     pub unsupported: Unsupported,
+}
+
+/// Which questions are answered from the documents, and which by the model alone.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Route {
+    /// How it is decided. Default: all are answered from the documents.
+    pub by: Routing,
+    /// How a question is put to a model that answers alone. Default: `creative`.
+    pub template: contract::Template,
+}
+
+impl Default for Route {
+    fn default() -> Self {
+        Self {
+            by: Routing::default(),
+            template: contract::Template::Creative,
+        }
+    }
 }
 
 impl Default for Prompt {

@@ -108,6 +108,24 @@ pub enum Error {
     /// The store holds vectors of a model that is not here to embed the question.
     #[error("the question has a vector, but the store holds none to compare it with")]
     NoVectors,
+    /// The project keeps no router that was taught.
+    #[error("there is no router: `{}` is not there", path.display())]
+    NoRouter {
+        /// Where it would be.
+        path: PathBuf,
+    },
+    /// The project's router was taught with the vectors of another embedder.
+    #[error(
+        "the router `{}` was taught with {}",
+        path.display(),
+        taught.as_ref().map_or_else(|| "no embedder".to_owned(), |it| format!("the embedder `{it}`"))
+    )]
+    RouterEmbedder {
+        /// Where it is.
+        path: PathBuf,
+        /// The embedder that it was taught with.
+        taught: Option<String>,
+    },
     /// A document asked for is not in the store, or not for this reader.
     #[error("there is no document `{document}`")]
     NoDocument {
@@ -133,6 +151,24 @@ pub enum Error {
     /// Answers to be judged could not be read.
     #[error(transparent)]
     Predictions(#[from] eval::PredictionsError),
+    /// What is named as the judge names no model.
+    #[error("the judge's name names no model")]
+    JudgeName {
+        /// Why.
+        #[source]
+        source: crate::models::ReferenceError,
+    },
+    /// A line of people's grades is none.
+    #[error("{}:{line}: this is no grade: expected an object with `question` and `grade`, which is `correct`, `partly` or `wrong`", path.display())]
+    Label {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
     /// Answers cannot be compared.
     #[error(transparent)]
     Compare(#[from] eval::CompareError),
@@ -235,6 +271,9 @@ impl Error {
                 Some(error) => return generate_hint(error),
                 None => return None,
             },
+            Self::NoRouter { .. } | Self::RouterEmbedder { .. } => {
+                "teach one: `groundtune compare --candidates prompt,rag,routed`; or decide with `--route rule`".into()
+            }
             Self::NoDocument { nearest, .. } => match nearest {
                 Some(nearest) => format!("did you mean `{nearest}`?"),
                 None => "`groundtune documents list` shows what there is".into(),

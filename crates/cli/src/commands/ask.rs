@@ -2,9 +2,10 @@ use std::io::{self, Write as _};
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use groundtune::ask::{AskReply, Session, Written};
 use groundtune::models::{ModelReference, open_answerer};
+use groundtune::route::{Route, Routing};
 use serde_json::{Value, json};
 
 use super::question::QuestionArguments;
@@ -35,13 +36,42 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "MODEL")]
     model: Option<ModelReference>,
 
-    /// Shows also every chunk that was found, and why.
+    /// Which questions are answered from the documents, and which by the model alone: all,
+    /// none, by a rule, or by the router that `compare` taught [default: the project's].
+    #[arg(long, value_enum, value_name = "HOW")]
+    route: Option<RouteBy>,
+
+    /// Shows also every chunk that was found, and why; and the way that the question took.
     #[arg(long)]
     explain: bool,
 
     /// Prints one JSON object, as `docs/json.md` describes it.
     #[arg(long)]
     json: bool,
+}
+
+/// How it is decided where an answer comes from.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum RouteBy {
+    /// All are answered from the documents.
+    Always,
+    /// The model answers alone.
+    Never,
+    /// By what the question looks like, then by how well the documents bear on it.
+    Rule,
+    /// By the router that `groundtune compare` taught.
+    Trained,
+}
+
+impl From<RouteBy> for Routing {
+    fn from(by: RouteBy) -> Self {
+        match by {
+            RouteBy::Always => Self::Always,
+            RouteBy::Never => Self::Never,
+            RouteBy::Rule => Self::Rule,
+            RouteBy::Trained => Self::Trained,
+        }
+    }
 }
 
 pub(crate) fn run(
@@ -60,6 +90,10 @@ pub(crate) fn run(
     if let Some(answerer) = answerer {
         session = session.with_answerer(answerer);
     }
+    let by = arguments
+        .route
+        .map_or(project.config.route.by, Routing::from);
+    session = session.with_routing(&project, by)?;
     let mut aloud = Aloud::new(ui, !arguments.json);
     let reply = session.ask_aloud(&question, &mut |piece| aloud.piece(piece));
     let said = aloud.finish()?;
@@ -74,6 +108,8 @@ pub(crate) fn run(
         print_reply(ui, &reply)?;
     }
     if arguments.explain {
+        let way = ui.paint(Style::Faint, &format!("route: {}", reply.route));
+        writeln!(ui.out(), "\n{way}")?;
         let cut = reply.written.as_ref().and_then(|it| it.cut);
         for (number, found) in (1..).zip(&reply.search.found) {
             writeln!(ui.out())?;
@@ -235,6 +271,7 @@ fn reply_json(question: &str, reply: &AskReply, explain: bool) -> Value {
             .filter(|_| reply.answer.abstained)
             .map(|found| found_json(None, found, explain)),
         "threshold": reply.threshold,
+        "route": reply.route,
         "sequence": reply.search.sequence,
         "timings_ms": timings,
     });
@@ -254,7 +291,9 @@ fn reply_json(question: &str, reply: &AskReply, explain: bool) -> Value {
         value["generator"] = json!(written.generator);
         value["sentences"] = json!(sentences);
         value["unknown_citations"] = json!(written.unknown_citations);
-        let given = written.cut.map_or(reply.search.found.len(), |it| it.given);
+        let alone = reply.route.route == Route::Alone;
+        let found = if alone { 0 } else { reply.search.found.len() };
+        let given = written.cut.map_or(found, |it| it.given);
         value["evidence_given"] = json!(given);
         value["evidence_shortened"] = json!(written.cut.is_some_and(|it| it.shortened));
         value["prompt_tokens"] = json!(reply.answer.prompt_tokens);

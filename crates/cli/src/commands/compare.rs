@@ -6,8 +6,7 @@ use clap::Args;
 use groundtune::ModelReference;
 use groundtune::compare::{
     Arm, CompareError, CompareEvent, CompareRecipe, CompareStart, DrillKind, Judgement, Table,
-    Task, Work,
-    compare,
+    Task, Work, compare,
 };
 
 use crate::command_error::CommandError;
@@ -32,7 +31,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     recipe: Option<PathBuf>,
 
-    /// The candidates, between commas: prompt, few-shot, rag, fine-tuned, hybrid.
+    /// The candidates, between commas: prompt, few-shot, rag, fine-tuned, hybrid, routed.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = arm)]
     candidates: Vec<Arm>,
 
@@ -48,6 +47,11 @@ pub(crate) struct Arguments {
     /// A first look: each candidate is taught once, and asked at most 100 questions.
     #[arg(long, conflicts_with = "resume")]
     quick: bool,
+
+    /// A language model that judges the answers too, at best on a server: `URL#MODEL`. It
+    /// decides nothing unless `[compare.verdict] metric` names its grades.
+    #[arg(long, value_name = "MODEL", conflicts_with = "resume")]
+    judge: Option<String>,
 
     /// Goes on with a comparison that was stopped or broken off.
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["examples", "candidates", "seeds"])]
@@ -91,6 +95,9 @@ pub(crate) fn run(
             }
             if let Some(seeds) = arguments.seeds {
                 recipe.seeds = seeds;
+            }
+            if let Some(model) = arguments.judge {
+                recipe.judge.get_or_insert_default().model = model;
             }
             if arguments.quick {
                 recipe = recipe.quick();
@@ -180,6 +187,8 @@ impl Screen {
                     Work::Trying => "trying ways to find".to_owned(),
                     Work::Finding => "looking for evidence".to_owned(),
                     Work::Tuning => "tuning retrieval".to_owned(),
+                    Work::Routing => "both answer, to teach the router".to_owned(),
+                    Work::Judging => "a language model judges".to_owned(),
                     Work::Drill(DrillKind::Freshness) if self.task != Task::Write => {
                         "the labels change".to_owned()
                     }

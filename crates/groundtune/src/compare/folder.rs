@@ -10,8 +10,10 @@
 //! | `evidence.jsonl` | what was found for each question |
 //! | `taught/NAME.SEED/` | what a candidate was taught on, its recipe and its run |
 //! | `predictions/NAME.SEED.jsonl` | every answer, with its evidence, tokens and time |
+//! | `router.json` | the router of `routed` |
 //! | `drills/NAME/` | the cases of a drill, and each candidate's answers to them |
 //! | `drills.json` | what came of the drills |
+//! | `judge.jsonl` | what a language model was asked of the answers, and replied |
 //! | `report.json`, `report.md`, `report.html` | what came of it |
 //!
 //! A file is written beside its place and renamed, or a line at a time; so what is there is
@@ -118,6 +120,14 @@ impl Folder {
         self.root.join("drills.json")
     }
 
+    pub(super) fn router(&self) -> PathBuf {
+        self.root.join("router.json")
+    }
+
+    pub(super) fn judge(&self) -> PathBuf {
+        self.root.join("judge.jsonl")
+    }
+
     /// Returns where documents are copied to be changed.
     pub(super) fn scratch(&self) -> PathBuf {
         self.root.join("scratch")
@@ -156,6 +166,25 @@ pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, C
             path: path.into(),
             source,
         })
+}
+
+/// Reads JSON lines; a last one that was cut off is left out.
+pub(super) fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, CompareError> {
+    let mut found = Vec::new();
+    if !path.is_file() {
+        return Ok(found);
+    }
+    let mut reader = BufReader::new(fs_err::File::open(path)?);
+    let mut line = String::new();
+    while reader.read_line(&mut line)? > 0 && line.ends_with('\n') {
+        let value = serde_json::from_str(&line).map_err(|source| CompareError::Damaged {
+            path: path.into(),
+            source,
+        })?;
+        found.push(value);
+        line.clear();
+    }
+    Ok(found)
 }
 
 /// A file of JSON lines that grows.

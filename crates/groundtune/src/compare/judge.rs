@@ -3,16 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use eval::judge::{JudgeTally, Judging};
 use eval::report::{Curve, Drill, Report, html, markdown};
 use eval::{CandidateAnswers, Cost, GoldSet, Metric, Prediction, flips};
 use serde_json::{Value as Json, json};
 
 use super::drills::rows;
-use super::folder::{Folder, write, write_json};
+use super::folder::{Folder, read_json, read_lines, write, write_json};
 use super::{
     AnswerKind, Arm, CompareError, CompareRecipe, Drills, Examination, ExaminationNote, Freshness,
-    Protocol, Retrieval, Row, Task, Taught, Way,
+    Protocol, Retrieval, RouterKept, Row, Task, Taught, Way,
 };
+
+use crate::opinion::{self, attach, read_labels};
 
 /// Below this, nobody feels a difference of time.
 const SMALLEST_LATENCY: f64 = 0.05;
@@ -32,6 +35,8 @@ pub struct Judgement {
     pub drills: Drills,
     /// What the sources say of training and retrieval, and what was so here.
     pub rows: Vec<Row>,
+    /// What a language model said of the answers, where one was asked.
+    pub opinions: Option<JudgeTally>,
     /// Where it is kept.
     pub folder: Folder,
 }
@@ -60,6 +65,10 @@ pub(super) fn plan(recipe: &CompareRecipe, examination: &Examination) -> eval::P
     if examination.test.iter().any(|asked| asked.is_unanswerable()) {
         also.extend(named(&["refusal_precision", "refusal_recall"]));
     }
+    if recipe.judge.is_some() {
+        also.extend(named(&["judge_grade", "judge_grounded"]));
+        also.retain(|other| *other != metric);
+    }
     // Measures up to 100 differ by as many more.
     let unit = metric.largest().unwrap_or(100.0);
     eval::Plan {
@@ -84,7 +93,7 @@ impl Judgement {
     ) -> Result<Self, CompareError> {
         let recipe = &protocol.recipe;
         let gold = GoldSet::new(examination.test.iter().cloned());
-        let candidates: Vec<CandidateAnswers> = answers
+        let mut candidates: Vec<CandidateAnswers> = answers
             .iter()
             .map(|(arm, runs)| CandidateAnswers {
                 name: arm.to_string(),
@@ -97,6 +106,22 @@ impl Judgement {
                 ),
             })
             .collect();
+        let router: Option<RouterKept> = match answers.contains_key(&Arm::Routed) {
+            true => read_json(&folder.router())?,
+            false => None,
+        };
+        if let Some(router) = &router
+            && let Some(routed) = candidates
+                .iter_mut()
+                .find(|it| it.name == Arm::Routed.as_str())
+        {
+            // A router is taught by having both answer.
+            let hours = router.seconds / 3600.0;
+            routed.cost.upfront_seconds = Some(router.seconds);
+            routed.cost.upfront_usd = Some(hours * recipe.prices.machine_hour_usd);
+        }
+        let judgings: Vec<Judging> = read_lines(&folder.judge())?;
+        attach(&mut candidates, &judgings);
         let compared = eval::compare(&gold, &candidates, &protocol.plan)?;
         let flips = flips(
             &compared,
@@ -118,6 +143,17 @@ impl Judgement {
         if !taught.is_empty() {
             report.drills.push(learning(&taught));
         }
+        report.drills.extend(router.as_ref().map(routing));
+        let mut opinions = None;
+        if let Some(recipe) = &recipe.judge {
+            let labels = match &recipe.labels {
+                Some(path) => read_labels(path)?,
+                None => Vec::new(),
+            };
+            let found = opinion::tally(&judgings, &labels);
+            report.drills.push(opinion::drill(recipe, &found));
+            opinions = Some(found);
+        }
         let tried = drills.tables(protocol.task, &taught, protocol.plan.metric);
         report.drills.extend(tried);
         let rows = rows::rows(&rows::Measured {
@@ -136,6 +172,7 @@ impl Judgement {
             taught,
             drills,
             rows,
+            opinions,
             folder: folder.clone(),
         })
     }
@@ -176,6 +213,7 @@ impl Judgement {
             "taught": self.taught,
             "tried": self.drills,
             "rows": self.rows,
+            "judge": self.opinions,
             "causes": self.report.causes,
             "drills": self.report.drills,
             "warnings": self.report.warnings,
@@ -398,6 +436,38 @@ fn learning(taught: &BTreeMap<Arm, Vec<Taught>>) -> Drill {
             }
             drill.rows.push((format!("{arm}, seed {seed}"), row));
         }
+    }
+    drill
+}
+
+/// Says what the router was taught, and what it did.
+fn routing(kept: &RouterKept) -> Drill {
+    let taught = &kept.router.taught;
+    let held_out = match taught.held_out {
+        Some(share) => format!(
+            "a router that was not taught on them sends {:.0} % of these the better way",
+            100.0 * share
+        ),
+        None => "one way was never worse, so every question takes it".to_owned(),
+    };
+    let mut drill = table(
+        "Routing: through retrieval, or to the model alone",
+        &["", "counts"],
+        format!(
+            "Of {} development questions {} were answered better from evidence and {} by the model \
+             alone; {held_out}. Of the examination {} questions went through retrieval and {} to \
+             the model alone. Above 0, a feature speaks for evidence, in standard deviations.",
+            taught.questions,
+            taught.retrieval_better,
+            taught.alone_better,
+            kept.retrieval,
+            kept.alone,
+        ),
+    );
+    for (feature, weight) in &taught.weights {
+        drill
+            .rows
+            .push((feature.clone(), vec![format!("{weight:.2}")]));
     }
     drill
 }

@@ -2,13 +2,12 @@
 //! without the models that answered, the documents, or the examples' files.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 
 use eval::Prediction;
-use serde::de::DeserializeOwned;
 
-use super::folder::{Folder, read_json};
+use super::folder::{Folder, read_json, read_lines};
+use super::routing::last_answers;
 use super::{Arm, CompareError, Examination, Judgement, Protocol, Taught};
 use crate::Project;
 
@@ -106,21 +105,14 @@ impl Judgement {
                 taught.entry(arm).or_default().push(run);
             }
             let found: Vec<Prediction> = read_lines(&folder.predictions(arm, seed))?;
-            // What failed was asked again: the last answer to a question counts.
-            let mut last: BTreeMap<String, Prediction> = BTreeMap::new();
-            for prediction in found {
-                last.insert(prediction.question.to_string(), prediction);
-            }
+            let last = last_answers(found);
             let (done, of) = (last.len(), examination.test.len());
             if done < of {
                 return Err(unfinished(format!(
                     "`{arm}` has answered {done} of {of} questions"
                 )));
             }
-            answers
-                .entry(arm)
-                .or_default()
-                .push(last.into_values().collect());
+            answers.entry(arm).or_default().push(last);
         }
         let drills = read_json(&folder.drills())?
             .ok_or_else(|| unfinished("not all drills are done yet".into()))?;
@@ -134,23 +126,4 @@ impl Judgement {
             &answers,
         )
     }
-}
-
-/// Reads JSON lines; a last one that was cut off is left out.
-fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, CompareError> {
-    let mut found = Vec::new();
-    if !path.is_file() {
-        return Ok(found);
-    }
-    let mut reader = BufReader::new(fs_err::File::open(path)?);
-    let mut line = String::new();
-    while reader.read_line(&mut line)? > 0 && line.ends_with('\n') {
-        let value = serde_json::from_str(&line).map_err(|source| CompareError::Damaged {
-            path: path.into(),
-            source,
-        })?;
-        found.push(value);
-        line.clear();
-    }
-    Ok(found)
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{CompareError, DrillTerms, Tries, TuningTerms};
 use crate::ConfigError;
+use crate::opinion::JudgeRecipe;
 
 /// The most questions of a drill, for a first look.
 const QUICK_DRILL: usize = 12;
@@ -18,7 +19,7 @@ const QUICK_DRILL: usize = 12;
 pub struct CompareRecipe {
     /// Files of questions with their answers, relative to the recipe.
     pub examples: Vec<PathBuf>,
-    /// The candidates. Default: all five.
+    /// The candidates. Default: all but `routed`.
     pub candidates: Vec<Arm>,
     /// Decides the split, the order of examples and what is resampled. Default: 0.
     pub seed: u64,
@@ -50,6 +51,9 @@ pub struct CompareRecipe {
     pub retrieval: TuningTerms,
     /// What is tried beside the examination.
     pub drills: DrillTerms,
+    /// The language model that judges the answers too, if one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judge: Option<JudgeRecipe>,
     /// Keys of the training recipe of the candidates that learn, over the usual ones
     /// (`docs/train.md`): `tuning.rank = 16`, `steps.epochs = 5`.
     pub training: toml::Table,
@@ -98,11 +102,23 @@ pub enum Arm {
     FineTuned,
     /// The base model taught on the examples with what is found for each, and asked so.
     Hybrid,
+    /// The base model with or without evidence, as a router says for each question.
+    Routed,
 }
 
 impl Arm {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
+        Self::Prompt,
+        Self::FewShot,
+        Self::Rag,
+        Self::FineTuned,
+        Self::Hybrid,
+        Self::Routed,
+    ];
+
+    /// Those that are compared unless others are named.
+    pub const USUAL: [Self; 5] = [
         Self::Prompt,
         Self::FewShot,
         Self::Rag,
@@ -118,6 +134,7 @@ impl Arm {
             Self::Rag => "rag",
             Self::FineTuned => "fine-tuned",
             Self::Hybrid => "hybrid",
+            Self::Routed => "routed",
         }
     }
 
@@ -126,9 +143,9 @@ impl Arm {
         matches!(self, Self::FineTuned | Self::Hybrid)
     }
 
-    /// Returns whether it is given evidence.
+    /// Returns whether it is given evidence, be it for some questions.
     pub fn retrieves(self) -> bool {
-        matches!(self, Self::Rag | Self::Hybrid)
+        matches!(self, Self::Rag | Self::Hybrid | Self::Routed)
     }
 }
 
@@ -142,7 +159,7 @@ impl Default for CompareRecipe {
     fn default() -> Self {
         Self {
             examples: Vec::new(),
-            candidates: Arm::ALL.to_vec(),
+            candidates: Arm::USUAL.to_vec(),
             seed: 0,
             seeds: 3,
             dev: Share::clamped(0.2),
@@ -157,6 +174,7 @@ impl Default for CompareRecipe {
             prices: Prices::default(),
             retrieval: TuningTerms::default(),
             drills: DrillTerms::default(),
+            judge: None,
             training: toml::Table::new(),
         }
     }
@@ -193,7 +211,9 @@ impl CompareRecipe {
     pub(crate) fn paths_from(&mut self, base: &Path) {
         let drills = &mut self.drills;
         let files = self.examples.iter_mut();
-        for path in files.chain(&mut drills.texts).chain(&mut drills.tasks) {
+        let labels = self.judge.iter_mut().filter_map(|it| it.labels.as_mut());
+        let files = files.chain(&mut drills.texts).chain(&mut drills.tasks);
+        for path in files.chain(labels) {
             *path = base.join(&*path);
         }
     }
@@ -238,7 +258,27 @@ impl CompareRecipe {
         if self.max_tokens == 0 {
             return wrong("max_tokens", "0".into(), "at least 1");
         }
+        if let Some(judge) = &self.judge {
+            if judge.model.is_empty() {
+                return wrong(
+                    "judge.model",
+                    "missing".into(),
+                    "a model's name, such as `URL#MODEL`",
+                );
+            }
+            if judge.attempts == 0 {
+                return wrong("judge.attempts", "0".into(), "at least 1");
+            }
+        }
         let terms = &self.verdict;
+        let by_judge = [Metric::JudgeGrade, Metric::JudgeGrounded].map(Some);
+        if by_judge.contains(&terms.metric) && self.judge.is_none() {
+            return wrong(
+                "verdict.metric",
+                "a judge's".into(),
+                "another metric, or a judge: `[compare.judge] model = \"URL#MODEL\"`",
+            );
+        }
         if !(0.0..1.0).contains(&terms.smallest_difference) {
             return wrong(
                 "verdict.smallest_difference",
