@@ -38,7 +38,7 @@ use crate::models::{Environment, ModelReference};
 use base::{Answers, Base, Finder, Tuned};
 use drills::{Asked, Ground};
 use evidence::Findings;
-use folder::Lines;
+pub(crate) use folder::Lines;
 use routing::{Guide, Routed};
 use teach::Lessons;
 
@@ -649,7 +649,7 @@ fn left_out(
             }
         } else if arm == Arm::FewShot && examination.train.is_empty() {
             "there are no examples to show"
-        } else if arm == Arm::Routed && matches!(base, Base::Labels(_)) {
+        } else if arm == Arm::Routed && matches!(base, Base::Encoder(_)) {
             "a router decides for models that write"
         } else if arm == Arm::Routed && examination.dev.is_empty() {
             "there are no development questions to teach the router on"

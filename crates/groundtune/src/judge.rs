@@ -12,6 +12,7 @@ use crate::Error;
 use crate::data::{Dataset, ReadExamples};
 
 pub use eval::compare::CandidateScores;
+pub use eval::report::{Report, html, markdown};
 pub use eval::{
     CandidateAnswers, CompareError, Compared, Gold, GoldSet, Metric, Plan, PredictionsError,
     compare,

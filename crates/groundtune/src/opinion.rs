@@ -12,18 +12,19 @@ use std::time::Instant;
 
 use contract::QuestionId;
 use eval::judge::{
-    Asked, Grade, Grounded, HumanLabel, Instruction, JudgeTally, Judging, grading, pairing,
-    read_opinion, read_preference,
+    Asked, Grade, Grounded, HumanLabel, Instruction, grading, pairing, read_opinion,
+    read_preference,
 };
 use eval::report::Drill;
-use eval::{CandidateAnswers, GoldSet, Prediction};
+use eval::{CandidateAnswers, GoldSet, Metric, Prediction};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::compare::{CompareError, Lines};
 use crate::generate::{Constraint, GeneratorOptions, Input, Message, Request, Sampling, Writer};
 use crate::models::{Environment, ModelReference};
 
-pub use eval::judge::tally;
+pub use eval::judge::{JudgeTally, Judging, tally};
 
 /// How a language model judges: `[compare.judge]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,6 +67,28 @@ impl Default for JudgeRecipe {
             million_read_usd: 0.0,
             million_written_usd: 0.0,
         }
+    }
+}
+
+/// A file of what a judge was asked and replied, which grows.
+pub struct Replies(Lines);
+
+impl Replies {
+    /// Opens the file at `path`, and returns what is in it.
+    ///
+    /// # Errors
+    /// If it cannot be read or written, or is damaged.
+    pub fn open(path: &Path) -> Result<(Self, Vec<Judging>), CompareError> {
+        let (lines, known) = Lines::open(path)?;
+        Ok((Self(lines), known))
+    }
+
+    /// Adds a reply.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn add(&mut self, judging: &Judging) -> Result<(), CompareError> {
+        self.0.add(judging)
     }
 }
 
@@ -287,6 +310,36 @@ impl Judge {
 /// Tells what was asked from all else that was asked.
 fn key(it: &Judging) -> (&str, usize, &QuestionId, &Asked) {
     (&it.candidate, it.seed, &it.question, &it.asked)
+}
+
+/// Returns the places of the two candidates that `metric` puts first by their first run; of
+/// equals the earlier. Where it cannot tell, as of a judge's grades that are not given yet, the
+/// first two.
+pub fn best_two(
+    gold: &GoldSet,
+    candidates: &[CandidateAnswers],
+    metric: Metric,
+) -> Option<(usize, usize)> {
+    let value = |candidate: &CandidateAnswers| {
+        let mut answers: Vec<Option<&Prediction>> = vec![None; gold.len()];
+        for answer in candidate.runs.first()? {
+            if let Some(place) = gold.place(&answer.question) {
+                answers[place] = Some(answer);
+            }
+        }
+        metric.score(gold, &answers).value()
+    };
+    let sign = if metric.more_is_better() { 1.0 } else { -1.0 };
+    let mut ranked: Vec<(usize, f64)> = candidates
+        .iter()
+        .map(|it| value(it).map_or(f64::NEG_INFINITY, |value| sign * value))
+        .enumerate()
+        .collect();
+    ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    match ranked.as_slice() {
+        [(one, _), (other, _), ..] => Some((*one, *other)),
+        _ => None,
+    }
 }
 
 /// Writes the judge's opinions beside the answers that they are of.

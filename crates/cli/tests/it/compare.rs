@@ -39,7 +39,7 @@ steps = { epochs = 1 }
 ";
 
 /// A project with a model of its own, documents, and `count` questions about them.
-fn project(count: usize) -> Folder {
+pub(crate) fn project(count: usize) -> Folder {
     let folder = Folder::project(CONFIG, &[]);
     let mut lines = String::new();
     for number in 0..count {

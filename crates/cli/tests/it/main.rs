@@ -12,9 +12,11 @@ mod eval;
 mod generate;
 mod ingest;
 mod init;
+mod judge;
 mod kill;
 mod models;
 mod project;
+mod route;
 #[expect(dead_code, reason = "the tests of `remote` misbehave in more ways")]
 #[path = "../../../remote/tests/it/server.rs"]
 mod server;

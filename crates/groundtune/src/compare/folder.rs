@@ -188,14 +188,14 @@ pub(super) fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Com
 }
 
 /// A file of JSON lines that grows.
-pub(super) struct Lines {
+pub(crate) struct Lines {
     file: fs_err::File,
 }
 
 impl Lines {
     /// Opens the file at `path`, and returns what is in it. A last line that is not whole is
     /// taken away.
-    pub(super) fn open<T: DeserializeOwned>(path: &Path) -> Result<(Self, Vec<T>), CompareError> {
+    pub(crate) fn open<T: DeserializeOwned>(path: &Path) -> Result<(Self, Vec<T>), CompareError> {
         if let Some(folder) = path.parent() {
             fs_err::create_dir_all(folder)?;
         }
@@ -229,7 +229,7 @@ impl Lines {
     }
 
     /// Adds a line.
-    pub(super) fn add(&mut self, value: &impl Serialize) -> Result<(), CompareError> {
+    pub(crate) fn add(&mut self, value: &impl Serialize) -> Result<(), CompareError> {
         let mut line = serde_json::to_string(value).map_err(std::io::Error::other)?;
         line.push('\n');
         // In one piece, so that at most the last line is ever cut.

@@ -8,7 +8,7 @@ use eval::{CandidateAnswers, GoldSet, Prediction};
 
 use super::folder::Lines;
 use super::{Arm, CompareError, CompareEvent, Comparison, Work};
-use crate::opinion::{Judge, read_labels};
+use crate::opinion::{Judge, best_two, read_labels};
 
 impl Comparison<'_> {
     /// Has every answer judged that was not yet. Nothing if `tell` breaks; what was judged by
@@ -39,7 +39,7 @@ impl Comparison<'_> {
         let judged = judge.judge(
             &gold,
             &candidates,
-            self.best_two(&gold, &candidates),
+            best_two(&gold, &candidates, self.protocol.plan.metric),
             known,
             &mut |judging| lines.add(judging),
             &mut |done, of| {
@@ -48,32 +48,5 @@ impl Comparison<'_> {
             },
         )?;
         Ok(judged.map(|_| ()))
-    }
-
-    /// Returns the places of the two candidates that the deciding metric puts first; of equals
-    /// the earlier. If a judge's grades decide, they are not known yet, and the first two are
-    /// taken.
-    fn best_two(&self, gold: &GoldSet, candidates: &[CandidateAnswers]) -> Option<(usize, usize)> {
-        let metric = self.protocol.plan.metric;
-        let value = |candidate: &CandidateAnswers| {
-            let run = candidate.runs.first()?;
-            let answer = |id| run.iter().find(|it| it.question == id);
-            let questions = gold.questions().iter();
-            let answers: Vec<Option<&Prediction>> =
-                questions.map(|it| answer(it.id.clone())).collect();
-            metric.score(gold, &answers).value()
-        };
-        let sign = if metric.more_is_better() { 1.0 } else { -1.0 };
-        let worst = f64::NEG_INFINITY;
-        let mut ranked: Vec<(usize, f64)> = candidates
-            .iter()
-            .map(|it| value(it).map_or(worst, |value| sign * value))
-            .enumerate()
-            .collect();
-        ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        match ranked.as_slice() {
-            [(one, _), (other, _), ..] => Some((*one, *other)),
-            _ => None,
-        }
     }
 }

@@ -158,7 +158,8 @@ impl Comparison<'_> {
             let rank = |it: &Try| it.trial.rank.unwrap_or(0.0);
             better.then(rank(b).total_cmp(&rank(a)))
         });
-        let rag = self.contestants().contains(&(Arm::Rag, self.recipe().seed));
+        let asked = |(arm, _): &(Arm, u64)| matches!(arm, Arm::Rag | Arm::Routed);
+        let rag = self.contestants().iter().any(asked);
         if rag && !dev.is_empty() && self.answer(&mut tries, tell)?.is_break() {
             return Ok(None);
         }

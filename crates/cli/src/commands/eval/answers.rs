@@ -1,23 +1,46 @@
 //! `eval answers` and `eval diff`: answers in files are measured, and two are compared.
 
+use std::env;
 use std::io::{self, Write as _};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use groundtune::judge::{
-    CandidateAnswers, Compared, GoldSet, Metric, Plan, compare, gold_beside, ground_answers,
-    name_of, read_answers, read_gold, usual_metrics,
+    CandidateAnswers, Compared, GoldSet, Metric, Plan, Report, compare, gold_beside,
+    ground_answers, html, markdown, name_of, read_answers, read_gold, usual_metrics,
+};
+use groundtune::opinion::{
+    self, Judge, JudgeRecipe, JudgeTally, Replies, attach, best_two, read_labels, tally,
 };
 use serde_json::{Value, json};
 
 use crate::command_error::CommandError;
-use crate::ui::{Style, Ui, count};
+use crate::environment::environment;
+use crate::interrupt;
+use crate::progress::Progress;
+use crate::ui::{Style, Ui, count, shell_word, wrap};
 
 #[derive(Debug, Args)]
 pub(super) struct AnswersArguments {
     /// Predictions, one JSON object a line, of any number of candidates.
     #[arg(value_name = "PREDICTIONS", required = true)]
     predictions: Vec<PathBuf>,
+    /// A language model that grades the answers too, at best on a server: `URL#MODEL`. It
+    /// decides nothing unless `--metric judge_grade` comes first.
+    #[arg(long, value_name = "MODEL")]
+    judge: Option<String>,
+    /// The environment variable that holds the key of the judge's server.
+    #[arg(long, value_name = "VARIABLE", requires = "judge")]
+    judge_key_env: Option<String>,
+    /// People's grades of some answers, to see whether the judge agrees with them: JSON objects
+    /// with `question`, `candidate` and `grade` (`correct`, `partly`, `wrong`), one a line.
+    #[arg(long, value_name = "FILE", requires = "judge")]
+    labels: Option<PathBuf>,
+    /// Writes `report.md`, `report.html` and `report.json` into this folder, and what the judge
+    /// was asked and replied.
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
     #[command(flatten)]
     how: How,
 }
@@ -94,15 +117,21 @@ impl How {
     fn compared(
         &self,
         gold: &GoldSet,
-        mut candidates: Vec<CandidateAnswers>,
+        candidates: &mut [CandidateAnswers],
     ) -> Result<Compared, CommandError> {
-        let plan = self.plan(gold);
+        let mut plan = self.plan(gold);
+        let mut answers = candidates.iter().flat_map(|it| &it.runs).flatten();
+        if answers.any(|it| it.opinion.is_some()) {
+            plan.also
+                .extend([Metric::JudgeGrade, Metric::JudgeGrounded]);
+            plan.also.retain(|it| *it != plan.metric);
+        }
         let of_citations = ["citation_recall", "citation_precision", "supported"];
         let asked = |it: &Metric| of_citations.contains(&it.name());
         if [plan.metric].iter().chain(&plan.also).any(asked) {
-            ground_answers(gold, &mut candidates);
+            ground_answers(gold, candidates);
         }
-        let compared = compare(gold, &candidates, &plan).map_err(groundtune::Error::from)?;
+        let compared = compare(gold, candidates, &plan).map_err(groundtune::Error::from)?;
         for candidate in &compared.candidates {
             let all = compared.questions * candidate.seeds;
             if candidate.failed == all {
@@ -123,17 +152,117 @@ pub(super) fn answers(arguments: &AnswersArguments, ui: &mut Ui) -> Result<(), C
     for path in &arguments.predictions {
         candidates.extend(read_answers(path, &name_of(path))?);
     }
-    let compared = how.compared(&gold, candidates)?;
+    let opinions = match &arguments.judge {
+        Some(model) => Some(judged(arguments, model, &gold, &mut candidates, ui)?),
+        None => None,
+    };
+    let compared = how.compared(&gold, &mut candidates)?;
     say_what_is_odd(&gold, &compared, ui);
+    let mut value = as_json(&compared);
+    if let Some((_, found)) = &opinions {
+        value["judge"] = json!(found);
+    }
+    if let Some(folder) = &arguments.report {
+        let title = "What the answers are worth";
+        let mut report = Report::new(title, &gold, &candidates, compared.clone(), QUESTIONS);
+        if let Some((recipe, found)) = &opinions {
+            report.drills.push(opinion::drill(recipe, found));
+        }
+        std::fs::create_dir_all(folder)?;
+        std::fs::write(folder.join("report.md"), markdown(&report))?;
+        std::fs::write(folder.join("report.html"), html(&report))?;
+        std::fs::write(folder.join("report.json"), report.json())?;
+    }
     if how.json {
-        ui.json(&as_json(&compared))?;
+        ui.json(&value)?;
         return Ok(());
     }
     print_scores(&compared, ui)?;
     if compared.candidates.len() > 1 {
         writeln!(ui.out(), "\n{}", compared.verdict.statement)?;
     }
+    for remark in opinions
+        .iter()
+        .flat_map(|(_, found)| opinion::remarks(found))
+    {
+        let said = wrap(&format!("the judge: {remark}"), ui.width());
+        writeln!(ui.out(), "{}", said.join("\n"))?;
+    }
+    if let Some(folder) = &arguments.report {
+        let page = folder.join("report.html");
+        writeln!(ui.out(), "report: {}", shell_word(&page))?;
+    }
     Ok(())
+}
+
+/// The most questions whose answers a report shows side by side.
+const QUESTIONS: usize = 500;
+
+/// Has a language model grade the answers, and writes its grades beside them.
+fn judged(
+    arguments: &AnswersArguments,
+    model: &str,
+    gold: &GoldSet,
+    candidates: &mut [CandidateAnswers],
+    ui: &Ui,
+) -> Result<(JudgeRecipe, JudgeTally), CommandError> {
+    let recipe = JudgeRecipe {
+        model: model.to_owned(),
+        key_env: arguments.judge_key_env.clone(),
+        labels: arguments.labels.clone(),
+        ..JudgeRecipe::default()
+    };
+    let labels = match &recipe.labels {
+        Some(path) => read_labels(path)?,
+        None => Vec::new(),
+    };
+    let judge = Judge::open(&recipe, &env::current_dir()?, &environment(None))?;
+    let metric = arguments.how.plan(gold).metric;
+    let pair = best_two(gold, candidates, metric);
+    // What was paid for is kept, and not asked again.
+    let kept = arguments.report.as_ref().map(|it| it.join("judge.jsonl"));
+    let (mut lines, known) = match &kept {
+        Some(path) => {
+            let (lines, known) = Replies::open(path).map_err(CommandError::failed)?;
+            (Some(lines), known)
+        }
+        None => (None, Vec::new()),
+    };
+    interrupt::listen();
+    let mut progress = Progress::start();
+    let found = judge.judge(
+        gold,
+        candidates,
+        pair,
+        known,
+        &mut |judging| -> Result<(), CommandError> {
+            if let Some(lines) = &mut lines {
+                lines.add(judging).map_err(CommandError::failed)?;
+            }
+            Ok(())
+        },
+        &mut |done, of| {
+            progress.at(done as u64, of as u64, "a language model judges");
+            if interrupt::asked() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        },
+    )?;
+    drop(progress);
+    let Some(judgings) = found else {
+        if let Some(path) = &kept {
+            ui.note(format_args!(
+                "Stopped; what was judged is kept in {}.",
+                shell_word(path)
+            ));
+        }
+        return Err(CommandError::interrupted());
+    };
+    attach(candidates, &judgings);
+    let found = tally(&judgings, &labels);
+    Ok((recipe, found))
 }
 
 pub(super) fn diff(arguments: &DiffArguments, ui: &mut Ui) -> Result<(), CommandError> {
@@ -166,7 +295,7 @@ pub(super) fn diff(arguments: &DiffArguments, ui: &mut Ui) -> Result<(), Command
     };
     let before = read(&arguments.before, "before")?;
     let after = read(&arguments.after, "after")?;
-    let compared = how.compared(&gold, vec![before, after])?;
+    let compared = how.compared(&gold, &mut [before, after])?;
     say_what_is_odd(&gold, &compared, ui);
     let difference = &compared.differences[0];
     let is_sure = difference.interval.low > 0.0 && difference.p_corrected < compared.plan.alpha;
