@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::plot::{Axes, Series, escaped, plot};
+use super::plot::{Axes, Bar, Series, escaped, intervals, plot};
 use super::tables::{self, Table, or_dash, signature};
 use super::{QuestionRow, Report};
 
@@ -14,8 +14,11 @@ h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2.5rem}\
 .scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.9rem}\
 th,td{padding:.3rem .7rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}\
 td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\
-small{opacity:.7}.plots{display:flex;flex-wrap:wrap;gap:1rem}\
-svg{width:min(100%,560px);height:auto;font:12px system-ui,sans-serif}svg text{fill:currentColor}\
+small{opacity:.7}code{font-size:.92em;background:var(--soft);padding:0 .2em;border-radius:3px}\
+nav{font-size:.9rem;margin:1rem 0}nav a{margin-right:1rem;white-space:nowrap}a{color:inherit}\
+.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,24rem),1fr));gap:1rem}\
+figure{margin:0}figcaption{font-size:.9rem;font-weight:600}\
+svg{width:100%;max-width:560px;height:auto;font:12px system-ui,sans-serif}svg text{fill:currentColor}\
 .grid{stroke:currentColor;stroke-opacity:.15}details{border-bottom:1px solid var(--line);padding:.4rem 0}\
 summary{cursor:pointer}pre{white-space:pre-wrap;overflow-wrap:anywhere;font:inherit;margin:.2rem 0}\
 .right{color:var(--good)}.wrong{color:var(--bad)}";
@@ -33,10 +36,15 @@ fn write(report: &Report, out: &mut String) -> std::fmt::Result {
     write!(
         out,
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title>\
+         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>{title}</title>\
          <style>{STYLE}</style></head><body><h1>{title}</h1><p class=\"verdict\">{}</p>",
-        escaped(&compared.verdict.statement)
+        marked(&compared.verdict.statement)
     )?;
+    out.push_str("<nav>");
+    for (head, place) in sections(report) {
+        write!(out, "<a href=\"#{place}\">{}</a>", escaped(head))?;
+    }
+    out.push_str("</nav>");
     writeln!(
         out,
         "<p><small>{} questions in {} clusters; decided by {} ({}); differences from {} on matter; \
@@ -50,38 +58,39 @@ fn write(report: &Report, out: &mut String) -> std::fmt::Result {
         compared.plan.seed,
     )?;
     for line in &report.made {
-        write!(out, "<p><small>{}</small></p>", escaped(line))?;
+        write!(out, "<p><small>{}</small></p>", marked(line))?;
     }
     if !report.warnings.is_empty() {
-        out.push_str("<h2>Before believing it</h2><ul>");
+        out.push_str("<h2 id=\"doubts\">Before believing it</h2><ul>");
         for warning in &report.warnings {
-            write!(out, "<li>{}</li>", escaped(warning))?;
+            write!(out, "<li>{}</li>", marked(warning))?;
         }
         out.push_str("</ul>");
     }
-    out.push_str("<h2>Scores</h2>");
+    out.push_str("<h2 id=\"scores\">Scores</h2>");
     table(out, &tables::scores(report))?;
     plots(report, out);
     let differences = tables::differences(report);
     if !differences.rows.is_empty() {
-        out.push_str("<h2>Differences, paired</h2>");
+        out.push_str("<h2 id=\"differences\">Differences, paired</h2>");
+        out.push_str(&forest(report));
         table(out, &differences)?;
     }
-    out.push_str("<h2>What it takes</h2>");
+    out.push_str("<h2 id=\"effort\">What it takes</h2>");
     table(out, &tables::effort(report))?;
     flips(report, out)?;
     causes(report, out)?;
-    for drill in &report.drills {
+    for (number, drill) in report.drills.iter().enumerate() {
         write!(
             out,
-            "<h2>{}</h2><p>{}</p>",
+            "<h2 id=\"drill-{number}\">{}</h2><p>{}</p>",
             escaped(&drill.name),
-            escaped(&drill.says)
+            marked(&drill.says)
         )?;
         table(out, &tables::drill(drill))?;
     }
     if !report.questions.is_empty() {
-        out.push_str("<h2>Questions, those first on which they differ most</h2>");
+        out.push_str("<h2 id=\"questions\">Questions, those first on which they differ most</h2>");
         for question in &report.questions {
             one_question(question, out)?;
         }
@@ -113,12 +122,81 @@ fn table(out: &mut String, table: &Table) -> std::fmt::Result {
             } else {
                 ""
             };
-            write!(out, "<td{class}>{}</td>", escaped(cell))?;
+            write!(out, "<td{class}>{}</td>", marked(cell))?;
         }
         out.push_str("</tr>");
     }
     out.push_str("</table></div>");
     Ok(())
+}
+
+/// Returns the heads of the page with the names of their places.
+fn sections(report: &Report) -> Vec<(&str, String)> {
+    let place = |name: &str| name.to_owned();
+    let mut found = Vec::new();
+    if !report.warnings.is_empty() {
+        found.push(("Before believing it", place("doubts")));
+    }
+    found.push(("Scores", place("scores")));
+    if !report.compared.differences.is_empty() {
+        found.push(("Differences", place("differences")));
+    }
+    found.push(("What it takes", place("effort")));
+    if report.flips.is_some() {
+        found.push(("When it flips", place("flips")));
+    }
+    found.push(("Why", place("why")));
+    for (number, drill) in report.drills.iter().enumerate() {
+        let name = drill.name.split([':', ',']).next().unwrap_or_default();
+        found.push((name, format!("drill-{number}")));
+    }
+    if !report.questions.is_empty() {
+        found.push(("Questions", place("questions")));
+    }
+    found
+}
+
+/// Returns a text that is no markup, what stands in backticks as code.
+fn marked(text: &str) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
+    if parts.len().is_multiple_of(2) {
+        // A backtick without another is a letter like any.
+        return escaped(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    for (number, part) in parts.into_iter().enumerate() {
+        match number % 2 {
+            0 => out.push_str(&escaped(part)),
+            _ => out.push_str(&format!("<code>{}</code>", escaped(part))),
+        }
+    }
+    out
+}
+
+/// Draws a plot with its title below; nothing of nothing.
+fn figure(axes: &Axes<'_>, series: &[Series<'_>], out: &mut String) {
+    if let Some(svg) = plot(axes, series) {
+        let title = escaped(axes.title);
+        out.push_str(&format!(
+            "<figure>{svg}<figcaption>{title}</figcaption></figure>"
+        ));
+    }
+}
+
+/// Draws the differences with their intervals, and where there is none.
+fn forest(report: &Report) -> String {
+    let differences = &report.compared.differences;
+    let rows: Vec<Bar> = differences
+        .iter()
+        .map(|it| Bar {
+            name: format!("{} over {}", it.better, it.worse),
+            value: it.difference,
+            interval: (it.interval.low, it.interval.high),
+        })
+        .collect();
+    let plan = &report.compared.plan;
+    let title = format!("differences of {} with their intervals", plan.metric.name());
+    intervals(&title, &rows, plan.smallest_difference).unwrap_or_default()
 }
 
 fn plots(report: &Report, out: &mut String) {
@@ -163,7 +241,7 @@ fn plots(report: &Report, out: &mut String) {
             y: metric.name(),
             x_from_zero: true,
         };
-        out.push_str(&plot(&axes, &series).unwrap_or_default());
+        figure(&axes, &series, out);
     }
     let mut kinds: Vec<&str> = report.curves.iter().map(|it| it.what.as_str()).collect();
     kinds.dedup();
@@ -182,7 +260,7 @@ fn plots(report: &Report, out: &mut String) {
             y: kind,
             x_from_zero: true,
         };
-        out.push_str(&plot(&axes, &series).unwrap_or_default());
+        figure(&axes, &series, out);
     }
     if let Some(flips) = &report.flips {
         let situation = flips.situation;
@@ -223,7 +301,7 @@ fn plots(report: &Report, out: &mut String) {
                 y: "US dollars a month",
                 x_from_zero: true,
             };
-            out.push_str(&plot(&axes, &series).unwrap_or_default());
+            figure(&axes, &series, out);
         }
     }
     out.push_str("</div>");
@@ -236,7 +314,7 @@ fn flips(report: &Report, out: &mut String) -> std::fmt::Result {
     let (weights, situation) = (flips.weights, flips.situation);
     write!(
         out,
-        "<h2>When it flips</h2><p>By utility: quality {:.2}, latency {:.2}, cost {:.2}, freshness \
+        "<h2 id=\"flips\">When it flips</h2><p>By utility: quality {:.2}, latency {:.2}, cost {:.2}, freshness \
          {:.2}; {} questions and {} updates a month.</p>",
         weights.quality,
         weights.latency,
@@ -248,14 +326,14 @@ fn flips(report: &Report, out: &mut String) -> std::fmt::Result {
     table(out, &tables::ranking(flips))?;
     out.push_str("<ul>");
     for remark in tables::remarks(flips) {
-        write!(out, "<li>{}</li>", escaped(&remark))?;
+        write!(out, "<li>{}</li>", marked(&remark))?;
     }
     out.push_str("</ul>");
     Ok(())
 }
 
 fn causes(report: &Report, out: &mut String) -> std::fmt::Result {
-    out.push_str("<h2>Why</h2>");
+    out.push_str("<h2 id=\"why\">Why</h2>");
     let rows = report.causes.iter().map(|(name, causes)| {
         let parts = causes
             .iter()
@@ -316,4 +394,17 @@ fn one_question(question: &QuestionRow, out: &mut String) -> std::fmt::Result {
     }
     out.push_str("</table></div></details>");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backticks_are_code_and_nothing_else_is() {
+        let check = |text: &str, expect: &str| assert_eq!(marked(text), expect);
+        check("`rag` wins", "<code>rag</code> wins");
+        check("a ` alone", "a ` alone");
+        check("`<b>` & `c`", "<code>&lt;b&gt;</code> &amp; <code>c</code>");
+    }
 }

@@ -9,7 +9,14 @@ const ROOM: [f64; 4] = [64.0, 16.0, 16.0, 48.0];
 
 /// Colours that those who see few colours can tell apart (Okabe and Ito 2008).
 const COLOURS: [&str; 7] = [
-    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000",
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#e69f00",
+    "#56b4e9",
+    // Black, where the page is white.
+    "currentColor",
 ];
 
 /// A point or a line with its name.
@@ -50,6 +57,76 @@ pub(super) fn plot(axes: &Axes<'_>, series: &[Series<'_>]) -> Option<String> {
     )?;
     let mut svg = String::new();
     draw(&mut svg, axes, series, &x, &y).expect("writing to a string does not fail");
+    Some(svg)
+}
+
+/// A value with its interval, drawn as a bar on a line of its own.
+pub(super) struct Bar {
+    pub(super) name: String,
+    pub(super) value: f64,
+    /// From where to where it may lie.
+    pub(super) interval: (f64, f64),
+}
+
+/// Draws values with their intervals one below the other, with a line at 0 and bounds at
+/// `matters` to both sides of it; nothing if no value is a number.
+pub(super) fn intervals(title: &str, bars: &[Bar], matters: f64) -> Option<String> {
+    const ROW: f64 = 22.0;
+    const NAMES: f64 = 190.0;
+    let ends = bars
+        .iter()
+        .flat_map(|it| [it.interval.0, it.interval.1, it.value]);
+    let x = Scale::new(ends.chain([0.0]), false, NAMES, WIDTH - ROOM[1])?;
+    let bottom = ROW * bars.len() as f64 + 8.0;
+    let height = bottom + 22.0;
+    let title = escaped(title);
+    let mut svg = format!(
+        "<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"{title}\"><title>{title}</title>"
+    );
+    for tick in x.ticks() {
+        let at = x.at(tick);
+        svg.push_str(&format!(
+            "<path class=\"grid\" d=\"M{at:.1} 0V{bottom:.1}\"/>\
+             <text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
+            bottom + 16.0,
+            written(tick)
+        ));
+    }
+    let line = |at: f64, style: &str| {
+        let at = x.at(at);
+        format!("<path stroke=\"currentColor\" {style} d=\"M{at:.1} 0V{bottom:.1}\"/>")
+    };
+    svg.push_str(&line(0.0, ""));
+    let inside = |at: &f64| (x.low..=x.high).contains(at);
+    for at in [matters, -matters].iter().filter(|at| inside(at)) {
+        svg.push_str(&line(*at, "stroke-dasharray=\"3 3\" stroke-opacity=\".6\""));
+    }
+    for (number, bar) in bars.iter().enumerate() {
+        let y = ROW * (number as f64 + 0.5) + 4.0;
+        let (low, high) = bar.interval;
+        // Sure, where the interval has no 0.
+        let colour = if low > 0.0 || high < 0.0 {
+            COLOURS[2]
+        } else {
+            COLOURS[0]
+        };
+        svg.push_str(&format!(
+            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+            NAMES - 8.0,
+            y + 4.0,
+            escaped(&bar.name)
+        ));
+        if [low, high, bar.value].iter().all(|it| it.is_finite()) {
+            svg.push_str(&format!(
+                "<path stroke=\"{colour}\" stroke-width=\"2\" d=\"M{:.1} {y:.1}H{:.1}\"/>\
+                 <circle cx=\"{:.1}\" cy=\"{y:.1}\" r=\"4.5\" fill=\"{colour}\"/>",
+                x.at(low),
+                x.at(high),
+                x.at(bar.value)
+            ));
+        }
+    }
+    svg.push_str("</svg>");
     Some(svg)
 }
 
@@ -301,5 +378,16 @@ mod tests {
         };
         let svg = plot(&axes, &[one]).unwrap();
         assert!(svg.contains("&lt;b&gt;") && !svg.contains("NaN") && !svg.contains("inf"));
+        let bar = |value: f64| Bar {
+            name: "<a> over b".into(),
+            value,
+            interval: (value - 1.0, value + 1.0),
+        };
+        let svg = intervals("t", &[bar(0.5), bar(f64::NAN)], 0.1).unwrap();
+        assert!(
+            svg.contains("&lt;a&gt; over b") && !svg.contains("NaN"),
+            "{svg}"
+        );
+        assert_eq!(svg.matches("<circle").count(), 1);
     }
 }
