@@ -5,7 +5,7 @@
 //! temperature 0, and again where its reply cannot be read; what stays unreadable is counted
 //! and has no grade.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -16,7 +16,7 @@ use eval::judge::{
     read_preference,
 };
 use eval::report::Drill;
-use eval::{CandidateAnswers, GoldSet, Metric, Prediction};
+use eval::{CandidateAnswers, Gold, GoldSet, Metric, Prediction};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -98,14 +98,15 @@ pub struct Judge {
     recipe: JudgeRecipe,
 }
 
-/// What is still to be asked.
+/// What is to be asked.
 struct Task<'a> {
     candidate: &'a str,
     seed: usize,
-    question: &'a QuestionId,
+    gold: &'a Gold,
     asked: Asked,
-    instruction: Instruction,
-    with_evidence: bool,
+    answer: &'a Prediction,
+    /// The answer that is shown second, of a pair.
+    second: Option<&'a Prediction>,
 }
 
 impl Judge {
@@ -152,7 +153,7 @@ impl Judge {
         let done: BTreeSet<_> = known.iter().map(key).collect();
         let mut found = Vec::new();
         for (place, task) in tasks.iter().enumerate() {
-            let key = (task.candidate, task.seed, task.question, &task.asked);
+            let key = (task.candidate, task.seed, &task.gold.id, &task.asked);
             if done.contains(&key) {
                 continue;
             }
@@ -174,63 +175,64 @@ impl Judge {
         candidates: &'a [CandidateAnswers],
         pair: Option<(usize, usize)>,
     ) -> Vec<Task<'a>> {
-        let answered = |run: &'a [Prediction]| {
-            run.iter().filter_map(|answer| {
+        let answered = move |run: &'a [Prediction]| {
+            run.iter().filter_map(move |answer| {
                 let place = gold.place(&answer.question)?;
                 let answer = Some(answer).filter(|it| it.failure.is_none())?;
                 Some((&gold.questions()[place], answer))
             })
         };
-        let mut tasks = Vec::new();
+        let mut answers = Vec::new();
         for candidate in candidates {
             for (seed, run) in candidate.runs.iter().enumerate() {
                 for (asked, answer) in answered(run) {
-                    tasks.push((candidate, seed, asked, answer));
+                    answers.push((candidate.name.as_str(), seed, asked, answer));
                 }
             }
         }
-        let grades = tasks.len();
-        let grade = |(candidate, seed, asked, answer): &(&'a CandidateAnswers, usize, _, _),
-                     twice: bool| {
-            let (asked, answer): (&'a eval::Gold, &'a Prediction) = (*asked, *answer);
+        let all: Vec<(&'a str, usize, &'a Gold, &'a Prediction)> = answers;
+        let grade = |number: usize, twice: bool| {
+            let (candidate, seed, gold, answer) = all[number];
             Task {
-                candidate: &candidate.name,
-                seed: *seed,
-                question: &asked.id,
+                candidate,
+                seed,
+                gold,
                 asked: if twice { Asked::Again } else { Asked::Grade },
-                instruction: grading(asked, answer, twice),
-                with_evidence: !answer.evidence.is_empty(),
+                answer,
+                second: None,
             }
         };
-        let mut all: Vec<Task<'a>> = tasks.iter().map(|it| grade(it, false)).collect();
+        let mut tasks: Vec<Task<'a>> = (0..all.len()).map(|number| grade(number, false)).collect();
         // From all over, not only of the first candidate.
-        let again = self.recipe.again.min(grades);
-        all.extend((0..again).map(|number| grade(&tasks[number * grades / again], true)));
+        let again = self.recipe.again.min(all.len());
+        tasks.extend((0..again).map(|number| grade(number * all.len() / again, true)));
         let Some((one, other)) = pair.filter(|_| self.recipe.pairs) else {
-            return all;
+            return tasks;
         };
         let (one, other) = (&candidates[one], &candidates[other]);
-        for (asked, mine) in one.runs.first().into_iter().flat_map(|run| answered(run)) {
-            let others = other.runs.first().into_iter().flat_map(|run| answered(run));
-            let Some((_, theirs)) = others.into_iter().find(|(it, _)| it.id == asked.id) else {
+        let theirs = other.runs.first().into_iter().flat_map(|run| answered(run));
+        let theirs: HashMap<&QuestionId, &Prediction> =
+            theirs.map(|(gold, answer)| (&gold.id, answer)).collect();
+        for (gold, mine) in one.runs.first().into_iter().flat_map(|run| answered(run)) {
+            let Some(theirs) = theirs.get(&gold.id).copied() else {
                 continue;
             };
-            for (first, second, mine, theirs) in
+            for (first, second, answer, shown_second) in
                 [(one, other, mine, theirs), (other, one, theirs, mine)]
             {
-                all.push(Task {
+                tasks.push(Task {
                     candidate: &first.name,
                     seed: 0,
-                    question: &asked.id,
+                    gold,
                     asked: Asked::Pair {
                         other: second.name.clone(),
                     },
-                    instruction: pairing(asked, mine, theirs),
-                    with_evidence: false,
+                    answer,
+                    second: Some(shown_second),
                 });
             }
         }
-        all
+        tasks
     }
 
     fn ask(&self, task: &Task<'_>) -> Result<Judging, Error> {
@@ -238,7 +240,7 @@ impl Judge {
         let mut judging = Judging {
             candidate: task.candidate.to_owned(),
             seed: task.seed,
-            question: task.question.clone(),
+            question: task.gold.id.clone(),
             asked: task.asked.clone(),
             opinion: None,
             preference: None,
@@ -248,16 +250,22 @@ impl Judge {
             completion_tokens: 0,
             seconds: 0.0,
         };
-        let first = u64::from(task.asked == Asked::Again);
+        let (gold, answer) = (task.gold, task.answer);
+        let twice = task.asked == Asked::Again;
+        let instruction = match task.second {
+            Some(second) => pairing(gold, answer, second),
+            None => grading(gold, answer, twice),
+        };
+        let with_evidence = !answer.evidence.is_empty();
         while judging.is_unreadable() && judging.attempts < self.recipe.attempts.max(1) {
-            let seed = first + u64::from(judging.attempts) * 2;
-            let written = self.write(&task.instruction, seed)?;
+            let seed = u64::from(twice) + u64::from(judging.attempts) * 2;
+            let written = self.write(&instruction, seed)?;
             judging.attempts += 1;
             judging.prompt_tokens += written.prompt_tokens as u64;
             judging.completion_tokens += written.completion_tokens as u64;
             match &task.asked {
                 Asked::Grade | Asked::Again => {
-                    judging.opinion = read_opinion(&written.text, task.with_evidence);
+                    judging.opinion = read_opinion(&written.text, with_evidence);
                 }
                 Asked::Pair { .. } => judging.preference = read_preference(&written.text),
             }
