@@ -187,6 +187,9 @@ pub fn compare(
     environment: &Environment,
     tell: &mut dyn FnMut(CompareEvent<'_>) -> ControlFlow<()>,
 ) -> Result<Option<Judgement>, CompareError> {
+    // Copies of the project lie in other folders, and models are found from there too.
+    let project = &project.absolute()?;
+    let environment = &project.surroundings(environment);
     let comparison = Comparison::begin(project, start, base, environment)?;
     let told = tell(CompareEvent::Examined {
         folder: &comparison.folder,
@@ -294,7 +297,7 @@ impl<'a> Comparison<'a> {
         let (folder, recipe, before) = match start {
             CompareStart::New(recipe) => (None, *recipe, None),
             CompareStart::Resume(root) => {
-                let folder = Folder::open(&root)?;
+                let folder = Folder::open(&std::path::absolute(root)?)?;
                 let protocol = Protocol::read(&folder)?;
                 (Some(folder), protocol.recipe.clone(), Some(protocol))
             }

@@ -248,7 +248,7 @@ impl Project {
     }
 
     /// Returns the environment with this project's tuned models, unless it has others.
-    fn surroundings(&self, environment: &Environment) -> Environment {
+    pub(crate) fn surroundings(&self, environment: &Environment) -> Environment {
         match environment.tuned {
             Some(_) => environment.clone(),
             None => environment

@@ -109,6 +109,15 @@ impl Project {
         Self { state, ..self }
     }
 
+    /// Returns the same project with paths that do not depend on the current folder.
+    pub(crate) fn absolute(&self) -> io::Result<Self> {
+        Ok(Self {
+            root: std::path::absolute(&self.root)?,
+            state: std::path::absolute(&self.state)?,
+            config: self.config.clone(),
+        })
+    }
+
     /// Makes a project in `root`, and the folder itself if need be: writes a
     /// `groundtune.toml` with every key at its default.
     ///

@@ -347,6 +347,7 @@ fn tuning(protocol: &Protocol, retrieval: &Retrieval) -> Drill {
     let mut drill = table(
         "Retrieval, tuned on the development questions",
         &[
+            "found by",
             &format!("{found}s"),
             "threshold",
             "answer shown",

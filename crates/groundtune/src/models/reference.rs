@@ -28,6 +28,21 @@ pub enum ModelReference {
 }
 
 impl ModelReference {
+    /// Returns the same reference for a project in another folder: a path from `base` is made
+    /// whole.
+    ///
+    /// # Errors
+    /// If the current folder is not known.
+    pub(crate) fn from_anywhere(&self, base: &std::path::Path) -> std::io::Result<Self> {
+        Ok(match self {
+            Self::Named(path) if base.join(path).exists() => {
+                let whole = std::path::absolute(base.join(path))?;
+                Self::Named(whole.to_string_lossy().into_owned())
+            }
+            other => other.clone(),
+        })
+    }
+
     /// Returns how much the vector ranking of this embedder counts in fusion by score,
     /// unless the configuration says it. A transformer's likenesses can be relied on more
     /// than those of a static table: chosen on questions about health, research and

@@ -164,7 +164,7 @@ pub(super) fn run(
     let _emptied = Emptied(&scratch);
     let mut drill = Drill {
         ground,
-        copy: copy_of(ground.project, &scratch),
+        copy: copy_of(ground.project, &scratch)?,
         change,
         at: None,
         answers: BTreeMap::new(),
@@ -420,14 +420,17 @@ fn choose(ground: &Ground<'_>) -> Result<Change, CompareError> {
 }
 
 /// Returns a project like `project` with the documents that will be put into `root`.
-fn copy_of(project: &Project, root: &Path) -> Project {
+fn copy_of(project: &Project, root: &Path) -> std::io::Result<Project> {
     let mut config: Config = project.config.clone();
+    for model in [&mut config.models.embedder, &mut config.models.reranker] {
+        *model = model.from_anywhere(&project.root)?;
+    }
     config.documents = crate::config::Documents {
         paths: vec![".".into()],
         ..crate::config::Documents::default()
     };
     config.access = Vec::new();
-    Project::with(root.to_owned(), config)
+    Ok(Project::with(root.to_owned(), config))
 }
 
 /// Returns the file of a document in the copy: its name, without what no file may be called,
