@@ -8,6 +8,7 @@
 
 use contract::{Evidence, Example, Lesson, Message, QuestionId, Role, Template, render};
 use model::tokenizer::{Special, TextTokenizer};
+use rayon::prelude::*;
 use serde_json::{Value as Json, json};
 use thiserror::Error;
 use train::Sequences;
@@ -123,18 +124,19 @@ pub fn sequences(
 ) -> Result<Prepared, DataError> {
     let mut made = Prepared::default();
     let teller = Teller { tokenizer, options };
-    for (place, example) in (0..).zip(examples) {
-        let before = made.sequences.len();
-        if let Lesson::Text { text } = &example.lesson {
-            made.sequences
-                .push_text(&teller.text(text)?, options.length);
-        } else {
-            match teller.taught(example)? {
+    let mut place = 0;
+    for together in examples.chunks(TOGETHER) {
+        let told = together.par_iter().map(|it| teller.told(it));
+        let told: Vec<_> = told.collect::<Result<_, _>>()?;
+        for (example, told) in together.iter().zip(told) {
+            let before = made.sequences.len();
+            match told {
                 Err(why) => made.left_out.push(LeftOut {
                     id: example.id.clone(),
                     why,
                 }),
-                Ok(taught) => {
+                Ok(Tokens::Text(ids)) => made.sequences.push_text(&ids, options.length),
+                Ok(Tokens::Taught(taught)) => {
                     if taught.iter().any(|it| it.cut) {
                         made.cut.push(example.id.clone());
                     }
@@ -143,12 +145,25 @@ pub fn sequences(
                     }
                 }
             }
+            made.from
+                .extend(std::iter::repeat_n(place, made.sequences.len() - before));
+            place += 1;
         }
-        made.from
-            .extend(std::iter::repeat_n(place, made.sequences.len() - before));
     }
     something(made.sequences.is_empty(), examples, &made.left_out)?;
     Ok(made)
+}
+
+/// The examples that are made into tokens at the same time, on all processors, before they
+/// are kept in their order.
+const TOGETHER: usize = 4096;
+
+/// The tokens of an example.
+enum Tokens {
+    /// Of a text, which may be cut into several sequences.
+    Text(Vec<u32>),
+    /// Of what is said and answered.
+    Taught(Vec<Taught>),
 }
 
 /// Makes preferences into pairs of sequences.
@@ -226,6 +241,13 @@ struct Teller<'a> {
 }
 
 impl Teller<'_> {
+    fn told(&self, example: &Example) -> Told<Tokens> {
+        if let Lesson::Text { text } = &example.lesson {
+            return Ok(Ok(Tokens::Text(self.text(text)?)));
+        }
+        Ok(self.taught(example)?.map(Tokens::Taught))
+    }
+
     /// Returns the tokens of a text, between the tokens that begin and end one.
     fn text(&self, text: &str) -> Result<Vec<u32>, DataError> {
         let mut ids = self.plain(text)?;
