@@ -13,14 +13,14 @@ maker=$(cd "$tools" && pwd)/examples/base_model
 groundtune=$(cd "$tools" && pwd)/groundtune
 
 mkdir -p "$work/1" "$work/2" "$work/3"
-"$maker" make "$work/1" 1 40000 60000 "$texts"
-"$maker" make "$work/2" 2 12000 26000 "$texts"
-"$maker" make "$work/3" 3 6000 14000 "$texts"
-cp "$here/1-short.toml" "$here/2-long.toml" "$here/3-last.toml" "$work"
+"$maker" make "$work/1" 21 26000 4000 0 "$texts"
+"$maker" make "$work/2" 22 8000 40000 90000 "$texts"
+"$maker" make "$work/3" 33 2000 20000 66000 "$texts"
+cp "$here/1-drill.toml" "$here/2-mixed.toml" "$here/3-last.toml" "$work"
 cd "$work"
-"$groundtune" train 1-short.toml
-"$groundtune" train 2-long.toml
+"$groundtune" train 1-drill.toml
+"$groundtune" train 2-mixed.toml
 "$groundtune" train 3-last.toml
-"$maker" judge .groundtune/runs/0003 2/seen.jsonl 2/unseen.jsonl
+"$maker" judge .groundtune/runs/0003 3/seen.jsonl 3/unseen.jsonl
 "$maker" keep .groundtune/runs/0003/model built_in
 echo "now: cp $work/built_in/* crates/model/src/built_in/"

@@ -5,6 +5,7 @@ use serde_json::{Value as Json, json};
 
 use crate::deeds::deeds;
 use crate::facts::facts;
+use crate::policies::policies;
 use crate::random::Random;
 use crate::real::Library;
 use crate::rules::{conditions, duties, purposes, steps};
@@ -17,7 +18,10 @@ pub(crate) const REFUSAL: &str = groundtune::NOT_IN_THE_DOCUMENTS;
 /// How large worlds are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Size {
-    /// One to three sentences: copying is learnt sooner from these.
+    /// Several sentences with a question for nearly each, or a text to be said again: copying
+    /// is learnt soonest where most of what is learnt is a copy.
+    Drill,
+    /// One to three sentences.
     Short,
     /// Up to several passages of several sentences.
     Long,
@@ -27,8 +31,27 @@ impl Size {
     /// The most characters of a context.
     fn characters(self) -> usize {
         match self {
+            Self::Drill => 640,
             Self::Short => 320,
             Self::Long => 1500,
+        }
+    }
+
+    /// The most questions about one text.
+    fn turns(self) -> usize {
+        match self {
+            Self::Drill => 10,
+            Self::Short => 4,
+            Self::Long => 7,
+        }
+    }
+
+    /// The share of questions that the text does not answer.
+    fn unanswerable(self) -> f64 {
+        match self {
+            Self::Drill => 0.02,
+            Self::Short => 0.12,
+            Self::Long => 0.17,
         }
     }
 }
@@ -39,8 +62,10 @@ pub(crate) enum Kind {
     Facts,
     Deeds,
     Rules,
+    Policies,
     Real,
     Task,
+    Echo,
     Nothing,
 }
 
@@ -50,19 +75,25 @@ impl Kind {
             Self::Facts => "facts",
             Self::Deeds => "deeds",
             Self::Rules => "rules",
+            Self::Policies => "policies",
             Self::Real => "real text",
             Self::Task => "tasks",
+            Self::Echo => "said again",
             Self::Nothing => "nothing given",
         }
     }
 
-    fn drawn(random: &mut Random) -> Self {
+    fn drawn(random: &mut Random, size: Size) -> Self {
+        if size == Size::Drill && random.chance(0.3) {
+            return *random.pick(&[Self::Echo, Self::Echo, Self::Real]);
+        }
         match random.below(100) {
-            0..42 => Self::Facts,
-            42..56 => Self::Deeds,
-            56..70 => Self::Rules,
-            70..90 => Self::Real,
-            90..97 => Self::Task,
+            0..28 => Self::Facts,
+            28..37 => Self::Deeds,
+            37..46 => Self::Rules,
+            46..68 => Self::Policies,
+            68..92 => Self::Real,
+            92..97 => Self::Task,
             _ => Self::Nothing,
         }
     }
@@ -85,10 +116,19 @@ fn world(
     };
     match kind {
         Kind::Facts => {
-            let (things, most) = if short {
-                *random.pick(&[(1, 2), (2, 1), (2, 2), (1, 3), (3, 1)])
-            } else {
-                *random.pick(&[
+            let worlds: &[(usize, usize)] = match size {
+                Size::Drill => &[
+                    (2, 3),
+                    (3, 2),
+                    (4, 2),
+                    (2, 4),
+                    (5, 1),
+                    (3, 3),
+                    (6, 1),
+                    (1, 6),
+                ],
+                Size::Short => &[(1, 2), (2, 1), (2, 2), (1, 3), (3, 1)],
+                Size::Long => &[
                     (1, 5),
                     (2, 3),
                     (2, 5),
@@ -98,8 +138,9 @@ fn world(
                     (3, 4),
                     (6, 1),
                     (4, 3),
-                ])
+                ],
             };
+            let (things, most) = *random.pick(worlds);
             facts(random, phrasing, things, most)
         }
         Kind::Deeds => {
@@ -115,7 +156,11 @@ fn world(
                 _ => steps(random, count.max(3)),
             }
         }
-        Kind::Real | Kind::Task | Kind::Nothing => library.world(random, short),
+        Kind::Policies => {
+            let count = count(random, 8);
+            policies(random, phrasing, count)
+        }
+        Kind::Real | Kind::Task | Kind::Echo | Kind::Nothing => library.world(random, short),
     }
 }
 
@@ -144,21 +189,20 @@ impl Conversation {
     }
 }
 
-/// The share of questions that the text does not answer.
-const UNANSWERABLE: f64 = 0.23;
-
-/// Makes a conversation of up to `most` questions.
+/// Makes a conversation of one question, or of several where `one` is not asked for.
 pub(crate) fn conversation(
     random: &mut Random,
     phrasing: Phrasing,
     size: Size,
-    most: usize,
+    one: bool,
     library: &Library,
 ) -> Conversation {
+    let most = if one { 1 } else { size.turns() };
     loop {
-        let kind = Kind::drawn(random);
+        let kind = Kind::drawn(random, size);
         let made = match kind {
             Kind::Task => Some(vec![task(random, phrasing)]),
+            Kind::Echo => Some(vec![echo(random, phrasing, library)]),
             Kind::Nothing => nothing(random, phrasing, library),
             _ => about(random, phrasing, size, most, kind, library),
         };
@@ -166,6 +210,48 @@ pub(crate) fn conversation(
             return Conversation { kind, turns };
         }
     }
+}
+
+/// A text to be said again, or a part of it.
+fn echo(random: &mut Random, phrasing: Phrasing, library: &Library) -> (String, String) {
+    let kind = *random.pick(&[Kind::Facts, Kind::Deeds, Kind::Rules, Kind::Real]);
+    let text = loop {
+        let world = world(random, phrasing, Size::Short, kind, library);
+        let texts: Vec<&str> = world.passages.iter().map(|it| it.text.trim()).collect();
+        let text = texts.join(" ");
+        if text.split(' ').nth(5).is_some() && text.len() <= Size::Short.characters() {
+            break text;
+        }
+    };
+    let words: Vec<&str> = text.split(' ').collect();
+    let from = random.below(words.len().div_ceil(2));
+    let (asked, said) = match random.below(4) {
+        0 => ("Repeat the text.".to_owned(), text.clone()),
+        1 => (
+            "Write the context again, word for word.".to_owned(),
+            text.clone(),
+        ),
+        2 => (
+            format!(
+                "How does the text go on after \"{}\"?",
+                words[..=from].join(" ")
+            ),
+            words[from + 1..].join(" "),
+        ),
+        _ => {
+            let start = from.saturating_sub(2);
+            (
+                format!(
+                    "Say the text from \"{}\" on.",
+                    words[start..=from].join(" ")
+                ),
+                words[start..].join(" "),
+            )
+        }
+    };
+    let given = [evidence("", &text)];
+    let prompt = render(Template::Spaced, &asked, &given);
+    (prompt.as_str().to_owned(), said)
 }
 
 /// A question without a text, or none at all.
@@ -222,7 +308,7 @@ fn about(
         }
     }
     if size == Size::Long && random.chance(0.25) {
-        let kind = *random.pick(&[Kind::Facts, Kind::Deeds, Kind::Rules]);
+        let kind = *random.pick(&[Kind::Facts, Kind::Deeds, Kind::Rules, Kind::Policies]);
         let other = self::world(random, phrasing, Size::Short, kind, library);
         passages.extend(
             other
@@ -246,9 +332,15 @@ fn about(
     let mut missing: Vec<usize> = (0..world.missing.len()).collect();
     random.shuffle(&mut missing);
     let mut turns = Vec::new();
-    for turn in 0..random.from(1, most) {
+    // Most of a drill is answers; elsewhere a single question is as usual as several.
+    let fewest = if size == Size::Drill {
+        most.div_ceil(2)
+    } else {
+        1
+    };
+    for turn in 0..random.from(fewest, most) {
         let (question, answer) = match (asks.pop(), missing.pop()) {
-            (_, Some(at)) if random.chance(UNANSWERABLE) => {
+            (_, Some(at)) if random.chance(size.unanswerable()) => {
                 (&world.missing[at], REFUSAL.to_owned())
             }
             (Some(at), _) => {

@@ -1,13 +1,13 @@
 //! Makes what the built-in base model learns, and judges what it has learnt.
 //!
 //! ```text
-//! cargo run --release -p groundtune --example base_model -- make FOLDER SEED SHORT LONG TEXT…
+//! cargo run --release -p groundtune --example base_model -- make FOLDER SEED DRILL SHORT LONG TEXT…
 //! cargo run --release -p groundtune --example base_model -- judge MODEL FILE…
 //! cargo run --release -p groundtune --example base_model -- keep MODEL FOLDER
 //! ```
 //!
-//! `make` writes conversations about made-up worlds and real texts into `FOLDER`: `short.jsonl`
-//! and `long.jsonl` to learn from, `dev.jsonl`, and `seen.jsonl` and `unseen.jsonl` to be
+//! `make` writes conversations about made-up worlds and real texts into `FOLDER`: `drill.jsonl`,
+//! `short.jsonl` and `long.jsonl` to learn from, `dev.jsonl`, and `seen.jsonl` and `unseen.jsonl` to be
 //! judged on: names that were never learnt, in wordings that were and in others. `judge` has a
 //! model answer such questions, or those of a file with `question`, `context` and `answers`. `keep`
 //! writes a model's weights in bfloat16 and its vocabulary into `FOLDER`.
@@ -19,11 +19,13 @@ mod judge;
 mod keep;
 mod lessons;
 mod names;
+mod policies;
 mod random;
 mod real;
 mod rules;
 mod tasks;
 mod topics;
+mod typed;
 mod words;
 mod world;
 
@@ -47,24 +49,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        ["make", folder, seed, short, long, ref texts @ ..] => make(
+        ["make", folder, seed, drill, short, long, ref texts @ ..] => make(
             Path::new(folder),
             seed.parse()?,
-            short.parse()?,
-            long.parse()?,
+            [drill.parse()?, short.parse()?, long.parse()?],
             texts,
         ),
         ["judge", model, ref files @ ..] => judge::judge(Path::new(model), files),
         ["keep", model, folder] => keep::keep(Path::new(model), Path::new(folder)),
-        _ => Err("expected `make FOLDER SEED SHORT LONG TEXT…`, `judge MODEL FILE…` or `keep MODEL FOLDER`".into()),
+        _ => Err("expected `make FOLDER SEED DRILL SHORT LONG TEXT…`, `judge MODEL FILE…` or `keep MODEL FOLDER`".into()),
     }
 }
 
 fn make(
     folder: &Path,
     seed: u64,
-    short: usize,
-    long: usize,
+    [drill, short, long]: [usize; 3],
     texts: &[&str],
 ) -> Result<(), Box<dyn Error>> {
     fs_err::create_dir_all(folder)?;
@@ -74,15 +74,16 @@ fn make(
     }
     let library = Library::new(read.iter().map(String::as_str));
     println!("{} paragraphs of real text", library.len());
-    for (number, (name, size, count, most)) in (0..).zip([
-        ("short.jsonl", Size::Short, short, 4),
-        ("long.jsonl", Size::Long, long, 5),
-        ("dev.jsonl", Size::Long, DEV, 4),
+    for (number, (name, size, count)) in (0..).zip([
+        ("drill.jsonl", Size::Drill, drill),
+        ("short.jsonl", Size::Short, short),
+        ("long.jsonl", Size::Long, long),
+        ("dev.jsonl", Size::Long, DEV),
     ]) {
         let mut random = Random::new(seed.wrapping_mul(1000).wrapping_add(number));
         let mut file = std::io::BufWriter::new(fs_err::File::create(folder.join(name))?);
         for _ in 0..count {
-            let made = conversation(&mut random, Phrasing::Learnt, size, most, &library);
+            let made = conversation(&mut random, Phrasing::Learnt, size, false, &library);
             writeln!(file, "{}", made.json())?;
         }
         file.flush()?;
@@ -94,7 +95,7 @@ fn make(
         let mut random = Random::new(seed.wrapping_mul(1000).wrapping_add(number));
         let mut file = std::io::BufWriter::new(fs_err::File::create(folder.join(name))?);
         for _ in 0..JUDGED {
-            let made = conversation(&mut random, phrasing, Size::Long, 1, &library);
+            let made = conversation(&mut random, phrasing, Size::Long, true, &library);
             let (prompt, answer) = &made.turns[0];
             writeln!(
                 file,

@@ -1,6 +1,7 @@
 //! Worlds of real text: questions that a sentence's own form gives, and gaps to be filled.
 
 use crate::random::Random;
+use crate::typed::typed_questions;
 use crate::world::{Ask, Passage, World};
 
 /// Paragraphs of real texts, each with its sentences.
@@ -24,7 +25,9 @@ impl Library {
                 let block = block.split_whitespace().collect::<Vec<_>>().join(" ");
                 for one in sentences(&block) {
                     let count = one.split(' ').count();
+                    // A sum's working, as some texts have it, is no sentence.
                     if count > 60
+                        || one.contains("<<")
                         || one.chars().filter(|it| it.is_alphabetic()).count() * 2 < one.len()
                     {
                         continue;
@@ -178,13 +181,18 @@ fn questions(random: &mut Random, sentence: &str) -> Vec<(String, String)> {
     if words.len() < WORDS.0 || words.len() > WORDS.1 {
         return asked;
     }
-    gap(random, &words, &mut asked);
+    if random.chance(0.35) {
+        gap(random, &words, &mut asked);
+    }
+    if sentence.ends_with('?') {
+        return asked;
+    }
+    asked.extend(typed_questions(random, &words));
     if !VAGUE.contains(&words[0].trim_end_matches(','))
         && words[0].starts_with(|it: char| it.is_alphabetic())
     {
         form(random, &words, &mut asked);
     }
-    number(&words, &mut asked);
     asked
 }
 
@@ -292,27 +300,5 @@ fn form(random: &mut Random, words: &[&str], asked: &mut Vec<(String, String)>) 
         asked.push((format!("What {verb} {inside} {}?", rest[0]), object));
     } else if let Some((_, base)) = DOES.iter().find(|(does, _)| *does == verb) {
         asked.push((format!("What does {inside} {base}?"), said));
-    }
-}
-
-/// How many there are of something.
-fn number(words: &[&str], asked: &mut Vec<(String, String)>) {
-    for pair in words.windows(3) {
-        let digits = pair[0].trim_start_matches('$');
-        let plural = pair[1].trim_end_matches([',', ';']);
-        if !digits.is_empty()
-            && digits.bytes().all(|it| it.is_ascii_digit())
-            && plural.len() > 3
-            && plural.ends_with('s')
-            && plural.bytes().all(|it| it.is_ascii_lowercase())
-        {
-            let more = if plural.len() == pair[1].len() {
-                format!(" {}", pair[2].trim_end_matches([',', ';']))
-            } else {
-                String::new()
-            };
-            asked.push((format!("How many {plural}{more}?"), pair[0].to_owned()));
-            return;
-        }
     }
 }
