@@ -3,7 +3,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use groundtune::ModelReference;
+use groundtune::project::Project;
+use groundtune::{Environment, ModelReference};
 use groundtune::compare::{
     Arm, CompareError, CompareEvent, CompareRecipe, CompareStart, DrillKind, Judgement, Table,
     Task, Work, compare,
@@ -105,13 +106,25 @@ pub(crate) fn run(
             CompareStart::New(Box::new(recipe))
         }
     };
+    examine(ui, &project, start, base.as_ref(), &environment, arguments.json)
+}
+
+/// Compares, and shows what it comes to.
+pub(crate) fn examine(
+    ui: &mut Ui,
+    project: &Project,
+    start: CompareStart,
+    base: Option<&ModelReference>,
+    environment: &Environment,
+    as_json: bool,
+) -> Result<(), CommandError> {
     interrupt::listen();
     let mut screen = Screen {
         progress: Progress::start(),
         folder: None,
         task: Task::Write,
     };
-    let found = compare(&project, start, base.as_ref(), &environment, &mut |event| {
+    let found = compare(project, start, base, environment, &mut |event| {
         screen.show(ui, &event);
         if interrupt::asked() {
             ControlFlow::Break(())
@@ -122,7 +135,7 @@ pub(crate) fn run(
     let folder = screen.folder.clone();
     drop(screen);
     match found.map_err(failed)? {
-        Some(judgement) => conclude(ui, &judgement, arguments.json),
+        Some(judgement) => conclude(ui, &judgement, as_json),
         None => {
             ui.note(format_args!("Stopped; what is done is kept."));
             if let Some(folder) = folder {

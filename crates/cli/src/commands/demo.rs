@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use groundtune::Filter;
 use groundtune::ask::{Question, Session};
+use groundtune::compare::CompareStart;
 use groundtune::contract::Reader;
 use groundtune::demo;
 use groundtune::ingest::{IngestRequest, ingest};
@@ -21,14 +22,19 @@ use crate::ui::{Style, Ui, quote, shell_word};
 /// Shows what groundtune does, on a small handbook that it brings along.
 ///
 /// Lays the handbook out, reads it, and asks it some questions: a plain one, one with
-/// a filter, one that nothing answers, and one that not everyone may have answered.
-/// Takes a second and needs no network. The folder is yours to play with; git does
-/// not see it.
+/// a filter, one that nothing answers, and one that not everyone may have answered. Then
+/// it examines the built-in model on 63 questions about the handbook, with and without
+/// evidence, as it is and taught, and says which of them wins. Takes less than a minute and
+/// needs no network. The folder is yours to play with; git does not see it.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// The folder to lay it out in.
     #[arg(value_name = "DIR", default_value = "groundtune-demo")]
     folder: PathBuf,
+
+    /// Leaves the comparison out; what remains takes a second.
+    #[arg(long)]
+    no_compare: bool,
 }
 
 /// A question of the demonstration.
@@ -112,6 +118,19 @@ pub(crate) fn run(arguments: &Arguments, ui: &mut Ui) -> Result<(), CommandError
             question.reader = Reader::of([group]);
             answer(ui, &mut session, &question)?;
         }
+    }
+
+    drop(session);
+    if !arguments.no_compare {
+        writeln!(
+            ui.out(),
+            "\nThe answers above are sentences of the handbook. Which of prompting, retrieval, fine-tuning\n\
+             and both would suit a small model that writes its own? All take the same examination:"
+        )?;
+        show_command(ui, &format!("{program} compare --quick {project_flag}"))?;
+        let recipe = project.compare_recipe().quick();
+        let start = CompareStart::New(Box::new(recipe));
+        super::compare::examine(ui, &project, start, None, &environment, false)?;
     }
 
     let page = folder.join("handbook/returns-us.md");
