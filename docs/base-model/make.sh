@@ -12,15 +12,17 @@ tools=${CARGO_TARGET_DIR:-target}/release
 maker=$(cd "$tools" && pwd)/examples/base_model
 groundtune=$(cd "$tools" && pwd)/groundtune
 
-mkdir -p "$work/1" "$work/2" "$work/3"
+mkdir -p "$work/1" "$work/2" "$work/3" "$work/4"
 "$maker" make "$work/1" 21 26000 4000 0 "$texts"
 "$maker" make "$work/2" 22 8000 40000 90000 "$texts"
 "$maker" make "$work/3" 33 2000 20000 66000 "$texts"
-cp "$here/1-drill.toml" "$here/2-mixed.toml" "$here/3-last.toml" "$work"
+"$maker" make "$work/4" 44 1000 8000 30000 "$texts"
+cp "$here"/*.toml "$work"
 cd "$work"
 "$groundtune" train 1-drill.toml
 "$groundtune" train 2-mixed.toml
 "$groundtune" train 3-last.toml
-"$maker" judge .groundtune/runs/0003 3/seen.jsonl 3/unseen.jsonl
-"$maker" keep .groundtune/runs/0003/model built_in
+"$groundtune" train 4-more.toml
+"$maker" judge .groundtune/runs/0004 4/seen.jsonl 4/unseen.jsonl
+"$maker" keep .groundtune/runs/0004/model built_in
 echo "now: cp $work/built_in/* crates/model/src/built_in/"

@@ -50,8 +50,8 @@ impl Size {
     fn unanswerable(self) -> f64 {
         match self {
             Self::Drill => 0.02,
-            Self::Short => 0.12,
-            Self::Long => 0.17,
+            Self::Short => 0.06,
+            Self::Long => 0.08,
         }
     }
 }
@@ -88,11 +88,11 @@ impl Kind {
             return *random.pick(&[Self::Echo, Self::Echo, Self::Real]);
         }
         match random.below(100) {
-            0..28 => Self::Facts,
-            28..37 => Self::Deeds,
-            37..46 => Self::Rules,
-            46..68 => Self::Policies,
-            68..92 => Self::Real,
+            0..26 => Self::Facts,
+            26..34 => Self::Deeds,
+            34..42 => Self::Rules,
+            42..64 => Self::Policies,
+            64..92 => Self::Real,
             92..97 => Self::Task,
             _ => Self::Nothing,
         }

@@ -415,6 +415,16 @@ fn told(random: &mut Random, words: &[&str]) -> String {
     all.join(" ")
 }
 
+/// Returns a question in somewhat other words.
+pub(crate) fn reworded(random: &mut Random, question: &str) -> String {
+    let (body, end) = match question.strip_suffix('?') {
+        Some(body) => (body, "?"),
+        None => (question, ""),
+    };
+    let words: Vec<&str> = body.split(' ').collect();
+    told(random, &words) + end
+}
+
 /// Returns a beginning that does not stand at one: small, unless it is a name.
 fn small(words: &[&str]) -> Vec<String> {
     let mut all: Vec<String> = words.iter().map(|it| (*it).to_owned()).collect();

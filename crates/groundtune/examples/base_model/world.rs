@@ -2,6 +2,7 @@
 //! that they do not.
 
 use crate::random::Random;
+use crate::typed::reworded;
 
 /// What a passage answers.
 #[derive(Clone, Debug)]
@@ -83,6 +84,11 @@ pub(crate) fn sentence(text: &str) -> String {
 
 /// Returns a question as people type it: mostly with a capital and its mark.
 pub(crate) fn typed(random: &mut Random, question: &str) -> String {
+    let question = &if random.chance(0.3) {
+        reworded(random, question)
+    } else {
+        question.to_owned()
+    };
     match random.below(12) {
         0 => question.trim_end_matches(['?', '.']).to_owned(),
         1 => question

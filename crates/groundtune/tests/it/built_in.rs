@@ -36,9 +36,14 @@ fn it_reads_what_it_is_given() {
 
 #[test]
 fn it_says_when_it_is_not_there() {
-    let text = "The blue lamp costs 45 euros.";
-    let asked = "Who repaired the green boat?";
-    assert_eq!(answer(text, asked), NOT_IN_THE_DOCUMENTS);
+    let text = "Mira Tolvane repaired the lamp on Monday. Anna Brock sold the boat in Velmora.";
+    for asked in [
+        "Why did Mira Tolvane repair the lamp?",
+        "Why did Paul leave the village?",
+        "How much is the membership?",
+    ] {
+        assert_eq!(answer(text, asked), NOT_IN_THE_DOCUMENTS, "{asked}");
+    }
 }
 
 #[test]
