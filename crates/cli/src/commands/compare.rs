@@ -3,12 +3,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use groundtune::project::Project;
-use groundtune::{Environment, ModelReference};
 use groundtune::compare::{
     Arm, CompareError, CompareEvent, CompareRecipe, CompareStart, DrillKind, Judgement, Table,
     Task, Work, compare,
 };
+use groundtune::project::Project;
+use groundtune::{Environment, ModelReference};
 
 use crate::command_error::CommandError;
 use crate::environment::environment;
@@ -106,7 +106,14 @@ pub(crate) fn run(
             CompareStart::New(Box::new(recipe))
         }
     };
-    examine(ui, &project, start, base.as_ref(), &environment, arguments.json)
+    examine(
+        ui,
+        &project,
+        start,
+        base.as_ref(),
+        &environment,
+        arguments.json,
+    )
 }
 
 /// Compares, and shows what it comes to.

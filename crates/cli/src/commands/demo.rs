@@ -23,7 +23,7 @@ use crate::ui::{Style, Ui, quote, shell_word};
 ///
 /// Lays the handbook out, reads it, and asks it some questions: a plain one, one with
 /// a filter, one that nothing answers, and one that not everyone may have answered. Then
-/// it examines the built-in model on 63 questions about the handbook, with and without
+/// it examines the built-in model on 100 questions about the handbook, with and without
 /// evidence, as it is and taught, and says which of them wins. Takes less than a minute and
 /// needs no network. The folder is yours to play with; git does not see it.
 #[derive(Debug, Args)]
