@@ -49,9 +49,15 @@ pub(super) fn run(
     ground: &Ground<'_>,
     tell: Tell<'_>,
 ) -> Result<Option<Tried<Service>>, CompareError> {
+    // The routed one is two others, with a router before them.
+    let arms: Vec<Arm> = ground
+        .contestants
+        .iter()
+        .map(|it| it.arm)
+        .filter(|arm| *arm != Arm::Routed)
+        .collect();
     let mut found = BTreeMap::new();
-    for (done, contestant) in ground.contestants.iter().enumerate() {
-        let arm = contestant.arm;
+    for (done, &arm) in arms.iter().enumerate() {
         let folder = ground.folder.drill(DrillKind::Service);
         let path = folder.join(format!("{arm}.json"));
         let service = match folder::read_json(&path)? {
@@ -63,7 +69,7 @@ pub(super) fn run(
             }
         };
         found.insert(arm, service);
-        if tell(DrillKind::Service, done + 1, ground.contestants.len()).is_break() {
+        if tell(DrillKind::Service, done + 1, arms.len()).is_break() {
             return Ok(None);
         }
     }
