@@ -21,6 +21,7 @@ mod names;
 mod neighbours;
 mod recipe;
 mod routing;
+mod spans;
 mod teach;
 mod tune;
 mod way;
@@ -366,7 +367,7 @@ impl<'a> Comparison<'a> {
     /// Returns the project whose documents are searched: as the way that was chosen finds.
     fn searched(&self, way: &Way) -> Result<Project, CompareError> {
         let retrieves = self.contestants().iter().any(|(arm, _)| arm.retrieves());
-        if retrieves && self.base.task() == Task::Write {
+        if retrieves && self.base.task().is_of_documents() {
             let extent = way::Extent::All;
             Ok(way.made(self.project, &self.folder, &extent, self.environment)?)
         } else {
@@ -438,7 +439,7 @@ impl<'a> Comparison<'a> {
             };
             if let Tuned::Encoder(opened) = self.open(&taught)? {
                 let dev = &self.examination.dev;
-                taught.neighbours = Some(encoder.part(&opened, findings, shown, dev)?);
+                taught.neighbours = encoder.part(&opened, findings, shown, dev)?;
             }
             folder::write_json(&path, &taught)?;
             return Ok(Some(taught));
@@ -454,6 +455,7 @@ impl<'a> Comparison<'a> {
             recipe: self.recipe(),
             train: &self.examination.train,
             dev: &self.examination.dev,
+            starts: &self.examination.starts,
             findings,
             shown,
             base: &base,
@@ -632,13 +634,17 @@ fn left_out(
     project: &Project,
 ) -> BTreeMap<Arm, String> {
     let mut out = BTreeMap::new();
-    let (found, unteachable) = match base {
-        Base::Writer(_) if matches!(reference, ModelReference::Server(_)) => (
-            project.store_folder().is_dir(),
-            Some("the base model is on a server and cannot be taught here"),
-        ),
-        Base::Writer(_) => (project.store_folder().is_dir(), None),
-        Base::Encoder(encoder) => (!examination.train.is_empty(), encoder.unteachable()),
+    let of_documents = base.task().is_of_documents();
+    let found = match of_documents {
+        true => project.store_folder().is_dir(),
+        false => !examination.train.is_empty(),
+    };
+    let unteachable = match base {
+        Base::Writer(_) if matches!(reference, ModelReference::Server(_)) => {
+            Some("the base model is on a server and cannot be taught here")
+        }
+        Base::Writer(_) => None,
+        Base::Encoder(encoder) => encoder.unteachable(),
     };
     for &arm in &recipe.candidates {
         let why = if let (true, Some(why)) = (arm.learns(), unteachable) {
@@ -646,9 +652,9 @@ fn left_out(
         } else if arm.learns() && examination.train.is_empty() {
             "there are no examples to teach it from"
         } else if arm.retrieves() && !found {
-            match base {
-                Base::Writer(_) => "no documents are ingested",
-                Base::Encoder(_) => "there are no labelled examples to look for",
+            match of_documents {
+                true => "no documents are ingested",
+                false => "there are no labelled examples to look for",
             }
         } else if arm == Arm::FewShot && examination.train.is_empty() {
             "there are no examples to show"
@@ -656,6 +662,8 @@ fn left_out(
             "a router decides for models that write"
         } else if arm == Arm::Routed && examination.dev.is_empty() {
             "there are no development questions to teach the router on"
+        } else if arm == Arm::FewShot && base.task() == Task::Find {
+            "which sentence lies nearest to a question, examples do not change"
         } else {
             continue;
         };

@@ -209,7 +209,7 @@ impl Screen {
                     Work::Tuning => "tuning retrieval".to_owned(),
                     Work::Routing => "both answer, to teach the router".to_owned(),
                     Work::Judging => "a language model judges".to_owned(),
-                    Work::Drill(DrillKind::Freshness) if self.task != Task::Write => {
+                    Work::Drill(DrillKind::Freshness) if !self.task.is_of_documents() => {
                         "the labels change".to_owned()
                     }
                     Work::Drill(kind) => kind.says().to_owned(),

@@ -137,3 +137,58 @@ fn five_candidates_of_an_encoder_tell_names() {
     let warnings = found["warnings"].to_string();
     assert!(warnings.contains("was not measured"), "{warnings}");
 }
+
+#[test]
+fn an_encoder_finds_answers_in_given_texts_and_in_documents() {
+    let config = format!("{CONFIG}objective = {{ overlap = 4, longest_answer = 5 }}\n");
+    let folder = Folder::project(&config, &[]);
+    let numbers = ["one", "two", "three", "four", "five", "six", "seven"];
+    let mut lines = String::new();
+    for number in 0..60 {
+        let word = |by: usize| numbers[(number / by + number) % 7];
+        let animal = ["cat", "dog"][number % 2];
+        let name = format!("{} {} {animal}", word(1), word(7));
+        let place = format!("mat {}", word(3));
+        let text = format!("the {name} sat on {place}");
+        folder.write(format!("{number}.md"), &format!("{text}.\n"));
+        let line = serde_json::json!({
+            "question": format!("{} {name} did sit where?", word(5)),
+            "context": text,
+            "answers": [{"text": place, "answer_start": text.find("mat")}],
+        });
+        writeln!(lines, "{line}").unwrap();
+    }
+    folder.write("texts.jsonl", &lines);
+    folder.run(&["ingest"]);
+    let encoder = format!("{MODELS}/bert");
+    let arguments = ["compare", "--model", &encoder, "--seeds", "1", "--json"];
+    let found = folder.json(&arguments);
+    let names: Vec<&str> = found["candidates"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["prompt", "rag", "fine-tuned", "hybrid"]);
+    for name in names {
+        let it = candidate(&found, name);
+        assert_eq!(it["failed"], 0, "{it}");
+        assert!(it["metrics"]["f1"]["value"].is_f64(), "{it}");
+    }
+    let warnings = found["warnings"].to_string();
+    assert!(
+        warnings.contains("`few-shot` was not compared"),
+        "{warnings}"
+    );
+    let root = folder.path().join(".groundtune/comparisons/0001");
+    assert!(!root.join("taught/hybrid.0/runs").exists());
+    let answers = std::fs::read_to_string(root.join("predictions/hybrid.0.jsonl")).unwrap();
+    let first: Value = serde_json::from_str(answers.lines().next().unwrap()).unwrap();
+    assert!(
+        first["evidence"][0]["document"]
+            .as_str()
+            .unwrap()
+            .ends_with(".md"),
+        "{first}"
+    );
+}

@@ -12,6 +12,7 @@ use super::encoder::{Encoder, TaughtEncoder};
 use super::evidence::{self, FoundFor};
 use super::labels::Labels;
 use super::names::Names;
+use super::spans::Spans;
 use super::{AnswerKind, Arm, CompareError, CompareRecipe, Examination, Taught};
 use crate::models::{
     Environment, ModelPlace, ModelReference, ModelUse, is_static_table, open_embedder,
@@ -32,15 +33,23 @@ pub enum Task {
     /// An encoder says which words of a text are names, and of what. What is found for it are
     /// the nearest labelled examples.
     Tag,
+    /// An encoder finds the answer in a text, word for word. What is found for a question are
+    /// passages of the documents.
+    Find,
 }
 
 impl Task {
     /// Returns what one thing is called that is found for a question.
     pub fn found(self) -> &'static str {
         match self {
-            Self::Write => "passage",
+            Self::Write | Self::Find => "passage",
             Self::Label | Self::Tag => "neighbour",
         }
+    }
+
+    /// Returns whether what is found stands in the documents, and not among the examples.
+    pub fn is_of_documents(self) -> bool {
+        matches!(self, Self::Write | Self::Find)
     }
 }
 
@@ -110,8 +119,9 @@ impl Base {
             }
         };
         let kind = examination.kind();
-        if !matches!(kind, AnswerKind::Label | AnswerKind::Tags) {
-            return Err(CompareError::NoLabels {
+        let spans = examination.has_spans();
+        if !spans && !matches!(kind, AnswerKind::Label | AnswerKind::Tags) {
+            return Err(CompareError::NotForEncoders {
                 model: reference.to_string(),
             });
         }
@@ -122,7 +132,8 @@ impl Base {
         let shots = recipe.shots;
         Ok(Self::Encoder(match kind {
             AnswerKind::Tags => Box::new(Names::new(embedder, folder, train, dev, shots)?),
-            _ => Box::new(Labels::new(embedder, folder, train, shots)?),
+            AnswerKind::Label => Box::new(Labels::new(embedder, folder, train, shots)?),
+            _ => Box::new(Spans::new(embedder, folder)?),
         }))
     }
 
@@ -187,8 +198,10 @@ impl Base {
         environment: &Environment,
     ) -> Result<Finder<'_>, Error> {
         Ok(match self {
-            Self::Encoder(encoder) => Finder::Examples(&**encoder),
-            Self::Writer(_) => {
+            Self::Encoder(encoder) if !encoder.task().is_of_documents() => {
+                Finder::Examples(&**encoder)
+            }
+            Self::Encoder(_) | Self::Writer(_) => {
                 let session = Session::open(searched)?.with_models(searched, environment)?;
                 Finder::Documents(Box::new(session))
             }

@@ -1,11 +1,12 @@
-//! What a comparison asks of an encoder, whatever it tells: labels of texts, or names in them.
+//! What a comparison asks of an encoder, whatever it tells: labels of texts, names in them, or
+//! answers that stand there.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 
 use eval::Gold;
-use model::{Classifier, HeadOptions, TokenClassifier};
+use model::{Classifier, HeadOptions, Reader, ReaderOptions, TokenClassifier};
 
 use super::base::Answers;
 use super::evidence::{Findings, FoundFor, Shown, Trial};
@@ -21,7 +22,8 @@ pub(super) trait Encoder {
     /// Returns why it cannot be taught, if so.
     fn unteachable(&self) -> Option<&'static str>;
 
-    /// Finds the nearest labelled examples of a question.
+    /// Finds the nearest labelled examples of a question. Not asked where what is found are
+    /// passages of the documents.
     ///
     /// # Errors
     /// If the encoder cannot read it, or the examples.
@@ -35,7 +37,8 @@ pub(super) trait Encoder {
     fn trials(&self, findings: &Findings, dev: &[Gold]) -> Result<Vec<Trial>, CompareError>;
 
     /// Returns which part the neighbours have in a hybrid's probabilities: that which makes the
-    /// right answers to the development questions likeliest, from none to nine tenths.
+    /// right answers to the development questions likeliest, from none to nine tenths. Nothing,
+    /// where there are none.
     ///
     /// # Errors
     /// If the taught encoder cannot read the questions.
@@ -45,7 +48,7 @@ pub(super) trait Encoder {
         findings: &Findings,
         shown: &Shown,
         dev: &[Gold],
-    ) -> Result<f64, CompareError>;
+    ) -> Result<Option<f64>, CompareError>;
 
     /// Returns how a candidate answers.
     fn contestant<'a>(
@@ -54,8 +57,8 @@ pub(super) trait Encoder {
         taught: Option<&'a TaughtEncoder>,
     ) -> Box<dyn Answers + 'a>;
 
-    /// Changes the examples and asks every candidate again. Returns nothing where nothing can
-    /// be changed.
+    /// Changes the examples and asks every candidate again. Returns nothing where none can be
+    /// changed.
     ///
     /// # Errors
     /// If the encoder cannot read the examples.
@@ -81,6 +84,8 @@ pub(super) enum Head {
     Classes(Classifier),
     /// Tells names.
     Tags(TokenClassifier),
+    /// Finds answers.
+    Spans(Reader),
 }
 
 impl TaughtEncoder {
@@ -93,6 +98,7 @@ impl TaughtEncoder {
         let options = HeadOptions::default();
         let head = match task {
             Task::Tag => TokenClassifier::open(model, &options).map(Head::Tags),
+            Task::Find => Reader::open(model, &ReaderOptions::default()).map(Head::Spans),
             Task::Label | Task::Write => Classifier::open(model, &options).map(Head::Classes),
         };
         Ok(Self {

@@ -42,9 +42,9 @@ pub enum CompareError {
     NoBase,
     /// The model is an encoder, and the answers are nothing that encoders say.
     #[error(
-        "`{model}` is an encoder, which tells labels, and the answers are no labels that come again and again"
+        "`{model}` is an encoder, which writes nothing, and the answers are neither labels that come again and again, nor a tag for each word, nor words of a text that comes with the question"
     )]
-    NoLabels {
+    NotForEncoders {
         /// The model.
         model: String,
     },
@@ -124,7 +124,7 @@ impl CompareError {
             Self::NoQuestions { .. } => {
                 "each needs a question and an answer, such as {\"question\": …, \"answer\": …}, and what says nearly the same stays together; `groundtune data audit` shows what was read".into()
             }
-            Self::NoLabels { .. } => "name a model that writes, with `--model`; or give examples with labels, such as {\"text\": …, \"label\": …}, or with tags".into(),
+            Self::NotForEncoders { .. } => "name a model that writes, with `--model`; or give examples with labels, such as {\"text\": …, \"label\": …}, with tags, or with a context".into(),
             Self::NoBase => "name one as `[models] generator` in `groundtune.toml`, or with `--model`".into(),
             Self::Task { .. } => "expected one such as {\"text\": \"The opposite of hot is\", \"endings\": [\" cold\", \" table\"], \"right\": 0}".into(),
             Self::NoComparison { .. } => "begin one with `groundtune compare`".into(),

@@ -1,13 +1,14 @@
 //! The examination: examples become questions with their right answers, divided once into
 //! what may be learnt, what settings are chosen on, and what nobody sees before the end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use contract::{Example, Lesson, Split};
+use contract::{Example, Lesson, QuestionId, Split};
 use eval::Gold;
 use serde::{Deserialize, Serialize};
 
 use super::names::is_tagged;
+use super::spans::is_span;
 use super::{CompareError, CompareRecipe};
 use crate::data::Dataset;
 
@@ -36,6 +37,10 @@ pub struct Examination {
     pub dev: Vec<Gold>,
     /// What they are examined on.
     pub test: Vec<Gold>,
+    /// Where the first right answer stands in the text that its question comes with: its byte,
+    /// where the examples say it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub starts: BTreeMap<QuestionId, usize>,
     /// What is to be known about the examples before the result is believed.
     pub notes: Vec<ExaminationNote>,
     /// Tells the examples from others.
@@ -171,13 +176,23 @@ impl Examination {
         if train.len() < FEW_LESSONS {
             notes.push(ExaminationNote::FewLessons { count: train.len() });
         }
+        let learnt = sets.train.examples().iter().chain(sets.dev.examples());
         Ok(Self {
             train,
             dev,
             test,
+            starts: learnt.filter_map(start).collect(),
             notes,
             fingerprint,
         })
+    }
+
+    /// Returns whether questions come with a text in which their answers stand, but for a few.
+    pub(super) fn has_spans(&self) -> bool {
+        let all = || [&self.train, &self.dev, &self.test].into_iter().flatten();
+        let answerable = all().any(|asked| !asked.answers.is_empty());
+        let spans = all().filter(|asked| is_span(asked)).count();
+        answerable && spans * 10 >= all().count() * 9
     }
 
     /// Returns what kind of answers are right, as all examples together show.
@@ -216,6 +231,14 @@ impl Examination {
         } else {
             AnswerKind::Short
         }
+    }
+}
+
+/// Returns where the first right answer to an example stands in its context, if it says so.
+fn start(example: &Example) -> Option<(QuestionId, usize)> {
+    match &example.lesson {
+        Lesson::Question { answers, .. } => Some((example.id.clone(), answers.first()?.start?)),
+        _ => None,
     }
 }
 

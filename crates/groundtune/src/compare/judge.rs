@@ -327,7 +327,7 @@ fn tuning(protocol: &Protocol, retrieval: &Retrieval) -> Drill {
     let found = protocol.task.found();
     let notes: String = retrieval.notes.iter().map(|it| format!(" {it}.")).collect();
     let says = match protocol.task {
-        Task::Write => {
+        Task::Write | Task::Find => {
             "For each way and number of passages the threshold that serves most questions: that \
              shows the answer where there is one, and nothing where there is none. The best were \
              then tried with the base model. The answer's place is the mean of 1, 1/2, 1/3, …, by \
@@ -369,7 +369,7 @@ fn tuning(protocol: &Protocol, retrieval: &Retrieval) -> Drill {
             continue;
         }
         let name = match protocol.task {
-            Task::Write => it.way.to_string(),
+            Task::Write | Task::Find => it.way.to_string(),
             Task::Label | Task::Tag => "nearest examples".into(),
         };
         drill.rows.push((

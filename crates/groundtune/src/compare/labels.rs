@@ -235,7 +235,7 @@ impl Encoder for Labels {
         findings: &Findings,
         shown: &Shown,
         dev: &[Gold],
-    ) -> Result<f64, CompareError> {
+    ) -> Result<Option<f64>, CompareError> {
         let labelled: Vec<&Gold> = dev.iter().filter(|it| !it.is_unanswerable()).collect();
         let texts: Vec<Cow<'_, str>> = labelled.iter().map(|asked| text(asked)).collect();
         let texts: Vec<&str> = texts.iter().map(|it| &**it).collect();
@@ -251,7 +251,7 @@ impl Encoder for Labels {
             })
             .sum()
         };
-        Ok(best_part(labelled.len(), loss))
+        Ok(Some(best_part(labelled.len(), loss)))
     }
 
     fn contestant<'a>(
@@ -488,7 +488,7 @@ mod tests {
 
     fn answer(labels: &Labels, arm: Arm, text: &str, top_k: usize) -> Prediction {
         let question = asked(text, &["?"], false);
-        let found = labels.find(&question).unwrap();
+        let found = labels.neighbours.find(&question).unwrap();
         let threshold = Share::clamped(0.5);
         let evidence = match arm.retrieves() {
             true => found.shown(&Shown { top_k, threshold }),
@@ -528,7 +528,7 @@ mod tests {
         };
         let labels = of(&THREE, false);
         let question = asked("abc", &["?"], false);
-        let near = labels.find(&question).unwrap();
+        let near = labels.neighbours.find(&question).unwrap();
         let found = labels
             .contestant(Arm::Rag, None)
             .answer(&question, near.shown(&far), 0.0);
@@ -538,7 +538,13 @@ mod tests {
     #[test]
     fn the_nearer_votes_more() {
         let labels = of(&[("a", &["x"]), ("ab", &["y"]), ("ab", &["y"])], false);
-        let votes = labels.votes(&labels.find(&asked("a", &[], false)).unwrap().evidence);
+        let votes = labels.votes(
+            &labels
+                .neighbours
+                .find(&asked("a", &[], false))
+                .unwrap()
+                .evidence,
+        );
         let votes = votes.unwrap();
         // exp((cos - 1) / 0.05) twice, of the pair at about 45°.
         assert!(votes["x"] > 0.98 && votes["y"] < 0.02, "{votes:?}");
@@ -576,7 +582,7 @@ mod tests {
         let dev = [asked("aac", &["a"], false), asked("bb", &["b"], false)];
         let mut findings = Findings::default();
         for asked in &dev {
-            findings.add(labels.find(asked).unwrap());
+            findings.add(labels.neighbours.find(asked).unwrap());
         }
         let trials = labels.trials(&findings, &dev).unwrap();
         assert_eq!(trials.len(), VOTERS.len());

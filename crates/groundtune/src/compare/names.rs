@@ -293,7 +293,7 @@ impl Encoder for Names {
         findings: &Findings,
         shown: &Shown,
         dev: &[Gold],
-    ) -> Result<f64, CompareError> {
+    ) -> Result<Option<f64>, CompareError> {
         let dev: Vec<&Gold> = dev.iter().filter(|it| is_tagged(it)).collect();
         let texts: Vec<&str> = dev.iter().map(|asked| &*asked.question).collect();
         let own = learnt(taught, &texts).map_err(Error::from)?;
@@ -303,7 +303,7 @@ impl Encoder for Names {
             let neighbours = findings.shown(&asked.id, shown);
             votes.push(self.votes(words, neighbours).map_err(Error::from)?);
         }
-        Ok(best_part(dev.len(), |part| {
+        Ok(Some(best_part(dev.len(), |part| {
             let mut sum = 0.0;
             for (asked, (own, votes)) in dev.iter().zip(own.iter().zip(&votes)) {
                 let mixed = mixed(own, votes.as_deref(), part);
@@ -312,7 +312,7 @@ impl Encoder for Names {
                 }
             }
             sum
-        }))
+        })))
     }
 
     fn contestant<'a>(
@@ -527,7 +527,7 @@ mod tests {
     }
 
     fn answer(names: &Names, arm: Arm, asked: &Gold) -> Prediction {
-        let found = names.find(asked).unwrap();
+        let found = names.neighbours.find(asked).unwrap();
         let evidence = match arm.retrieves() {
             true => &found.evidence[..],
             false => &[],

@@ -1,6 +1,7 @@
 //! Teaching the candidates that learn: the same examples for all of them, each with the prompt
 //! that it will be asked with.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use eval::Gold;
 use serde::{Deserialize, Serialize};
 
 use super::evidence::{Findings, Shown};
-use super::{Arm, CompareError, CompareRecipe, Task, labels, names};
+use super::{Arm, CompareError, CompareRecipe, Task, labels, names, spans};
 use crate::NOT_IN_THE_DOCUMENTS;
 use crate::data::write_examples;
 use crate::models::Environment;
@@ -57,6 +58,8 @@ pub(super) struct Lessons<'a> {
     pub(super) recipe: &'a CompareRecipe,
     pub(super) train: &'a [Gold],
     pub(super) dev: &'a [Gold],
+    /// Where answers stand in the texts that questions come with.
+    pub(super) starts: &'a BTreeMap<QuestionId, usize>,
     pub(super) findings: &'a Findings,
     pub(super) shown: &'a Shown,
     /// The base model, as recipes name one.
@@ -139,6 +142,7 @@ impl Lessons<'_> {
             Task::Write => (USUAL, None),
             Task::Label => (USUAL_OF_ENCODERS, Some("classify")),
             Task::Tag => (USUAL_OF_ENCODERS, Some("tag")),
+            Task::Find => (USUAL_OF_ENCODERS, Some("read")),
         };
         let mut usual: toml::Table = usual.parse().expect("the usual recipe is TOML");
         if let Some(objective) = objective {
@@ -184,6 +188,7 @@ impl Lessons<'_> {
                     Task::Write => Some(self.written(arm, asked)),
                     Task::Label => labels::lesson(asked),
                     Task::Tag => names::lesson(asked),
+                    Task::Find => spans::lesson(asked, self.starts.get(&asked.id).copied()),
                 };
                 Some(Example {
                     id: QuestionId::new(asked.id.as_str()),

@@ -209,7 +209,7 @@ impl Comparison<'_> {
         let (mut lines, mut known) = Lines::open::<OfWay>(&self.folder.ways())?;
         // The nearest labelled examples are found one way.
         let tries = match self.base.task() {
-            Task::Write => self.recipe().retrieval.tries,
+            Task::Write | Task::Find => self.recipe().retrieval.tries,
             Task::Label | Task::Tag => Tries::Shown,
         };
         let models = &self.project.config.models;
@@ -355,9 +355,9 @@ impl Comparison<'_> {
 
     /// Returns what finds evidence one way.
     fn finder_of(&self, way: &Way, extent: &Extent) -> Result<Finder<'_>, CompareError> {
-        match &self.base {
-            Base::Encoder(_) => self.finder(self.project),
-            Base::Writer(_) => {
+        match self.base.task().is_of_documents() {
+            false => self.finder(self.project),
+            true => {
                 let made = way.made(self.project, &self.folder, extent, self.environment)?;
                 self.finder(&made)
             }

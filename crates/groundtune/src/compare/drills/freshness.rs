@@ -141,7 +141,9 @@ pub(super) fn run(
     if !ground.retrieves() {
         return Ok(Some(Tried::not("no candidate is given evidence")));
     }
-    if let Base::Encoder(encoder) = ground.base {
+    if let Base::Encoder(encoder) = ground.base
+        && !encoder.task().is_of_documents()
+    {
         return of_labels(ground, &**encoder, tell);
     }
     let path = ground.folder.drill(DrillKind::Freshness).join("facts.json");

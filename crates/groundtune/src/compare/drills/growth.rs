@@ -13,7 +13,7 @@ use super::{DrillKind, Ground, Tell, share};
 use crate::Session;
 use crate::compare::evidence::{find, holds};
 use crate::compare::way::{files, sources};
-use crate::compare::{CompareError, Task, folder};
+use crate::compare::{CompareError, folder};
 use crate::ingest::{IngestRequest, ingest};
 use crate::models::ModelReference;
 
@@ -67,7 +67,7 @@ pub(super) fn run(
     if !ground.retrieves() {
         return not("no candidate is given evidence");
     }
-    if ground.base.task() != Task::Write {
+    if !ground.base.task().is_of_documents() {
         return not("labels are told, and not read from what is found");
     }
     if let ModelReference::Server(_) = ground.project.config.models.embedder {

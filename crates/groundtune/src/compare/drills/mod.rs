@@ -318,7 +318,7 @@ impl Ground<'_> {
         drill: &D,
         tell: Tell<'_>,
     ) -> Result<Option<Tried<D::Figures>>, CompareError> {
-        if self.base.task() != Task::Write && !D::OF_LABELS {
+        if !self.base.task().is_of_documents() && !D::OF_LABELS {
             let why = "labels are told, and not read from what is found";
             return Ok(Some(Tried::not(why)));
         }

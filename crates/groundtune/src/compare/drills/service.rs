@@ -11,7 +11,7 @@ use contract::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{DrillKind, Ground, Tell, Tried};
-use crate::compare::base::{Base, Task};
+use crate::compare::base::Base;
 use crate::compare::{Arm, CompareError, Taught, folder};
 use crate::ingest::sentence;
 use crate::inspect::size_of;
@@ -106,7 +106,7 @@ fn alone(ground: &Ground<'_>, arm: Arm) -> Result<Service, CompareError> {
         let learnt = tuned.map(|it| it.adapter.unwrap_or(it.model));
         disk += learnt.map_or(Ok(0), |learnt| size_of(&learnt))?;
     }
-    if arm.retrieves() && ground.base.task() == Task::Write {
+    if arm.retrieves() && ground.base.task().is_of_documents() {
         disk += size_of(&ground.project.store_folder())?;
     }
     Ok(Service {
@@ -131,7 +131,7 @@ fn parts(ground: &Ground<'_>, arm: Arm) -> Vec<String> {
     if arm.learns() {
         parts.push("what was learnt".into());
     }
-    if arm.retrieves() && ground.base.task() != Task::Write {
+    if arm.retrieves() && !ground.base.task().is_of_documents() {
         parts.push("labelled examples with their vectors".into());
     } else if arm.retrieves() {
         parts.push("documents with their index".into());

@@ -88,7 +88,7 @@ fn freshness(
 ) -> Table {
     let facts = tried.candidates.values().next().map_or(0, |it| it.facts);
     let (name, says) = match task {
-        Task::Write => (
+        Task::Write | Task::Find => (
             "Freshness: documents change, disappear and come back",
             format!(
                 "{facts} answers were replaced in a copy of the documents by others of the same \

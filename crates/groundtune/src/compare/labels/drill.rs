@@ -57,7 +57,7 @@ impl Labels {
             let label = &*self.labels[number][0];
             Some(passed.get(label).map_or(label, |after| after).to_owned())
         })?;
-        changed.find(facts[0].asked)?;
+        changed.neighbours.find(facts[0].asked)?;
         let update = started.elapsed().as_secs_f64() / facts.len() as f64;
         let left = |number| (!changes(&number)).then(|| self.labels[number][0].clone());
         let removed = self.with(left)?;
@@ -68,7 +68,7 @@ impl Labels {
         let mut done = 0;
         for (round, labels) in [self, &changed, &removed, &changed].into_iter().enumerate() {
             for fact in &facts {
-                let near = labels.find(fact.asked)?;
+                let near = labels.neighbours.find(fact.asked)?;
                 for (arm, taught) in contestants {
                     let evidence = match arm.retrieves() {
                         true => near.shown(shown),
