@@ -573,11 +573,13 @@ mod tests {
     #[test]
     fn kinds_that_follow_one_another_are_one_name() {
         let mut names = names();
-        let kind = |at: usize| names.kinds[at].1.clone();
-        let (animal, place) = (kind(0), kind(1));
-        let nothing = vec![0.0; animal.len()];
+        let (animal, place) = (vec![1.0, 0.0], vec![0.0, 1.0]);
+        names.kinds = vec![
+            ("animal".into(), animal.clone()),
+            ("place".into(), place.clone()),
+        ];
         names.floor = 0.9;
-        let words = [animal.clone(), animal, place, nothing];
+        let words = [animal.clone(), animal, place, vec![0.6, 0.8]];
         assert_eq!(
             names.by_kind(&words),
             ["B-animal", "I-animal", "B-place", "O"]
