@@ -225,7 +225,7 @@ impl Screen {
                 &format!(
                     "retrieval  {}{} of score {} or more, chosen on the development questions",
                     match self.task {
-                        Task::Write => format!("{}, ", retrieval.way),
+                        Task::Write | Task::Find => format!("{}, ", retrieval.way),
                         Task::Label | Task::Tag => String::new(),
                     },
                     count(retrieval.chosen.top_k, self.task.found()),
