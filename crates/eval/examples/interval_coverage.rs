@@ -25,7 +25,7 @@ struct World {
     metric: &'static str,
 }
 
-const WORLDS: [World; 9] = [
+const WORLDS: [World; 14] = [
     world("right or wrong, 30 questions", 30, "exact_match"),
     world("right or wrong, 100 questions", 100, "exact_match"),
     world("right or wrong, 400 questions", 400, "exact_match"),
@@ -54,6 +54,44 @@ const WORLDS: [World; 9] = [
         seeds: 5,
         seed: 0.03,
         ..world("right or wrong, 400 questions, 5 seeds", 400, "exact_match")
+    },
+    World {
+        seeds: 2,
+        seed: 0.03,
+        ..world("right or wrong, 400 questions, 2 seeds", 400, "exact_match")
+    },
+    World {
+        seeds: 3,
+        seed: 0.03,
+        ..world("right or wrong, 100 questions, 3 seeds", 100, "exact_match")
+    },
+    World {
+        seeds: 5,
+        ..world(
+            "right or wrong, 400 questions, 5 seeds that are alike",
+            400,
+            "exact_match",
+        )
+    },
+    World {
+        seeds: 5,
+        seed: 0.1,
+        ..world(
+            "right or wrong, 400 questions, 5 seeds that differ much",
+            400,
+            "exact_match",
+        )
+    },
+    World {
+        seeds: 3,
+        seed: 0.03,
+        per_passage: 5,
+        passage: 0.25,
+        ..world(
+            "graded, 200 questions of 40 passages, 3 seeds",
+            200,
+            "supported",
+        )
     },
 ];
 

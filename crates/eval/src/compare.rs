@@ -515,6 +515,12 @@ fn pairwise(
                 high: -estimate.interval.low,
             },
         };
+        // Nothing differs by more than the metric is long.
+        let most = plan.metric.largest().unwrap_or(f64::INFINITY);
+        let interval = Interval {
+            low: interval.low.max(-most),
+            high: interval.high.min(most),
+        };
         let seeds = scored[*better].seeds.max(scored[*worse].seeds);
         found.push(Difference {
             better: scored[*better].name.clone(),

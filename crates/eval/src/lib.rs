@@ -15,6 +15,7 @@ mod predictions;
 mod random;
 pub mod ranking;
 pub mod report;
+mod shares;
 pub mod statistics;
 pub mod trec;
 pub mod verdict;

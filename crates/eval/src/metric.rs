@@ -25,6 +25,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::shares::shares;
 use crate::statistics::rows::Rows;
 use crate::{Gold, GoldSet, Prediction};
 use labels::Classes;
@@ -266,17 +267,17 @@ impl Metric {
             Self::ClassF1(_) => Classes::new(gold.questions()),
             _ => Classes::default(),
         };
-        let mut rows = Vec::with_capacity(answers.len());
-        let mut by_question = Vec::with_capacity(answers.len());
-        for (gold, answer) in gold.questions().iter().zip(answers) {
+        let of_one = |question: usize| {
+            let (gold, answer) = (&gold.questions()[question], answers[question]);
             let said = answer.map(Prediction::said).unwrap_or_default();
             let row = match self {
                 Self::ClassF1(_) => classes.statistics(&said, gold),
-                _ => self.row(&said, *answer, gold),
+                _ => self.row(&said, answer, gold),
             };
-            by_question.push(self.of_question(&row, &said, gold));
-            rows.push(row);
-        }
+            (self.of_question(&row, &said, gold), row)
+        };
+        let parts = shares(gold.len(), |range| range.map(of_one).collect::<Vec<_>>());
+        let (by_question, rows): (Vec<_>, Vec<_>) = parts.into_iter().flatten().unzip();
         Scores {
             metric: self,
             by_question,

@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use crate::compare::{CandidateAnswers, Compared};
 use crate::flips::Flips;
+use crate::shares::shares;
 use crate::why::{Cause, Judged, causes, tally};
 use crate::{GoldSet, Prediction};
 
@@ -153,7 +154,7 @@ impl Report {
         };
         let mut all_causes = vec![Vec::new(); candidates.len()];
         let mut spread: Vec<(f64, usize)> = Vec::new();
-        for (question, right) in gold.questions().iter().enumerate() {
+        let of_one = |question: usize| {
             let judged: Vec<Judged<'_>> = (0..candidates.len())
                 .map(|candidate| Judged {
                     answer: first_runs[candidate][question],
@@ -163,8 +164,12 @@ impl Report {
             let values = || judged.iter().map(|it| it.value);
             let most = values().fold(f64::NEG_INFINITY, f64::max);
             let least = values().fold(f64::INFINITY, f64::min);
-            spread.push((most - least, question));
-            for (all, cause) in all_causes.iter_mut().zip(causes(right, &judged)) {
+            (most - least, causes(&gold.questions()[question], &judged))
+        };
+        let parts = shares(gold.len(), |range| range.map(of_one).collect::<Vec<_>>());
+        for (question, (apart, causes)) in parts.into_iter().flatten().enumerate() {
+            spread.push((apart, question));
+            for (all, cause) in all_causes.iter_mut().zip(causes) {
                 all.push(cause);
             }
         }

@@ -120,8 +120,8 @@ fn is_doubtful(gold: &Gold, answers: &[Judged<'_>]) -> bool {
         .filter(|it| it.value < RIGHT)
         .filter_map(|it| it.answer)
         .filter(|it| !it.refused && it.failure.is_none())
-        .map(|it| (it.said(), it))
-        .filter(|(text, _)| !normalised(text).is_empty())
+        .map(|it| (normalised(&it.said()), it))
+        .filter(|(text, _)| !text.is_empty())
         .collect();
     said.iter().any(|(text, _)| {
         let same: Vec<&Prediction> = said
@@ -129,12 +129,14 @@ fn is_doubtful(gold: &Gold, answers: &[Judged<'_>]) -> bool {
             .filter(|(other, _)| token_f1(other, std::slice::from_ref(text)) >= SAME)
             .map(|(_, answer)| *answer)
             .collect();
-        let words = format!(" {} ", normalised(text));
-        let stands = same
-            .iter()
+        // Whoever stands alone is not looked up in long texts.
+        if same.len() < 2 || 2 * same.len() <= answers.len() {
+            return false;
+        }
+        let words = format!(" {text} ");
+        same.iter()
             .flat_map(|it| &it.evidence)
-            .any(|evidence| format!(" {} ", normalised(&evidence.text)).contains(&words));
-        same.len() >= 2 && 2 * same.len() > answers.len() && stands
+            .any(|evidence| format!(" {} ", normalised(&evidence.text)).contains(&words))
     })
 }
 

@@ -7,9 +7,10 @@
 //! answers have p = 1 and not 1/(n + 1).
 
 use super::bootstrap::{Clusters, Drawing};
-use super::rows::Rows;
+use super::rows::Weights;
 use crate::metric::{Metric, Scores};
 use crate::random::Random;
+use crate::shares::shares;
 
 /// Returns the two-sided p-value of the difference between each two candidates that `pairs`
 /// names. A candidate's seeds count with the mean of their sums.
@@ -19,24 +20,13 @@ pub(crate) fn p_values(
     clusters: Clusters<'_>,
     drawing: Drawing,
 ) -> Vec<f64> {
-    let tests: Vec<Test> = pairs
+    let sides: Vec<Side> = candidates.iter().map(|scores| Side::new(scores)).collect();
+    let tests: Vec<Test<'_>> = pairs
         .iter()
-        .map(|(first, second)| Test::new(candidates[*first], candidates[*second]))
+        .map(|(first, second)| Test::new(&sides[*first], &sides[*second]))
         .collect();
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let share = drawing.times.div_ceil(workers).max(1);
-    let tests = &tests;
-    let counts: Vec<Vec<u64>> = std::thread::scope(|scope| {
-        let starts = (0..drawing.times).step_by(share);
-        let workers: Vec<_> = starts
-            .map(|start| {
-                let range = start..(start + share).min(drawing.times);
-                scope.spawn(move || exchange(tests, clusters, drawing.seed, range))
-            })
-            .collect();
-        let done = workers.into_iter().map(std::thread::ScopedJoinHandle::join);
-        done.map(|part| part.expect("exchanging does not panic"))
-            .collect()
+    let counts = shares(drawing.times, |range| {
+        exchange(&sides, pairs, &tests, clusters, drawing.seed, range)
     });
     (0..tests.len())
         .map(|test| {
@@ -46,46 +36,74 @@ pub(crate) fn p_values(
         .collect()
 }
 
-/// Two candidates, as sums.
-struct Test {
+/// A candidate, as sums.
+struct Side<'a> {
     metric: Metric,
-    first: Vec<f64>,
-    second: Vec<f64>,
-    /// The second's less the first's, question by question.
-    less: Rows,
+    runs: &'a [Scores],
+    all: Vec<f64>,
+}
+
+impl<'a> Side<'a> {
+    fn new(runs: &'a [Scores]) -> Self {
+        let mut side = Self {
+            metric: runs[0].metric,
+            runs,
+            all: vec![0.0; runs[0].rows.width()],
+        };
+        for run in runs {
+            add(&mut side.all, &run.rows.total(), runs.len());
+        }
+        side
+    }
+
+    /// Puts into `sums` those of the questions whose coin says so, the mean over the seeds.
+    fn exchanged(&self, coins: &Weights, of_run: &mut Vec<f64>, sums: &mut Vec<f64>) {
+        sums.clear();
+        sums.resize(self.all.len(), 0.0);
+        of_run.resize(self.all.len(), 0.0);
+        for run in self.runs {
+            run.rows.weighted(coins, of_run);
+            add(sums, of_run, self.runs.len());
+        }
+    }
+}
+
+/// Adds the part of a mean over so many.
+fn add(sums: &mut [f64], part: &[f64], of: usize) {
+    for (sum, part) in sums.iter_mut().zip(part) {
+        *sum += part / of as f64;
+    }
+}
+
+/// Two candidates.
+struct Test<'a> {
+    first: &'a Side<'a>,
+    second: &'a Side<'a>,
     observed: f64,
 }
 
-impl Test {
-    fn new(first: &[Scores], second: &[Scores]) -> Self {
-        let metric = first[0].metric;
-        let rows =
-            |scores: &[Scores]| Rows::mean(&scores.iter().map(|it| &it.rows).collect::<Vec<_>>());
-        let (first, second) = (rows(first), rows(second));
-        let less = Rows::less(&second, &first);
-        let (first, second) = (first.total(), second.total());
+impl<'a> Test<'a> {
+    fn new(first: &'a Side<'a>, second: &'a Side<'a>) -> Self {
         let mut test = Self {
-            metric,
             first,
             second,
-            less,
             observed: 0.0,
         };
-        test.observed = test.difference(&vec![0.0; test.first.len()]);
+        let nothing = vec![0.0; first.all.len()];
+        test.observed = test.difference(&nothing, &nothing, &mut Vec::new());
         test
     }
 
-    /// Returns the difference after sums went from the first to the second.
-    fn difference(&self, exchanged: &[f64]) -> f64 {
-        let plus = |sums: &[f64], sign: f64| -> Option<f64> {
-            let sums: Vec<f64> = sums
-                .iter()
-                .zip(exchanged)
-                .map(|(a, b)| a + sign * b)
-                .collect();
-            self.metric.of_sums(&sums)
+    /// Returns the difference after the answers whose sums are `first` and `second` changed
+    /// sides.
+    fn difference(&self, first: &[f64], second: &[f64], sums: &mut Vec<f64>) -> f64 {
+        let mut score = |side: &Side<'_>, sign: f64| -> Option<f64> {
+            sums.clear();
+            let moved = first.iter().zip(second).map(|(a, b)| sign * (b - a));
+            sums.extend(side.all.iter().zip(moved).map(|(all, moved)| all + moved));
+            side.metric.of_sums(sums)
         };
-        match (plus(&self.first, 1.0), plus(&self.second, -1.0)) {
+        match (score(self.first, 1.0), score(self.second, -1.0)) {
             (Some(first), Some(second)) => (first - second).abs(),
             _ => 0.0,
         }
@@ -93,31 +111,39 @@ impl Test {
 }
 
 fn exchange(
-    tests: &[Test],
+    sides: &[Side<'_>],
+    pairs: &[(usize, usize)],
+    tests: &[Test<'_>],
     clusters: Clusters<'_>,
     seed: u64,
     range: std::ops::Range<usize>,
 ) -> Vec<u64> {
     let mut counts = vec![0; tests.len()];
-    let mut coins = vec![0.0; clusters.count];
-    let mut weights = vec![0.0; clusters.of.len()];
-    let mut sums = Vec::new();
+    let mut coins = vec![0; clusters.count];
+    let mut weights = Weights::new(clusters.of.len());
+    let mut moved = vec![Vec::new(); sides.len()];
+    let (mut of_run, mut sums) = (Vec::new(), Vec::new());
     for trial in range {
         let mut random = Random::new(seed ^ 0xC01, trial as u64);
         for coins in coins.chunks_mut(64) {
             let mut bits = random.next();
             for coin in coins {
-                *coin = (bits & 1) as f64;
+                *coin = (bits & 1) as u16;
                 bits >>= 1;
             }
         }
         clusters.spread(&coins, &mut weights);
-        for (test, count) in tests.iter().zip(&mut counts) {
-            sums.resize(test.less.width(), 0.0);
-            test.less.weighted(&weights, &mut sums);
+        for (place, side) in sides.iter().enumerate() {
+            let is_tested = |pair: &(usize, usize)| pair.0 == place || pair.1 == place;
+            if pairs.iter().any(is_tested) {
+                side.exchanged(&weights, &mut of_run, &mut moved[place]);
+            }
+        }
+        for ((test, pair), count) in tests.iter().zip(pairs).zip(&mut counts) {
+            let difference = test.difference(&moved[pair.0], &moved[pair.1], &mut sums);
             // Sums of the same numbers in another order differ in their last digits.
             let margin = 1e-10 * test.observed.max(1e-300);
-            *count += u64::from(test.difference(&sums) >= test.observed - margin);
+            *count += u64::from(difference >= test.observed - margin);
         }
     }
     counts

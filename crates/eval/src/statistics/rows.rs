@@ -7,21 +7,92 @@
 /// The widest table that is kept column by column; a wider one is mostly zeros.
 const DENSE: usize = 32;
 
+/// How often each question counts.
+#[derive(Clone, Debug)]
+pub(crate) struct Weights {
+    whole: Vec<i16>,
+    real: Vec<f64>,
+    largest: i16,
+}
+
+impl Weights {
+    /// Returns those of so many questions, none of which counts yet.
+    pub(crate) fn new(questions: usize) -> Self {
+        Self {
+            whole: vec![0; questions],
+            real: vec![0.0; questions],
+            largest: 0,
+        }
+    }
+
+    /// Sets all; what is above 32,767 is taken for that.
+    pub(crate) fn set(&mut self, counts: impl Iterator<Item = u16>) {
+        self.largest = 0;
+        for ((whole, real), count) in self.whole.iter_mut().zip(&mut self.real).zip(counts) {
+            *whole = i16::try_from(count).unwrap_or(i16::MAX);
+            *real = f64::from(*whole);
+            self.largest = self.largest.max(*whole);
+        }
+    }
+}
+
 /// What the questions of a test set add, a row each.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Rows {
     width: usize,
+    count: usize,
     kept: Kept,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 enum Kept {
-    Columns(Vec<Vec<f64>>),
+    Columns(Vec<Column>),
     Sparse {
         starts: Vec<usize>,
         entries: Vec<(u32, f64)>,
     },
 }
+
+/// A column. Counts of words and letters are whole numbers, and eight of them are multiplied in
+/// the time of two others.
+#[derive(Clone, Debug, PartialEq)]
+enum Column {
+    Whole { values: Vec<i16>, largest: i16 },
+    Real(Vec<f64>),
+}
+
+impl Column {
+    fn new(values: Vec<f64>) -> Self {
+        let most = f64::from(i16::MAX);
+        if values.iter().any(|it| it.fract() != 0.0 || it.abs() > most) {
+            return Self::Real(values);
+        }
+        let values: Vec<i16> = values.iter().map(|it| *it as i16).collect();
+        let largest = values.iter().map(|it| it.abs()).max().unwrap_or(0);
+        Self::Whole { values, largest }
+    }
+
+    /// Returns the sum of the column, each value as often as its weight says.
+    fn weighted(&self, weights: &Weights) -> f64 {
+        match self {
+            Self::Whole { values, largest } => {
+                let bound = i64::from(*largest) * i64::from(weights.largest) * BLOCK as i64;
+                let blocks = values.chunks(BLOCK).zip(weights.whole.chunks(BLOCK));
+                let total: i64 = if bound <= i64::from(i32::MAX) {
+                    blocks.map(|(a, b)| i64::from(whole_dot(a, b))).sum()
+                } else {
+                    let product = |(a, b): (&i16, &i16)| i64::from(*a) * i64::from(*b);
+                    values.iter().zip(&weights.whole).map(product).sum()
+                };
+                total as f64
+            }
+            Self::Real(values) => dot(values, &weights.real),
+        }
+    }
+}
+
+/// As many products of counts are added in 32 bits.
+const BLOCK: usize = 2048;
 
 impl Rows {
     /// Takes the rows of all questions, each as columns with their values. Columns are below
@@ -34,7 +105,7 @@ impl Rows {
                     columns[*column as usize][index] += value;
                 }
             }
-            Kept::Columns(columns)
+            Kept::Columns(columns.into_iter().map(Column::new).collect())
         } else {
             let mut starts = vec![0];
             let mut entries = Vec::new();
@@ -44,7 +115,11 @@ impl Rows {
             }
             Kept::Sparse { starts, entries }
         };
-        Self { width, kept }
+        Self {
+            width,
+            count: rows.len(),
+            kept,
+        }
     }
 
     /// Returns how many sums there are.
@@ -52,25 +127,17 @@ impl Rows {
         self.width
     }
 
-    /// Returns how many questions there are, where a row has a sum at all.
-    pub(crate) fn len(&self) -> usize {
-        match &self.kept {
-            Kept::Columns(columns) => columns.first().map_or(0, Vec::len),
-            Kept::Sparse { starts, .. } => starts.len() - 1,
-        }
-    }
-
     /// Puts into `sums` the sums of all rows, each as often as its weight says.
-    pub(crate) fn weighted(&self, weights: &[f64], sums: &mut [f64]) {
+    pub(crate) fn weighted(&self, weights: &Weights, sums: &mut [f64]) {
         match &self.kept {
             Kept::Columns(columns) => {
                 for (sum, column) in sums.iter_mut().zip(columns) {
-                    *sum = dot(column, weights);
+                    *sum = column.weighted(weights);
                 }
             }
             Kept::Sparse { starts, entries } => {
                 sums.fill(0.0);
-                for (row, weight) in starts.windows(2).zip(weights) {
+                for (row, weight) in starts.windows(2).zip(&weights.real) {
                     for (column, value) in &entries[row[0]..row[1]] {
                         sums[*column as usize] += value * weight;
                     }
@@ -79,50 +146,20 @@ impl Rows {
         }
     }
 
-    /// Returns the mean of tables of the same shape.
-    pub(crate) fn mean(tables: &[&Self]) -> Self {
-        let weight = 1.0 / tables.len().max(1) as f64;
-        let weighted: Vec<(&Self, f64)> = tables.iter().map(|table| (*table, weight)).collect();
-        Self::combined(&weighted)
-    }
-
-    /// Returns one table less another of the same shape.
-    pub(crate) fn less(a: &Self, b: &Self) -> Self {
-        Self::combined(&[(a, 1.0), (b, -1.0)])
-    }
-
-    fn combined(tables: &[(&Self, f64)]) -> Self {
-        let (first, _) = tables[0];
-        let row = |index: usize| {
-            let entries = tables.iter().flat_map(|(table, weight)| {
-                let scaled = move |(column, value)| (column, value * weight);
-                table.row(index).into_iter().map(scaled)
-            });
-            entries.collect::<Vec<_>>()
-        };
-        let rows: Vec<_> = (0..first.len()).map(row).collect();
-        Self::new(first.width, &rows)
-    }
-
-    fn row(&self, index: usize) -> Vec<(u32, f64)> {
-        match &self.kept {
-            Kept::Columns(columns) => {
-                let values = columns.iter().map(|column| column[index]);
-                (0..)
-                    .zip(values)
-                    .filter(|(_, value)| *value != 0.0)
-                    .collect()
-            }
-            Kept::Sparse { starts, entries } => entries[starts[index]..starts[index + 1]].to_vec(),
-        }
-    }
-
     /// Returns the sums of all rows.
     pub(crate) fn total(&self) -> Vec<f64> {
         let mut sums = vec![0.0; self.width];
-        self.weighted(&vec![1.0; self.len()], &mut sums);
+        let mut once = Weights::new(self.count);
+        once.set(std::iter::repeat_n(1, self.count));
+        self.weighted(&once, &mut sums);
         sums
     }
+}
+
+/// Returns the scalar product of at most [`BLOCK`] counts, which 32 bits hold.
+fn whole_dot(a: &[i16], b: &[i16]) -> i32 {
+    let products = a.iter().zip(b).map(|(a, b)| i32::from(*a) * i32::from(*b));
+    products.sum()
 }
 
 /// Returns the scalar product. Eight sums side by side, so that it does not wait for each.
@@ -157,7 +194,8 @@ mod tests {
             let narrow = Rows::new(5, &rows);
             let wide = Rows::new(DENSE + 1, &rows);
             let mut random = crate::random::Random::new(seed, 0);
-            let weights: Vec<f64> = rows.iter().map(|_| f64::from(random.below(4))).collect();
+            let mut weights = Weights::new(rows.len());
+            weights.set(rows.iter().map(|_| random.below(4) as u16));
             let (mut a, mut b) = (vec![0.0; 5], vec![0.0; DENSE + 1]);
             narrow.weighted(&weights, &mut a);
             wide.weighted(&weights, &mut b);
@@ -165,5 +203,22 @@ mod tests {
                 proptest::prop_assert!((a[column] - b[column]).abs() < 1e-9);
             }
         }
+    }
+
+    #[test]
+    fn counts_are_added_exactly_however_large() {
+        let check = |value: f64, weight: u16, times: usize| {
+            let rows = Rows::new(1, &vec![vec![(0, value)]; times]);
+            let mut weights = Weights::new(times);
+            weights.set(std::iter::repeat_n(weight, times));
+            let mut sums = [0.0];
+            rows.weighted(&weights, &mut sums);
+            assert_eq!(sums[0], value * f64::from(weight) * times as f64, "{value}");
+        };
+        check(3.0, 2, 5000);
+        check(-32767.0, 32767, 5000);
+        check(32767.0, 31, 5000);
+        check(40000.0, 31, 5000);
+        check(0.5, 3, 5000);
     }
 }

@@ -175,6 +175,50 @@ fn seeds_that_differ_are_not_a_difference() {
 }
 
 #[test]
+fn what_seeds_vary_by_themselves_is_counted_once() {
+    // Every answer is a toss of its own, so the variance of the difference of two candidates is
+    // ½ / (questions × seeds), however it is divided. Drawn questions and drawn seeds, one inside
+    // the other, would make it three times that, and the interval 1.7 times as wide.
+    let (questions, seeds, worlds) = (120, 5, 40);
+    let truth = 1.96 * (0.5 / f64::from(questions * seeds)).sqrt();
+    let mut widths = 0.0;
+    let mut state = 1_u64;
+    let mut toss = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        state >> 63 == 1
+    };
+    for _ in 0..worlds {
+        let mut tossed = |name: &str| {
+            let runs = (0..seeds).map(|_| {
+                let right: Vec<bool> = (0..questions).map(|_| toss()).collect();
+                candidate(name, questions as usize, |it| right[it])
+                    .runs
+                    .remove(0)
+            });
+            CandidateAnswers {
+                name: name.into(),
+                runs: runs.collect(),
+                ..CandidateAnswers::default()
+            }
+        };
+        let candidates = [tossed("a"), tossed("b")];
+        let plan = Plan {
+            resamples: 300,
+            ..plan()
+        };
+        let compared = compare(&gold(questions as usize), &candidates, &plan).unwrap();
+        widths += compared.differences[0].interval.half_width() / f64::from(worlds);
+    }
+    assert!(
+        (0.95..1.25).contains(&(widths / truth)),
+        "{} times as wide as it is",
+        widths / truth
+    );
+}
+
+#[test]
 fn a_verdict_does_not_depend_on_the_order_of_answers() {
     let mut candidates = [
         candidate("a", 50, |it| it % 3 == 0),
