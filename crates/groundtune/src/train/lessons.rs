@@ -301,15 +301,53 @@ impl Lessons {
                 .collect(),
             Content::Exercises(lessons) => lessons.sizes().0,
         };
-        lengths.sort_unstable_by(|a, b| b.cmp(a));
-        let most: usize = lengths.iter().take(batch).sum();
-        most.max(self.summary.longest).max(1)
+        largest_batch(&mut lengths, batch)
+            .max(self.summary.longest)
+            .max(1)
     }
+}
+
+/// Returns the most tokens that `batch` examples in a row can have, of epochs one behind the
+/// other: where a batch begins in one and ends in the next, the longest may be in it twice.
+fn largest_batch(lengths: &mut [usize], batch: usize) -> usize {
+    let (count, batch) = (lengths.len().max(1), batch.max(1));
+    let often = match (batch.is_multiple_of(count), count.is_multiple_of(batch)) {
+        (true, _) => batch / count,
+        (_, true) => 1,
+        (false, false) => batch / count + 2,
+    };
+    lengths.sort_unstable_by(|a, b| b.cmp(a));
+    let each = lengths.iter().flat_map(|it| std::iter::repeat_n(it, often));
+    each.take(batch).sum()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn no_batch_is_larger_than_was_planned(
+            lengths in proptest::collection::vec(1_usize..50, 1..12),
+            batch in 1_usize..20,
+            seed in 0_u64..50,
+        ) {
+            let planned = largest_batch(&mut lengths.clone(), batch);
+            // Five epochs, each in an order of its own.
+            let epochs = (0..5_usize).flat_map(|epoch| {
+                let mut order: Vec<usize> = (0..lengths.len()).collect();
+                let mixed = |it: &usize| {
+                    (seed ^ (epoch * 977 + it) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+                };
+                order.sort_by_key(mixed);
+                order
+            });
+            let all: Vec<usize> = epochs.map(|it| lengths[it]).collect();
+            for found in all.chunks(batch) {
+                proptest::prop_assert!(found.iter().sum::<usize>() <= planned);
+            }
+        }
+    }
 
     #[test]
     fn the_end_of_each_text_is_examined() {
