@@ -28,6 +28,10 @@ pub(crate) struct Arguments {
     #[arg(value_name = "EXAMPLES")]
     examples: Vec<PathBuf>,
 
+    /// A file of questions that all are examined on, in place of a part of the examples.
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+    examination: Vec<PathBuf>,
+
     /// What is compared, and how: a TOML file instead of the project's `[compare]`.
     #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     recipe: Option<PathBuf>,
@@ -90,6 +94,9 @@ pub(crate) fn run(
             };
             if !arguments.examples.is_empty() {
                 recipe.examples = arguments.examples;
+            }
+            if !arguments.examination.is_empty() {
+                recipe.examination = arguments.examination;
             }
             if !arguments.candidates.is_empty() {
                 recipe.candidates = arguments.candidates;
@@ -220,18 +227,23 @@ impl Screen {
                 };
                 self.progress.at(*done as u64, *of as u64, &what);
             }
-            CompareEvent::Tuned(retrieval) => self.note(
-                ui,
-                &format!(
-                    "retrieval  {}{} of score {} or more, chosen on the development questions",
-                    match self.task {
-                        Task::Write | Task::Find => format!("{}, ", retrieval.way),
-                        Task::Label | Task::Tag => String::new(),
-                    },
-                    count(retrieval.chosen.top_k, self.task.found()),
-                    retrieval.chosen.threshold,
-                ),
-            ),
+            CompareEvent::Tuned(retrieval) => {
+                self.note(
+                    ui,
+                    &format!(
+                        "retrieval  {}{} of score {} or more, chosen on the development questions",
+                        match self.task {
+                            Task::Write | Task::Find => format!("{}, ", retrieval.way),
+                            Task::Label | Task::Tag => String::new(),
+                        },
+                        count(retrieval.chosen.top_k, self.task.found()),
+                        retrieval.chosen.threshold,
+                    ),
+                );
+                if let (Task::Write, Some(doubt)) = (self.task, retrieval.doubt()) {
+                    self.progress.suspend(|| ui.warn(format_args!("{doubt}")));
+                }
+            }
             CompareEvent::Teaching { arm, seed, event } => {
                 if let groundtune::train::Event::Step {
                     step, steps, loss, ..

@@ -2,8 +2,9 @@
 //! what may be learnt, what settings are chosen on, and what nobody sees before the end.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
-use contract::{Example, Lesson, QuestionId, Split};
+use contract::{Example, Lesson, PassageId, QuestionId, Share, Split, held_out};
 use eval::Gold;
 use serde::{Deserialize, Serialize};
 
@@ -66,8 +67,29 @@ pub enum ExaminationNote {
         /// How many questions repeat another.
         count: usize,
     },
+    /// The same question with different answers.
+    Contradicting {
+        /// How many questions have more than one answer.
+        count: usize,
+        /// The first of them.
+        first: String,
+    },
+    /// Questions that are examined and ask nearly the same as another.
+    Alike {
+        /// How many questions.
+        count: usize,
+        /// How many they are, if each is counted once.
+        different: usize,
+    },
     /// Examples that are no question with an answer.
     LeftOut {
+        /// How many.
+        count: usize,
+        /// The first of them.
+        first: String,
+    },
+    /// Examples that ask what is examined, so that nobody may learn from them.
+    Leaked {
         /// How many.
         count: usize,
         /// The first of them.
@@ -96,9 +118,21 @@ impl std::fmt::Display for ExaminationNote {
             Self::Repeated { count } => {
                 write!(f, "{count} of the examples repeat another and are left out")
             }
+            Self::Contradicting { count, first } => write!(
+                f,
+                "{count} questions have more than one answer, each in an example of its own: whoever gives one of them is wrong by another; the first: {first}"
+            ),
+            Self::Alike { count, different } => write!(
+                f,
+                "{count} of the questions examined ask nearly the same as another; intervals count the {different} that differ"
+            ),
             Self::LeftOut { count, first } => write!(
                 f,
                 "{count} of the examples are no questions with answers and are left out; the first: {first}"
+            ),
+            Self::Leaked { count, first } => write!(
+                f,
+                "{count} of the examples ask, word for word or nearly, what is examined, and are not learnt from; the first: {first}"
             ),
             Self::Refused { count, first } => {
                 write!(f, "{count} records could not be read; the first: {first}")
@@ -126,47 +160,34 @@ impl Examination {
         if recipe.examples.is_empty() {
             return Err(CompareError::NoExamples);
         }
-        let mut set = Dataset::read(&recipe.examples, &Default::default())?;
-        let fingerprint = set.fingerprint();
         let mut notes = Vec::new();
-        if let Some(first) = set.refused.first() {
-            notes.push(ExaminationNote::Refused {
-                count: set.refused.len(),
-                first: first.to_string(),
+        let (mut set, mut fingerprint) = taken(&recipe.examples, &mut notes)?;
+        let all = set.examples.len();
+        let sets = if recipe.examination.is_empty() {
+            set.split(&Split {
+                seed: recipe.seed,
+                dev: recipe.dev,
+                test: recipe.test,
+            })
+        } else {
+            let (held, of_held) = taken(&recipe.examination, &mut notes)?;
+            fingerprint = fingerprint.rotate_left(1) ^ of_held;
+            set.examples = without_leaks(set.examples, &held.examples, &mut notes);
+            let own = set.split(&Split {
+                seed: recipe.seed,
+                dev: recipe.dev,
+                test: Share::ZERO,
             });
-        }
-        let (examples, left_out): (Vec<Example>, Vec<Example>) = std::mem::take(&mut set.examples)
-            .into_iter()
-            .partition(|example| asked(example).is_some());
-        if let Some(first) = left_out.first() {
-            notes.push(ExaminationNote::LeftOut {
-                count: left_out.len(),
-                first: format!("{} is a {}", first.id, first.lesson.kind()),
-            });
-        }
-        let mut seen = BTreeSet::new();
-        let all = examples.len();
-        let examples: Vec<Example> = examples
-            .into_iter()
-            .filter(|it| seen.insert((it.lesson.input(), it.lesson.target())))
-            .collect();
-        if examples.len() < all {
-            notes.push(ExaminationNote::Repeated {
-                count: all - examples.len(),
-            });
-        }
-        set.examples = examples;
-        let sets = set.split(&Split {
-            seed: recipe.seed,
-            dev: recipe.dev,
-            test: recipe.test,
-        });
+            let (train, dev) = (own.train.examples(), own.dev.examples());
+            held_out(train.to_vec(), dev.to_vec(), held.examples).sets
+        };
         let mut test: Vec<Gold> = sets.test.examples().iter().filter_map(asked).collect();
         if let Some(most) = recipe.questions {
             test.truncate(most);
         }
         let train: Vec<Gold> = sets.train.examples().iter().filter_map(asked).collect();
         let dev: Vec<Gold> = sets.dev.examples().iter().filter_map(asked).collect();
+        count_alike_once(sets.test.examples(), &mut test, &mut notes);
         if test.is_empty() {
             return Err(CompareError::NoQuestions { examples: all });
         }
@@ -242,6 +263,113 @@ fn start(example: &Example) -> Option<(QuestionId, usize)> {
     }
 }
 
+/// Reads files and takes of them what can be asked, each once. Returns that, and what tells the
+/// files from others.
+fn taken(
+    paths: &[PathBuf],
+    notes: &mut Vec<ExaminationNote>,
+) -> Result<(Dataset, u64), CompareError> {
+    let mut set = Dataset::read(paths, &Default::default())?;
+    let fingerprint = set.fingerprint();
+    if let Some(first) = set.refused.first() {
+        notes.push(ExaminationNote::Refused {
+            count: set.refused.len(),
+            first: first.to_string(),
+        });
+    }
+    let (examples, left_out): (Vec<Example>, Vec<Example>) = std::mem::take(&mut set.examples)
+        .into_iter()
+        .partition(|example| asked(example).is_some());
+    if let Some(first) = left_out.first() {
+        notes.push(ExaminationNote::LeftOut {
+            count: left_out.len(),
+            first: format!("{} is a {}", first.id, first.lesson.kind()),
+        });
+    }
+    let mut seen = BTreeSet::new();
+    let all = examples.len();
+    set.examples = examples
+        .into_iter()
+        .filter(|it| seen.insert((it.lesson.input(), it.lesson.target())))
+        .collect();
+    if set.examples.len() < all {
+        notes.push(ExaminationNote::Repeated {
+            count: all - set.examples.len(),
+        });
+    }
+    let mut answers: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for example in &set.examples {
+        // Asked of another passage it may be another question.
+        let of_context =
+            matches!(&example.lesson, Lesson::Question { context, .. } if context.is_some());
+        if !of_context {
+            let asked = answers.entry(example.lesson.input()).or_default();
+            asked.insert(example.lesson.target());
+        }
+    }
+    let mut contradicting = answers.iter().filter(|(_, said)| said.len() > 1);
+    if let Some((first, _)) = contradicting.next() {
+        notes.push(ExaminationNote::Contradicting {
+            count: 1 + contradicting.count(),
+            first: first.clone(),
+        });
+    }
+    Ok((set, fingerprint))
+}
+
+/// Lets questions that ask nearly the same count as questions of one passage, which are drawn
+/// together: else a question that is there ten times would make ten times as sure.
+fn count_alike_once(examples: &[Example], test: &mut [Gold], notes: &mut Vec<ExaminationNote>) {
+    let alike = corpus::examples::alike(examples);
+    let group: BTreeMap<&str, u32> = examples
+        .iter()
+        .map(|example| example.id.as_str())
+        .zip(alike)
+        .collect();
+    let mut members: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    for (place, asked) in test.iter().enumerate() {
+        if let (Some(group), None) = (group.get(asked.id.as_str()), &asked.passage) {
+            members.entry(*group).or_default().push(place);
+        }
+    }
+    members.retain(|_, members| members.len() > 1);
+    for members in members.values() {
+        let first = PassageId(format!("as {}", test[members[0]].id));
+        for place in members {
+            test[*place].passage = Some(first.clone());
+        }
+    }
+    if !members.is_empty() {
+        let count: usize = members.values().map(Vec::len).sum();
+        notes.push(ExaminationNote::Alike {
+            count,
+            different: members.len(),
+        });
+    }
+}
+
+/// Returns the examples that do not ask, word for word or nearly, what is examined.
+fn without_leaks(
+    examples: Vec<Example>,
+    examined: &[Example],
+    notes: &mut Vec<ExaminationNote>,
+) -> Vec<Example> {
+    let together: Vec<Example> = examined.iter().chain(&examples).cloned().collect();
+    let alike = corpus::examples::alike(&together);
+    let held: BTreeSet<u32> = alike[..examined.len()].iter().copied().collect();
+    let (leaks, own): (Vec<_>, Vec<_>) = examples
+        .into_iter()
+        .zip(&alike[examined.len()..])
+        .partition(|(_, group)| held.contains(group));
+    if let Some((first, _)) = leaks.first() {
+        notes.push(ExaminationNote::Leaked {
+            count: leaks.len(),
+            first: first.id.to_string(),
+        });
+    }
+    own.into_iter().map(|(example, _)| example).collect()
+}
+
 /// Returns an example as a question that all candidates can be asked, if it is one.
 fn asked(example: &Example) -> Option<Gold> {
     match example.lesson {
@@ -298,6 +426,28 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_its_own_is_examined_and_never_learnt() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("examination.jsonl");
+        let examined = &lines(40, |n| n.to_string())[30..];
+        fs_err::write(&path, examined.join("\n")).unwrap();
+        let recipe = CompareRecipe {
+            examination: vec![path],
+            ..CompareRecipe::default()
+        };
+        // The examples have two of its questions, one with another answer.
+        let learnt = lines(32, |n| if n == 31 { "other" } else { "one" }.into());
+        let found = of(&learnt, recipe).unwrap();
+        assert_eq!(found.test.len(), 10);
+        assert_eq!(found.train.len() + found.dev.len(), 30);
+        let leaked = found
+            .notes
+            .iter()
+            .any(|note| matches!(note, ExaminationNote::Leaked { count: 2, .. }));
+        assert!(leaked, "{:?}", found.notes);
+    }
+
+    #[test]
     fn few_and_repeated_questions_are_said() {
         let mut twice = lines(10, |n| n.to_string());
         twice.push(twice[3].clone());
@@ -317,6 +467,34 @@ mod tests {
             of(&[], CompareRecipe::default()),
             Err(CompareError::Data(_))
         ));
+    }
+
+    #[test]
+    fn contradictions_are_said_and_what_is_alike_counts_once() {
+        let mut asked = lines(60, |n| n.to_string());
+        asked.push(asked[7].replace("\"7\"", "\"another\""));
+        // Each question five times, in other words for the eye alone.
+        for mark in ["!", "??", " ?", "..."] {
+            let again: Vec<String> = asked[..60].iter().map(|it| it.replace('?', mark)).collect();
+            asked.extend(again);
+        }
+        let found = of(&asked, CompareRecipe::default()).unwrap();
+        let says = |is: &dyn Fn(&ExaminationNote) -> bool| found.notes.iter().any(is);
+        assert!(says(&|note| matches!(
+            note,
+            ExaminationNote::Contradicting { count: 1, .. }
+        )));
+        assert!(
+            says(&|note| matches!(note, ExaminationNote::Alike { .. })),
+            "{:?}",
+            found.notes
+        );
+        let gold = eval::GoldSet::new(found.test.iter().cloned());
+        assert!(
+            gold.cluster_count() * 5 <= gold.len() + 5,
+            "{}",
+            gold.cluster_count()
+        );
     }
 
     #[test]

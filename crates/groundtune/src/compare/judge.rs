@@ -133,7 +133,10 @@ impl Judgement {
         let mut report = Report::new(title, &gold, &candidates, compared, QUESTIONS);
         report.flips = Some(flips);
         report.made = facts(protocol, examination);
-        let known = warnings(protocol, examination);
+        let mut known = warnings(protocol, examination);
+        if protocol.task == Task::Write {
+            known.extend(retrieval.doubt());
+        }
         report.warnings.splice(0..0, known);
         report.curves = curves(&taught);
         report.drills = vec![

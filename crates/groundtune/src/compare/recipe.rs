@@ -19,6 +19,10 @@ const QUICK_DRILL: usize = 12;
 pub struct CompareRecipe {
     /// Files of questions with their answers, relative to the recipe.
     pub examples: Vec<PathBuf>,
+    /// Files of questions with their answers that all are examined on, relative to the recipe.
+    /// Default: none, a part of the examples.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub examination: Vec<PathBuf>,
     /// The candidates. Default: all but `routed`.
     pub candidates: Vec<Arm>,
     /// Decides the split, the order of examples and what is resampled. Default: 0.
@@ -159,6 +163,7 @@ impl Default for CompareRecipe {
     fn default() -> Self {
         Self {
             examples: Vec::new(),
+            examination: Vec::new(),
             candidates: Arm::USUAL.to_vec(),
             seed: 0,
             seeds: 3,
@@ -210,7 +215,7 @@ impl CompareRecipe {
     /// Makes paths whole that are relative to `base`.
     pub(crate) fn paths_from(&mut self, base: &Path) {
         let drills = &mut self.drills;
-        let files = self.examples.iter_mut();
+        let files = self.examples.iter_mut().chain(&mut self.examination);
         let labels = self.judge.iter_mut().filter_map(|it| it.labels.as_mut());
         let files = files.chain(&mut drills.texts).chain(&mut drills.tasks);
         for path in files.chain(labels) {

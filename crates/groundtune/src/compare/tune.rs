@@ -92,6 +92,26 @@ pub struct Retrieval {
     pub notes: Vec<String>,
 }
 
+/// Below this share of answers that are found, retrieval is not what an answer can come from.
+const DOUBTFUL: f64 = 0.5;
+
+impl Retrieval {
+    /// Says so where hardly any answer stands in what is shown: then either the documents do not
+    /// say it, or it is not found.
+    pub fn doubt(&self) -> Option<String> {
+        let is_chosen = |it: &&Try| it.way == self.way && it.trial.shown == self.chosen;
+        let recall = self.tries.iter().find(is_chosen)?.trial.recall?;
+        (recall < DOUBTFUL).then(|| {
+            format!(
+                "the answers to {:.0} in 100 development questions stand in what is found for them; \
+                 those to the others are not in the documents (then only examples can tell them), \
+                 or not found",
+                100.0 * recall
+            )
+        })
+    }
+}
+
 /// What a way found of the development questions: a line of what is kept.
 #[derive(Serialize, Deserialize)]
 struct OfWay {
