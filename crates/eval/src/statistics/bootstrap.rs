@@ -9,8 +9,8 @@
 //! questions σq²/n, of the seeds σs²/R, and of what a seed's answer to a question varies by beside
 //! both, σe²/(nR). Drawing questions gives σq²/n + σe²/(nR), the seeds' spread σs²/R + σe²/(nR):
 //! the last part is in both, and drawing both, one inside the other, counts it three times (Owen
-//! 2007, "The pigeonhole bootstrap", §4). So the parts are put together as those of two ways of
-//! clustering are, V = V_questions + V_seeds − V_both (Cameron, Gelbach and Miller 2011, §2),
+//! 2007, "The pigeonhole bootstrap"). So the parts are put together as those of two ways of
+//! clustering are, V = V_questions + V_seeds − V_both (Cameron, Gelbach and Miller 2011),
 //! where V_both is what each seed's distance from the mean of all varies by as questions are
 //! drawn.
 //!
