@@ -7,4 +7,5 @@ mod encoders;
 mod fake;
 mod house;
 mod ingest;
+mod planted;
 mod vectors;
