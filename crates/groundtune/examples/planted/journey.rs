@@ -59,7 +59,7 @@ pub(crate) fn compared(
 }
 
 /// What is compared, written down before anything is run: one training seed, for the worlds
-/// are what is repeated.
+/// are what is repeated. Drills decide nothing and are left out.
 fn project(base: &Path, seed: u64) -> String {
     let base = toml_string(base);
     format!(
@@ -68,6 +68,7 @@ fn project(base: &Path, seed: u64) -> String {
          [compare]\nexamples = [\"examples.jsonl\"]\nexamination = [\"examination.jsonl\"]\n\
          candidates = [\"prompt\", \"rag\", \"fine-tuned\", \"hybrid\"]\n\
          seed = {seed}\nseeds = 1\nmax_tokens = 24\n\
+         [compare.retrieval]\ntries = \"shown\"\n[compare.drills]\nrun = []\n\
          [compare.verdict]\nmetric = \"exact_match\"\nsmallest_difference = 0.1\n\
          [compare.training]\n{TUNING}"
     )
