@@ -459,6 +459,7 @@ impl<'a> Comparison<'a> {
             findings,
             shown,
             base: &base,
+            context: self.base.context()?,
         };
         let taught = lessons.teach(arm, seed, &folder, self.environment, &mut |event| {
             tell(CompareEvent::Teaching { arm, seed, event })

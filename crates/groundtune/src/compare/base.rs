@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use contract::{Evidence, Generate};
+use contract::{Evidence, Generate, Template, render};
 use eval::{Gold, Prediction};
 use model::ModelKind;
 use serde::{Deserialize, Serialize};
@@ -206,6 +206,15 @@ impl Base {
                 Finder::Documents(Box::new(session))
             }
         })
+    }
+
+    /// Returns the tokens that a model that writes can look back on, if that is known.
+    pub(super) fn context(&self) -> Result<Option<usize>, Error> {
+        let Self::Writer(generator) = self else {
+            return Ok(None);
+        };
+        let room = generator.room(&render(Template::default(), "", &[]))?;
+        Ok(room.and_then(|it| usize::try_from(it.context.0).ok()))
     }
 
     pub(super) fn task(&self) -> Task {

@@ -64,6 +64,8 @@ pub(super) struct Lessons<'a> {
     pub(super) shown: &'a Shown,
     /// The base model, as recipes name one.
     pub(super) base: &'a str,
+    /// The tokens that a base model that writes can look back on: evidence was cut down to them.
+    pub(super) context: Option<usize>,
 }
 
 impl Lessons<'_> {
@@ -148,6 +150,11 @@ impl Lessons<'_> {
         if let Some(objective) = objective {
             let kind = toml::Table::from_iter([("kind".to_owned(), objective.into())]);
             usual.insert("objective".to_owned(), kind.into());
+        }
+        if let (Some(context), Some(toml::Value::Table(steps))) =
+            (self.context, usual.get_mut("steps"))
+        {
+            steps.insert("length".to_owned(), (context as i64).into());
         }
         let mut table = crate::train::over(self.recipe.training.clone(), usual);
         table.extend(given);
@@ -259,7 +266,43 @@ fn thinned(points: &[::train::Point]) -> Vec<(u64, f64)> {
 
 #[cfg(test)]
 mod tests {
+    use contract::Share;
+
     use super::*;
+
+    #[test]
+    fn what_fits_the_model_is_not_too_long_to_be_learnt() {
+        let folder = tempfile::tempdir().unwrap();
+        let length = |context, recipe: &CompareRecipe| {
+            let lessons = Lessons {
+                task: Task::Write,
+                recipe,
+                train: &[],
+                dev: &[],
+                starts: &BTreeMap::new(),
+                findings: &Findings::default(),
+                shown: &Shown {
+                    top_k: 1,
+                    threshold: Share::ZERO,
+                },
+                base: "built-in",
+                context,
+            };
+            let path = lessons.write(Arm::Hybrid, 0, folder.path()).unwrap();
+            let written: toml::Table = fs_err::read_to_string(path).unwrap().parse().unwrap();
+            written["steps"]
+                .get("length")
+                .and_then(toml::Value::as_integer)
+        };
+        let usual = CompareRecipe::default();
+        assert_eq!(length(Some(2048), &usual), Some(2048));
+        assert_eq!(length(None, &usual), None);
+        let said = CompareRecipe {
+            training: "[steps]\nlength = 300".parse().unwrap(),
+            ..usual
+        };
+        assert_eq!(length(Some(2048), &said), Some(300));
+    }
 
     #[test]
     fn a_long_curve_is_thinned_to_means() {
