@@ -9,6 +9,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::ModelError;
+use crate::decoder::gguf_in;
 use crate::gguf::Gguf;
 
 /// The longest header of a safetensors file that is read, as in the reference reader.
@@ -65,15 +66,13 @@ pub fn describe(path: &Path) -> Result<ModelDescription, ModelError> {
         return of_gguf(path);
     }
     let mut description = of_folder(path)?;
-    if description.architecture.is_none() && description.kind.is_none() {
-        for file in files(path)? {
-            if file.ends_with(".gguf") {
-                let licence = description.licence.take();
-                description = of_gguf(&path.join(file))?;
-                description.licence = description.licence.or(licence);
-                break;
-            }
-        }
+    if description.architecture.is_none()
+        && description.kind.is_none()
+        && let Some(file) = gguf_in(path)?
+    {
+        let licence = description.licence.take();
+        description = of_gguf(&file)?;
+        description.licence = description.licence.or(licence);
     }
     Ok(description)
 }
@@ -326,6 +325,21 @@ mod tests {
         let padding = config["pad_token_id"].as_u64().unwrap();
         let context = describe(&data("roberta")).unwrap().context;
         assert_eq!(context, Some(positions - padding - 1));
+    }
+
+    #[test]
+    fn of_several_gguf_files_one_is_to_be_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let from = data("encoders-gguf").join("bert-Q8_0.gguf");
+        let copy = |name: &str| fs_err::copy(&from, folder.path().join(name)).unwrap();
+        copy("m-Q8_0.gguf");
+        let found = describe(folder.path()).unwrap();
+        assert_eq!(found.kind, Some(ModelKind::Embedder));
+        copy("m-F16.gguf");
+        assert!(matches!(
+            describe(folder.path()),
+            Err(ModelError::SeveralGguf { found, .. }) if found == ["m-F16.gguf", "m-Q8_0.gguf"]
+        ));
     }
 
     #[test]

@@ -180,10 +180,12 @@ pub enum ModelError {
         source: std::io::Error,
     },
     /// A folder holds several GGUF files, and nothing says which is meant.
-    #[error("`{}` has several GGUF files; name one of them", folder.display())]
+    #[error("`{}` has several GGUF files; name one of them: `{}`", folder.display(), found.join("`, `"))]
     SeveralGguf {
         /// The folder.
         folder: PathBuf,
+        /// Their names.
+        found: Vec<String>,
     },
     /// A token is none of the model's: the tokenizer is another model's.
     #[error("token {found} is not one of the {known} of `{}`: the tokenizer is of another model", model.display())]

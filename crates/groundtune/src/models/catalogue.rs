@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use contract::Bytes;
-use model::{ModelDescription, describe};
+use model::{ModelDescription, ModelError, describe};
 use remote::{Cache, ModelName, Network, PullSink, RemoteError, Snapshot};
 
 use super::{Environment, ModelPlace, ModelReference, ModelUse, ResolveError};
@@ -35,8 +35,13 @@ impl Environment {
             .into_iter()
             .map(|snapshot| {
                 let size = snapshot.files()?.iter().map(|(_, size)| size).sum();
+                let described = describe(&snapshot.folder).or_else(|error| match error {
+                    // What it is for is the same whichever of them is meant.
+                    ModelError::SeveralGguf { folder, found } => describe(&folder.join(&found[0])),
+                    error => Err(error),
+                });
                 Ok(ModelListing {
-                    description: describe(&snapshot.folder).map_err(|error| error.to_string()),
+                    description: described.map_err(|error| error.to_string()),
                     name: snapshot.name,
                     commit: snapshot.commit,
                     folder: snapshot.folder,

@@ -28,7 +28,7 @@ use tensor::{Kernels, Team};
 pub use tensor::Precision;
 
 use crate::folder::Folder;
-use crate::gguf::Gguf;
+use crate::gguf::{self, Gguf};
 use crate::lora::{Adapter, Module, Place};
 use crate::weights::{Matrix, Weights};
 use crate::{ModelError, built_in};
@@ -289,10 +289,6 @@ fn team(threads: Option<NonZeroUsize>) -> Result<Team, ModelError> {
 
 /// Returns the GGUF file that `path` is or holds, if it is no Hugging Face folder.
 pub(crate) fn gguf_at(path: &Path) -> Result<Option<PathBuf>, ModelError> {
-    let is_gguf = |path: &Path| {
-        path.extension()
-            .is_some_and(|it| it.eq_ignore_ascii_case("gguf"))
-    };
     if !path.is_dir() {
         // What is no folder is opened as a file, whose error names it.
         return Ok(Some(path.to_path_buf()));
@@ -300,19 +296,33 @@ pub(crate) fn gguf_at(path: &Path) -> Result<Option<PathBuf>, ModelError> {
     if path.join(CONFIG).exists() {
         return Ok(None);
     }
-    let mut found = None;
-    for entry in fs_err::read_dir(path)? {
+    gguf_in(path)
+}
+
+/// Returns the one GGUF file in a folder, or the first of its shards, if there is any.
+pub(crate) fn gguf_in(folder: &Path) -> Result<Option<PathBuf>, ModelError> {
+    let mut found = Vec::new();
+    for entry in fs_err::read_dir(folder)? {
         let file = entry?.path();
-        if is_gguf(&file) {
-            if found.is_some() {
-                return Err(ModelError::SeveralGguf {
-                    folder: path.to_path_buf(),
-                });
-            }
-            found = Some(file);
+        let is_gguf = file
+            .extension()
+            .is_some_and(|it| it.eq_ignore_ascii_case("gguf"));
+        // The other shards are opened with the first.
+        if is_gguf && gguf::shard(&file).is_none_or(|number| number == 1) {
+            found.push(file);
         }
     }
-    Ok(found)
+    match found.len() {
+        0 | 1 => Ok(found.pop()),
+        _ => {
+            found.sort();
+            let name = |file: PathBuf| file.file_name().map(|it| it.to_string_lossy().into());
+            Err(ModelError::SeveralGguf {
+                folder: folder.to_path_buf(),
+                found: found.into_iter().filter_map(name).collect(),
+            })
+        }
+    }
 }
 
 /// Reads `config.json` in `folder`.

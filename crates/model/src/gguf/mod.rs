@@ -308,6 +308,16 @@ fn read(cursor: &mut Cursor<'_>) -> Result<(HashMap<String, Place>, Vec<GgufTens
     Ok((values, tensors))
 }
 
+/// Returns which shard of how many a file is by its name, `NAME-00001-of-00003.gguf`, from 1;
+/// nothing, if it is whole.
+pub(crate) fn shard(path: &Path) -> Option<u64> {
+    let name = path.file_stem()?.to_str()?;
+    let (rest, count) = name.rsplit_once("-of-")?;
+    let (_, number) = rest.rsplit_once('-')?;
+    let is_number = |it: &str| it.len() == 5 && it.bytes().all(|it| it.is_ascii_digit());
+    (is_number(number) && is_number(count)).then(|| number.parse().ok())?
+}
+
 /// Returns the paths of the shards after the first.
 fn shards(path: &Path, number: u64, count: u64) -> Result<Vec<PathBuf>, ModelError> {
     let name = path

@@ -277,6 +277,10 @@ fn shards_are_one_file() {
     let second = folder.path().join("m-00002-of-00002.gguf");
     let refused = Gguf::open(&second).unwrap_err().to_string();
     assert!(refused.contains("expected the first shard"), "{refused}");
+    assert_eq!((shard(&first), shard(&second)), (Some(1), Some(2)));
+    assert_eq!(shard(&folder.path().join("m-1-of-2.gguf")), None);
+    let found = crate::decoder::gguf_in(folder.path()).unwrap();
+    assert_eq!(found, Some(first));
 }
 
 /// Asks for everything a file has.

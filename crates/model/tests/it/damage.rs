@@ -235,7 +235,7 @@ fn a_decoder_without_its_files_says_which() {
     }
     assert_eq!(
         no_decoder(folder.path()),
-        "`.` has several GGUF files; name one of them"
+        "`.` has several GGUF files; name one of them: `a.gguf`, `b.gguf`"
     );
     let bert = copy("bert");
     assert!(no_decoder(bert.path()).contains("is `bert`, expected `gpt2`"));
