@@ -6,7 +6,7 @@
 
 use std::str::FromStr;
 
-use ::train::{Language, Learner as _, MeasuredStep, ModelSource, Objective, Sequences};
+use ::train::{Language, Learner as _, MeasuredStep, ModelSource, Objective, Sequences, Tuning};
 use model::decoder::{Architecture, DecoderConfig, Shape};
 use model::training::DecoderTraining;
 use serde::{Deserialize, Serialize};
@@ -71,6 +71,21 @@ fn plain(examples: usize) -> Vec<String> {
         "optimiser.states = \"f32\"".into(),
         "tuning = { kind = \"full\" }".into(),
     ]
+}
+
+/// Returns the keys of a tuning of this kind, with the rank and all else that a recipe's `own`
+/// tuning says, if that is of the kind; LoRA and QLoRA are alike.
+fn as_recipe_tunes(kind: &str, own: &Tuning) -> String {
+    let mut own = toml::Table::try_from(own).expect("a recipe is TOML");
+    let alike = |it: &str| if it == "qlora" { "lora" } else { it }.to_owned();
+    let is_own = own["kind"]
+        .as_str()
+        .is_some_and(|it| alike(it) == alike(kind));
+    if !is_own {
+        return format!("tuning = {{ kind = \"{kind}\" }}");
+    }
+    own.insert("kind".into(), kind.into());
+    format!("tuning = {}", toml::Value::Table(own))
 }
 
 /// The shape of a model and of a batch of random tokens, to be measured.
@@ -173,11 +188,12 @@ impl PreparedRun {
         runs.extend(claims.map(|(name, key, claim)| run(name, key, claim)));
         // There is nothing to adapt in a model from nothing.
         if !is_new {
-            runs.push(run("LoRA", "tuning.kind = \"lora\"", adapter));
+            let tuning = |kind: &str| as_recipe_tunes(kind, &recipe.tuning);
+            runs.push(run("LoRA", &tuning("lora"), adapter));
             if !is_encoder {
-                runs.push(run("QLoRA", "tuning.kind = \"qlora\"", adapter));
-                runs.push(run("AdaLoRA", "tuning.kind = \"adalora\"", None));
-                runs.push(run("bottlenecks", "tuning.kind = \"bottleneck\"", None));
+                runs.push(run("QLoRA", &tuning("qlora"), adapter));
+                runs.push(run("AdaLoRA", &tuning("adalora"), None));
+                runs.push(run("bottlenecks", &tuning("bottleneck"), None));
             }
         }
         runs
@@ -333,5 +349,33 @@ fn measured(estimate: &memory::Estimate, steps: &[MeasuredStep]) -> Measured {
         frozen_bytes: estimate.frozen,
         activation_bytes: estimate.activations,
         losses: [first.loss, last.loss],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::training::{Lora, Targets};
+
+    use super::*;
+
+    #[test]
+    fn techniques_are_tuned_as_the_recipe_says() {
+        let lora = Lora {
+            rank: 3,
+            dropout: 0.1,
+            targets: Targets::Named(vec!["q_proj".into()]),
+            ..Lora::default()
+        };
+        let check = |own: &Tuning, kind: &str, expect: &Tuning| {
+            let set = as_recipe_tunes(kind, own);
+            let table: toml::Table = set.parse().unwrap();
+            let found: Tuning = table["tuning"].clone().try_into().unwrap();
+            assert_eq!(&found, expect, "{set}");
+        };
+        let own = Tuning::Lora(lora.clone());
+        check(&own, "lora", &own);
+        check(&own, "qlora", &Tuning::QLora(lora));
+        check(&own, "adalora", &Tuning::AdaLora(Default::default()));
+        check(&Tuning::Full, "lora", &Tuning::Lora(Lora::default()));
     }
 }
