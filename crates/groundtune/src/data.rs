@@ -22,6 +22,7 @@ pub use corpus::examples::{
 };
 pub(crate) use labels::other;
 pub use labels::{LabelError, Labelled, Tagged, label_names, labelled, tag_names, tagged};
+pub(crate) use sequences::prompt_line;
 pub use sequences::{
     LeftOut, Overlong, Prepared, PreparedPairs, SequenceOptions, Why, preferences, sequences,
 };

@@ -4,11 +4,14 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 
+use ::train::Run;
 use model::generator::Generator;
 use remote::{Chat, ChatReply, ChatSettings};
 
 use crate::Error;
+use crate::data::prompt_line;
 use crate::models::{Environment, ModelPlace, ModelReference, ModelUse};
+use crate::train::TrainingError;
 
 pub use model::generator::{
     Finish, GenerateError, GeneratorOptions, Input, Message, Request, Written,
@@ -20,7 +23,14 @@ pub use model::{
 /// A model that writes.
 pub enum Writer {
     /// On this machine.
-    Here(Box<Generator>),
+    Here {
+        /// The model.
+        generator: Box<Generator>,
+        /// Whether it was taught to answer prompts, as its run says: a text is then given to
+        /// it as it was taught prompts, each on a line of its own unless it ends in a space
+        /// or a colon.
+        prompts: bool,
+    },
     /// On a server.
     There(Chat),
 }
@@ -36,24 +46,29 @@ impl Writer {
         environment: &Environment,
         options: &GeneratorOptions,
     ) -> Result<Self, Error> {
-        Ok(
-            match environment.resolve(reference, ModelUse::Generator, base)? {
-                ModelPlace::BuiltIn => Self::Here(Box::new(Generator::built_in(options)?)),
-                ModelPlace::Nowhere => {
-                    return Err(Error::NoModel {
-                        wanted: ModelUse::Generator,
-                    });
-                }
-                ModelPlace::Local(path) => Self::Here(Box::new(Generator::open(&path, options)?)),
-                ModelPlace::Tuned(tuned) => {
-                    let options = tuned.options(options);
-                    Self::Here(Box::new(Generator::open(&tuned.model, &options)?))
-                }
-                ModelPlace::Server(server) => {
-                    Self::There(Chat::new(environment.server_options(&server)?)?)
-                }
-            },
-        )
+        let generator = match environment.resolve(reference, ModelUse::Generator, base)? {
+            ModelPlace::BuiltIn => Generator::built_in(options)?,
+            ModelPlace::Nowhere => {
+                return Err(Error::NoModel {
+                    wanted: ModelUse::Generator,
+                });
+            }
+            ModelPlace::Local(path) => Generator::open(&path, options)?,
+            ModelPlace::Tuned(tuned) => Generator::open(&tuned.model, &tuned.options(options))?,
+            ModelPlace::Server(server) => {
+                return Ok(Self::There(Chat::new(
+                    environment.server_options(&server)?,
+                )?));
+            }
+        };
+        let prompts = match environment.run_of(reference, base)? {
+            Some(run) => Run::describe(&run).map_err(TrainingError::from)?.prompts,
+            None => false,
+        };
+        Ok(Self::Here {
+            generator: Box::new(generator),
+            prompts,
+        })
     }
 
     /// Opens a LoRA adapter for it, which requests call `name`.
@@ -62,7 +77,7 @@ impl Writer {
     /// If it is damaged, or was trained on another base model, or the model is on a server.
     pub fn add_adapter(&mut self, name: &str, folder: &Path) -> Result<(), Error> {
         match self {
-            Self::Here(generator) => {
+            Self::Here { generator, .. } => {
                 generator
                     .add_adapter(name, folder)
                     .map_err(|source| Error::Adapter {
@@ -77,7 +92,7 @@ impl Writer {
     /// Returns whether it can hold a conversation.
     pub fn converses(&self) -> bool {
         match self {
-            Self::Here(generator) => generator.tokenizer().chat_template().is_some(),
+            Self::Here { generator, .. } => generator.tokenizer().chat_template().is_some(),
             Self::There(_) => true,
         }
     }
@@ -93,17 +108,36 @@ impl Writer {
         sink: &mut dyn FnMut(usize, &str) -> ControlFlow<()>,
     ) -> Result<Vec<Result<Written, Error>>, Error> {
         Ok(match self {
-            Self::Here(generator) => generator
-                .run(requests, sink)?
-                .into_iter()
-                .map(|it| it.map_err(Error::from))
-                .collect(),
+            Self::Here { generator, prompts } => {
+                let told: Vec<Request>;
+                let requests = match prompts {
+                    true => {
+                        told = requests.iter().map(as_prompt).collect();
+                        &told
+                    }
+                    false => requests,
+                };
+                let written = generator.run(requests, sink)?;
+                written
+                    .into_iter()
+                    .map(|it| it.map_err(Error::from))
+                    .collect()
+            }
             Self::There(chat) => (0..)
                 .zip(requests)
                 .map(|(number, request)| ask(chat, request, &mut |text| sink(number, text)))
                 .collect(),
         })
     }
+}
+
+/// Returns a request whose text is a prompt, as one is learnt.
+fn as_prompt(request: &Request) -> Request {
+    let mut request = request.clone();
+    if let Input::Text(text) = &mut request.input {
+        *text = prompt_line(text).into_owned();
+    }
+    request
 }
 
 fn server_cannot(what: &'static str) -> Error {

@@ -22,6 +22,7 @@ use ::train::{
     Encoder, Language, Learner, ModelSource, Outcome, Preference, Preferences, Room,
     RunDescription, RunResult, Team,
 };
+use model::ModelKind;
 use model::training::DecoderTraining;
 
 use crate::models::Environment;
@@ -102,6 +103,8 @@ pub struct TrainReport {
     pub curve: Curve,
     /// The most memory that the program has taken, where the system tells.
     pub peak_memory_bytes: Option<u64>,
+    /// What the model is for that was taught.
+    pub kind: ModelKind,
 }
 
 /// Reads the recipe, finds its model, reads its data, and estimates what learning it takes.
@@ -256,6 +259,7 @@ impl PreparedRun {
             run: folder,
             outcome,
             peak_memory_bytes: memory::peak(),
+            kind: taught(&recipe.objective),
         })
     }
 
@@ -273,6 +277,7 @@ impl PreparedRun {
                 .collect(),
             examples: self.lessons.summary.examples,
             base: self.source.folder().map(Into::into),
+            prompts: self.lessons.prompts && !self.recipe.objective.is_for_encoders(),
             model: self.source.identity(),
             result: match &self.recipe.tuning {
                 // An encoder is saved with what was adapted merged into it.
@@ -281,6 +286,20 @@ impl PreparedRun {
                 _ => RunResult::Adapter,
             },
         }
+    }
+}
+
+/// Returns what a model is for that was taught this.
+fn taught(objective: &Objective) -> ModelKind {
+    match objective {
+        Objective::Language { .. } | Objective::Dpo { .. } | Objective::Orpo { .. } => {
+            ModelKind::Decoder
+        }
+        Objective::Classify {} => ModelKind::Classifier,
+        Objective::Tag {} => ModelKind::Tagger,
+        Objective::Read { .. } => ModelKind::Reader,
+        Objective::Rerank {} => ModelKind::Reranker,
+        Objective::Embed { .. } => ModelKind::Embedder,
     }
 }
 

@@ -51,6 +51,9 @@ pub struct RunDescription {
     pub model: String,
     /// What is written at the end: `model` or `adapter`.
     pub result: RunResult,
+    /// Whether prompts with their answers were among the examples, and not texts alone.
+    #[serde(default)]
+    pub prompts: bool,
 }
 
 /// What a run writes at the end.

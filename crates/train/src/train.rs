@@ -385,6 +385,7 @@ mod tests {
             base: None,
             model: "line".into(),
             result: RunResult::Model,
+            prompts: false,
         };
         Run::create(runs, "", description).unwrap()
     }

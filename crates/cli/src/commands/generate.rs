@@ -21,7 +21,9 @@ use crate::ui::{Ui, printable};
 ///
 /// The prompt is the arguments, a file, or what stdin says. A model that was made for
 /// conversations is given it as what the user says; another goes on with it, as with
-/// `--raw` every model does. The text appears as it is written; Ctrl-C ends it.
+/// `--raw` every model does. A run that was taught answers is given a prompt as it was
+/// taught them: on a line of its own, unless it ends in a space or a colon. The text appears
+/// as it is written; Ctrl-C ends it.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// What the text follows. Several words need no quotes.

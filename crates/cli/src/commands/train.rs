@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use groundtune::contract::Bytes;
+use groundtune::models::ModelKind;
 use groundtune::project::state_folder;
 use groundtune::train::{
     BenchShape, Event, PreparedRun, Start, TrainReport, TrainingError, Why, prepare,
@@ -31,7 +32,8 @@ const CURVE_ROWS: usize = 8;
 ///
 /// The recipe says which model learns what from which files, and how; `docs/train.md` has
 /// its keys. What happens is kept in a run's folder, and so is the result, which
-/// `groundtune generate --model RUN` uses. Ctrl-C saves the state.
+/// `groundtune generate --model RUN` uses, or `embed`, `rerank` or `ask` if that is what it
+/// was taught. Ctrl-C saves the state.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// The recipe, a TOML file.
@@ -383,8 +385,25 @@ fn conclude(ui: &mut Ui, report: &TrainReport, as_json: bool) -> Result<(), Comm
         speed(outcome.tokens_per_second),
     )?;
     let run = shell_word(from_here(&report.run));
-    writeln!(ui.out(), "try it: groundtune generate --model {run} \"…\"")?;
+    writeln!(ui.out(), "{}", next(report.kind, &run.to_string()))?;
     Ok(())
+}
+
+/// Returns what is done next with the model of a run.
+fn next(kind: ModelKind, run: &str) -> String {
+    match kind {
+        ModelKind::Embedder => format!("try it: groundtune embed --model {run} \"…\""),
+        ModelKind::Reranker => {
+            format!("try it: groundtune rerank --model {run} \"QUESTION\" \"PASSAGE\" …")
+        }
+        ModelKind::Reader => format!("try it: groundtune ask --model {run} \"…\""),
+        ModelKind::Classifier | ModelKind::Tagger => {
+            format!("keep it: groundtune models tag {run} NAME@TAG")
+        }
+        ModelKind::Decoder | ModelKind::Adapter => {
+            format!("try it: groundtune generate --model {run} \"…\"")
+        }
+    }
 }
 
 #[cfg(test)]
@@ -401,6 +420,31 @@ mod tests {
             [left(42.0), left(720.0), left(9000.0)],
             ["42 s", "12 min", "2.5 h"]
         );
+    }
+
+    #[test]
+    fn what_was_taught_is_tried_by_what_can_use_it() {
+        for (kind, expect) in [
+            (
+                ModelKind::Decoder,
+                "try it: groundtune generate --model R \"…\"",
+            ),
+            (
+                ModelKind::Embedder,
+                "try it: groundtune embed --model R \"…\"",
+            ),
+            (
+                ModelKind::Reranker,
+                "try it: groundtune rerank --model R \"QUESTION\" \"PASSAGE\" …",
+            ),
+            (ModelKind::Reader, "try it: groundtune ask --model R \"…\""),
+            (
+                ModelKind::Tagger,
+                "keep it: groundtune models tag R NAME@TAG",
+            ),
+        ] {
+            assert_eq!(next(kind, "R"), expect);
+        }
     }
 
     #[test]

@@ -334,3 +334,36 @@ fn techniques_and_growth_are_measured() {
         "nothing is kept"
     );
 }
+
+#[test]
+fn a_prompt_is_given_as_it_was_taught() {
+    let taught = |examples: &str, name: &str| {
+        let folder = Folder::empty();
+        folder.write("recipe.toml", &SMALL.replace("text.txt", name));
+        folder.write(name, examples);
+        assert!(train_on(&folder).wait().unwrap().success());
+        folder
+    };
+    let tokens = |folder: &Folder, more: &[&str]| {
+        let run = [".groundtune/runs/0001", "--max-tokens=1", "--json"];
+        let reply = folder.json(&[&["generate", "--model"], &run[..], more].concat());
+        reply["prompt_tokens"].as_u64().unwrap()
+    };
+    let examples = (0..40).map(|number| {
+        let example = serde_json::json!({"prompt": format!("{number}"), "completion": "yes"});
+        format!("{example}\n")
+    });
+    let answers = taught(&examples.collect::<String>(), "answers.jsonl");
+    answers.write("prompt.txt", "7\n");
+    let raw = tokens(&answers, &["--raw", "7"]);
+    assert_eq!(tokens(&answers, &["7"]), raw + 1, "on a line of its own");
+    assert_eq!(tokens(&answers, &["--file", "prompt.txt"]), raw + 1);
+    assert_eq!(
+        tokens(&answers, &["--file", "prompt.txt", "--lines"]),
+        raw + 1
+    );
+    let colon = tokens(&answers, &["--raw", "7:"]);
+    assert_eq!(tokens(&answers, &["7:"]), colon);
+    let texts = taught(&text(), "text.txt");
+    assert_eq!(tokens(&texts, &["7"]), tokens(&texts, &["--raw", "7"]));
+}

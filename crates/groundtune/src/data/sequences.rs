@@ -6,6 +6,8 @@
 //! the token that ends it. What is longer than the model reads is left out and named, or
 //! its prompt is shortened where that was wished; an answer is never cut.
 
+use std::borrow::Cow;
+
 use contract::{Evidence, Example, Lesson, Message, QuestionId, Role, Template, render};
 use model::tokenizer::{Special, TextTokenizer};
 use rayon::prelude::*;
@@ -232,6 +234,15 @@ impl Taught {
     }
 }
 
+/// Returns a prompt as a model without a chat template is taught to answer it, and is asked
+/// it: on a line of its own, unless it ends in a space or in a colon.
+pub(crate) fn prompt_line(prompt: &str) -> Cow<'_, str> {
+    match prompt.ends_with(char::is_whitespace) || prompt.ends_with(':') {
+        true => Cow::Borrowed(prompt),
+        false => Cow::Owned(format!("{prompt}\n")),
+    }
+}
+
 /// What can be done about an example, or why nothing can.
 type Told<T> = Result<Result<T, Why>, DataError>;
 
@@ -351,25 +362,19 @@ impl Teller<'_> {
         self.answered(&prompt, completion)
     }
 
-    /// Returns a plain text's prompt with its answer: on a line of its own, unless a space
-    /// already divides them or the prompt ends in a colon, which a space follows.
+    /// Returns a plain text's prompt with its answer, a space between them where the prompt
+    /// ends in a colon.
     fn plain_exchange(&self, prompt: &str, completion: &str) -> Told<Taught> {
-        let between = if prompt.ends_with(char::is_whitespace)
-            || completion.starts_with(char::is_whitespace)
-        {
-            ""
-        } else if prompt.ends_with(':') {
-            " "
-        } else {
-            "\n"
+        let (given, between) = match completion.starts_with(char::is_whitespace) {
+            true => (Cow::Borrowed(prompt), ""),
+            // What the model is given ends before a space: most vocabularies have it at the
+            // start of the next word.
+            false => match prompt_line(prompt) {
+                given if given.ends_with(':') => (given, " "),
+                given => (given, ""),
+            },
         };
-        // What the model will be given ends before a space: most vocabularies have it at
-        // the start of the next word.
-        let given = match between {
-            "\n" => format!("{prompt}\n"),
-            _ => prompt.to_owned(),
-        };
-        let mut ids = self.plain(&format!("{prompt}{between}{completion}"))?;
+        let mut ids = self.plain(&format!("{given}{between}{completion}"))?;
         let start = common(&ids, &self.plain(&given)?);
         ids.extend(self.tokenizer.end());
         Ok(self.checked(ids, vec![start]))

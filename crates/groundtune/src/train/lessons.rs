@@ -34,6 +34,8 @@ pub(super) struct Lessons {
     pub(super) content: Content,
     pub(super) summary: DataSummary,
     pub(super) fingerprint: String,
+    /// Whether there are prompts with answers among them, and not texts alone.
+    pub(super) prompts: bool,
 }
 
 /// Tokens by the kind of objective.
@@ -102,13 +104,10 @@ impl Files {
         let files: Vec<(PathBuf, &'static str)> = files
             .map(|file| (file.path.clone(), file.layout.as_str()))
             .collect();
-        let texts = self.training.examples.len();
-        let few = texts < FEW_TEXTS
-            && self
-                .training
-                .examples
-                .iter()
-                .all(|it| matches!(it.lesson, Lesson::Text { .. }));
+        let examples = &self.training.examples;
+        let is_text = |it: &Example| matches!(it.lesson, Lesson::Text { .. });
+        let prompts = !examples.iter().all(is_text);
+        let few = examples.len() < FEW_TEXTS && !prompts;
         let share = match recipe.data.dev {
             Dev::Share(share) => share,
             Dev::Whether(true) => 0.05,
@@ -211,6 +210,7 @@ impl Files {
         left_out.truncate(NAMED);
         Ok(Lessons {
             content,
+            prompts,
             summary: DataSummary {
                 files,
                 examples,
