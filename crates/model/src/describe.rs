@@ -89,8 +89,18 @@ fn of_folder(folder: &Path) -> Result<ModelDescription, ModelError> {
     weights(folder, &mut description)?;
     if let Some(adapter) = json(&folder.join("adapter_config.json"))? {
         description.kind = Some(ModelKind::Adapter);
-        description.architecture = text(&adapter, "peft_type").map(|it| it.to_lowercase());
-        description.base = text(&adapter, "base_model_name_or_path");
+        match text(&adapter, "peft_type") {
+            Some(kind) => {
+                description.architecture = Some(kind.to_lowercase());
+                description.base = text(&adapter, "base_model_name_or_path");
+            }
+            // As AdapterHub writes them.
+            None => {
+                let is_bottleneck = adapter.pointer("/config/non_linearity").is_some();
+                description.architecture = is_bottleneck.then(|| "bottleneck".to_owned());
+                description.base = text(&adapter, "model_name");
+            }
+        }
         return Ok(description);
     }
     let Some(config) = json(&folder.join("config.json"))? else {

@@ -8,7 +8,9 @@ use model::training::{
 
 use crate::decoder::assert_near;
 use crate::tiny;
-use crate::training::{Case, GRADIENTS, by_decoder, check, open, options, team};
+use crate::training::{
+    Case, GRADIENTS, by_decoder, check, check_saved, learnt, open, options, team,
+};
 
 /// The settings of `make_training.py`.
 fn cases() -> [(&'static str, &'static str, Bottleneck); 4] {
@@ -114,6 +116,36 @@ fn what_is_saved_is_used_as_it_was_trained() {
             "{error}"
         );
     }
+}
+
+#[test]
+fn a_gguf_file_learns_what_its_folder_learns() {
+    for (name, base, bottleneck) in cases() {
+        let file = format!("gguf/{base}.gguf");
+        let tuning = Tuning::Bottleneck(bottleneck);
+        check_saved(name, &file, &tuning);
+        let case = Case::open(name);
+        let expect = learnt(&case, base, &tuning);
+        let found = learnt(&case, &file, &tuning);
+        assert!(found.keys().eq(expect.keys()), "{name}");
+        for (tensor, expect) in &expect {
+            let what = format!("{name} {tensor}");
+            assert_near(&found[tensor], expect, GRADIENTS, &what);
+        }
+    }
+}
+
+#[test]
+fn it_says_what_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let [case, ..] = cases();
+    saved(case, folder.path());
+    let found = model::describe(folder.path()).unwrap();
+    assert_eq!(found.kind, Some(model::ModelKind::Adapter));
+    assert_eq!(found.architecture.as_deref(), Some("bottleneck"));
+    let base = tiny("decoders").join("llama");
+    assert_eq!(found.base.as_deref(), base.to_str());
+    assert!(found.parameters.is_some_and(|count| count > 0));
 }
 
 #[test]

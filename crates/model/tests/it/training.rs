@@ -297,7 +297,7 @@ pub(crate) fn by_decoder(
 
 /// Trains two steps, saves, and holds what was saved, opened as usual, against what
 /// training itself says.
-fn check_saved(name: &str, base: &str, tuning: &Tuning) {
+pub(crate) fn check_saved(name: &str, base: &str, tuning: &Tuning) {
     let (case, team) = (Case::open(name), team());
     let mut training = open(base, tuning, &options());
     for _ in 0..2 {
@@ -368,7 +368,7 @@ fn a_gguf_file_learns_and_is_saved() {
 }
 
 /// Takes two steps with an adapter, and returns it as it is saved.
-fn learnt(case: &Case, base: &str, tuning: &Tuning) -> BTreeMap<String, Vec<f32>> {
+pub(crate) fn learnt(case: &Case, base: &str, tuning: &Tuning) -> BTreeMap<String, Vec<f32>> {
     let (mut training, team) = (open(base, tuning, &options()), team());
     for _ in 0..2 {
         case.step(&mut training, &team);
@@ -379,7 +379,11 @@ fn learnt(case: &Case, base: &str, tuning: &Tuning) -> BTreeMap<String, Vec<f32>
     }
     let folder = tempfile::tempdir().unwrap();
     training.save(folder.path()).unwrap();
-    let file = folder.path().join("adapter_model.safetensors");
+    let file = match tuning {
+        Tuning::Bottleneck(_) => "adapter.safetensors",
+        _ => "adapter_model.safetensors",
+    };
+    let file = folder.path().join(file);
     let weights = Weights::open_file(&file).unwrap();
     let shapes = weights.shapes();
     let tensors = shapes.map(|(name, shape)| (name.into(), weights.tensor(name, shape).unwrap()));
