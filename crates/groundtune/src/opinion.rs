@@ -303,7 +303,7 @@ impl Judge {
             },
             // Many servers know no schema, and then answer nothing at all.
             constraint: match self.writer {
-                Writer::Here(_) => Some(Constraint::JsonSchema(instruction.schema.clone())),
+                Writer::Here { .. } => Some(Constraint::JsonSchema(instruction.schema.clone())),
                 Writer::There(_) => None,
             },
             ..Request::default()

@@ -134,7 +134,7 @@ pub(super) fn run(
                 let options = GeneratorOptions::default();
                 let root = &ground.project.root;
                 let writer = Writer::open(&reference, root, ground.environment, &options)?;
-                let Writer::Here(generator) = writer else {
+                let Writer::Here { generator, .. } = writer else {
                     let why = "a model on a server does not say how likely a text is";
                     return Ok(Some((None, Tried::not(why))));
                 };
