@@ -14,8 +14,8 @@ h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2.5rem}\
 .scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.9rem}\
 th,td{padding:.3rem .7rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}\
 td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\
-small{opacity:.7}code{font-size:.92em;background:var(--soft);padding:0 .2em;border-radius:3px}\
-nav{font-size:.9rem;margin:1rem 0}nav a{margin-right:1rem;white-space:nowrap}a{color:inherit}\
+small{opacity:.7}code{font-size:.92em;background:var(--soft);padding:0 .2em;border-radius:3px;overflow-wrap:anywhere}\
+nav{display:flex;flex-wrap:wrap;gap:.2rem 1rem;font-size:.9rem;margin:1rem 0}a{color:inherit}\
 .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,24rem),1fr));gap:1rem}\
 figure{margin:0}figcaption{font-size:.9rem;font-weight:600}\
 svg{width:100%;max-width:560px;height:auto;font:12px system-ui,sans-serif}svg text{fill:currentColor}\
