@@ -335,6 +335,7 @@ fn lessons(of: &Measured<'_>, arm: Arm) -> Option<f64> {
     Some(match arm {
         arm if arm.learns() => of.examination.train.len() as f64,
         Arm::FewShot => of.shots as f64,
+        Arm::Routed => of.examination.dev.len() as f64,
         _ => 0.0,
     })
 }
