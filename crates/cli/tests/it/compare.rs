@@ -160,7 +160,7 @@ fn five_candidates_answer_the_same_questions() {
     folder.remove("examples.jsonl");
     let told = folder.json(&["report", "--json"]);
     for key in ["verdict", "candidates", "flips", "drills"] {
-        assert_eq!(told[key], found[key], "{key}");
+        assert_eq!(told[key], again[key], "{key}");
     }
     assert_eq!(told["answers"].as_array().unwrap().len() as u64, questions);
     let kept = std::fs::read_to_string(folder.path().join(root).join("report.html")).unwrap();

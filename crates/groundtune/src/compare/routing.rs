@@ -4,7 +4,7 @@
 //! A routed answer is the very one that `rag` or `prompt` gives, so none is written twice; what
 //! is added is the time to look for evidence, which the router needs to decide.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -209,11 +209,28 @@ impl Comparison<'_> {
     }
 }
 
-/// Returns the last answer to each question: what failed was asked again.
+/// Returns the last answer to each question, in their order: what failed was asked again.
 pub(super) fn last_answers(found: Vec<Prediction>) -> Vec<Prediction> {
-    let mut last: BTreeMap<QuestionId, Prediction> = BTreeMap::new();
-    for prediction in found {
-        last.insert(prediction.question.clone(), prediction);
+    let mut seen: BTreeSet<QuestionId> = BTreeSet::new();
+    let mut last: Vec<Prediction> = found
+        .into_iter()
+        .rev()
+        .filter(|it| seen.insert(it.question.clone()))
+        .collect();
+    last.reverse();
+    last
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_answer_counts() {
+        let answer = |id: &str, said: &str| Prediction::new(QuestionId::new(id), said);
+        let failed = Prediction::failed(QuestionId::new("b"), "out of memory");
+        let all = vec![failed, answer("c", "1"), answer("a", "2"), answer("b", "3")];
+        let expect = [answer("c", "1"), answer("a", "2"), answer("b", "3")];
+        assert_eq!(last_answers(all), expect);
     }
-    last.into_values().collect()
 }
