@@ -51,7 +51,8 @@ fn pattern(name: &str) -> Folder {
     assert!(folder.run(&["train", "model.toml"]).status.success());
     assert!(folder.run(&["ingest"]).status.success());
     let config = std::fs::read_to_string(folder.path().join("groundtune.toml")).unwrap();
-    let quick = "\n[compare.training]\nsteps = { limit = 2 }\n";
+    let quick = "\n[compare.drills]\nrun = [\"freshness\"]\n\n[compare.retrieval]\n\
+                 tries = \"shown\"\n\n[compare.training]\nsteps = { limit = 2 }\n";
     folder.write("groundtune.toml", &(config + quick));
     folder
 }
