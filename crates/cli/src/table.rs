@@ -1,4 +1,5 @@
-//! Tables on the screen: columns side by side where they fit, else a row a paragraph.
+//! Tables on the screen: columns side by side where they fit; else some below the others, each
+//! time with the first; and where one is too wide even so, a row a paragraph.
 
 use groundtune::compare::Table;
 
@@ -20,12 +21,45 @@ pub(crate) fn lines(table: &Table, width: usize) -> Vec<String> {
             widest.unwrap_or(0)
         })
         .collect();
-    let all = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
-    if all <= width {
-        side_by_side(&heads, &rows, &widths)
-    } else {
-        one_below_the_other(&heads, &rows, width)
+    let Some(groups) = groups(&widths, width) else {
+        return one_below_the_other(&heads, &rows, width);
+    };
+    let mut out = Vec::new();
+    for columns in groups {
+        if !out.is_empty() {
+            out.push(String::new());
+        }
+        let some = |row: &Vec<String>| -> Vec<String> {
+            columns
+                .iter()
+                .filter_map(|at| row.get(*at).cloned())
+                .collect()
+        };
+        let rows: Vec<Vec<String>> = rows.iter().map(some).collect();
+        let widths: Vec<usize> = columns.iter().map(|at| widths[*at]).collect();
+        out.extend(side_by_side(&some(&heads), &rows, &widths));
     }
+    out
+}
+
+/// Returns which columns stand side by side: the first with as many others as fit, again and
+/// again. Nothing, if one does not fit beside the first.
+fn groups(widths: &[usize], width: usize) -> Option<Vec<Vec<usize>>> {
+    let first = *widths.first()?;
+    let mut groups = vec![vec![0]];
+    let mut used = first;
+    for (at, column) in widths.iter().enumerate().skip(1) {
+        if first + GAP + column > width {
+            return None;
+        }
+        used += GAP + column;
+        if used > width {
+            groups.push(vec![0]);
+            used = first + GAP + column;
+        }
+        groups.last_mut().expect("there is one").push(at);
+    }
+    Some(groups)
 }
 
 fn side_by_side(heads: &[String], rows: &[Vec<String>], widths: &[usize]) -> Vec<String> {
@@ -98,6 +132,18 @@ mod tests {
                 "candidate    f1   why",
                 "rag         0.7   found",
                 "prompt        –   did not know",
+            ],
+        );
+        check(
+            26,
+            &[
+                "candidate    f1",
+                "rag         0.7",
+                "prompt        –",
+                "",
+                "candidate   why",
+                "rag         found",
+                "prompt      did not know",
             ],
         );
         check(
