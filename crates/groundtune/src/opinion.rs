@@ -415,7 +415,7 @@ pub fn remarks(tally: &JudgeTally) -> Vec<String> {
     }
     if tally.not_judged > 0 {
         said.push(format!(
-            "{} of people's grades are of answers that it did not grade",
+            "answers that people graded and it did not, or not readably: {}",
             tally.not_judged
         ));
     }

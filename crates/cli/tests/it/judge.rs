@@ -230,6 +230,8 @@ fn a_comparison_is_judged_and_goes_on_where_its_judge_died() {
     ];
     let shown = folder.screen(&arguments);
     assert!(shown.contains("out of order"), "{shown}");
+    let shown = folder.screen(&["report"]);
+    assert!(shown.contains("the judge has graded 3 of"), "{shown}");
     let asked = server.requests().len();
     dead.store(false, Ordering::SeqCst);
     let root = ".groundtune/comparisons/0001";

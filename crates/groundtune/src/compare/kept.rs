@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use eval::Prediction;
+use eval::judge::{Asked, Judging};
 
 use super::folder::{Folder, read_json, read_lines};
 use super::routing::last_answers;
@@ -113,6 +114,17 @@ impl Judgement {
                 )));
             }
             answers.entry(arm).or_default().push(last);
+        }
+        if protocol.recipe.judge.is_some() {
+            let judged: Vec<Judging> = read_lines(&folder.judge())?;
+            let done = judged.iter().filter(|it| it.asked == Asked::Grade).count();
+            let answered = answers.values().flatten().flatten();
+            let of = answered.filter(|it| it.failure.is_none()).count();
+            if done < of {
+                return Err(unfinished(format!(
+                    "the judge has graded {done} of {of} answers"
+                )));
+            }
         }
         let drills = read_json(&folder.drills())?
             .ok_or_else(|| unfinished("not all drills are done yet".into()))?;
