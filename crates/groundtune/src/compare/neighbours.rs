@@ -221,9 +221,10 @@ pub(super) fn cosine(one: &[f32], other: &[f32]) -> f64 {
     let rest = ones.remainder().iter().zip(others.remainder());
     let rest: f32 = rest.map(|(a, b)| a * b).sum();
     for (a, b) in ones.zip(others) {
-        for lane in 0..LANES {
-            sums[lane] += a[lane] * b[lane];
-        }
+        let products = a.iter().zip(b).map(|(a, b)| a * b);
+        sums.iter_mut()
+            .zip(products)
+            .for_each(|(sum, it)| *sum += it);
     }
     f64::from(sums.iter().sum::<f32>() + rest)
 }
