@@ -39,84 +39,133 @@ pub(super) struct Room<'a> {
     pub(super) x: &'a mut [f32],
     /// `(T, D)`: the same, normalised.
     pub(super) y: &'a mut [f32],
-    /// `(T, H W)`, or queries, keys and values together.
-    pub(super) queries: &'a mut [f32],
-    /// `(T, heads of keys · W)`, unless together.
-    pub(super) keys: &'a mut [f32],
-    /// As keys.
-    pub(super) values: &'a mut [f32],
-    /// `(T, H W)`
-    pub(super) attended: &'a mut [f32],
-    /// `(T, F)`, if there is a gate.
-    pub(super) gate: &'a mut [f32],
-    /// `(T, F)`
-    pub(super) up: &'a mut [f32],
+    /// What a layer's attention needs, and after it what its feed-forward part does.
+    pub(super) within: &'a mut [f32],
     /// `(T, W / 2)`, if positions are rotations.
     pub(super) cosines: &'a mut [f32],
     /// As cosines.
     pub(super) sines: &'a mut [f32],
 }
 
+/// The room of a layer's attention.
+struct Attending<'a> {
+    x: &'a mut [f32],
+    y: &'a mut [f32],
+    cosines: &'a mut [f32],
+    sines: &'a mut [f32],
+    /// `(T, H W)`, or queries, keys and values together.
+    queries: &'a mut [f32],
+    /// `(T, heads of keys · W)`, unless together.
+    keys: &'a mut [f32],
+    /// As keys.
+    values: &'a mut [f32],
+    /// `(T, H W)`
+    attended: &'a mut [f32],
+}
+
+/// The room of a layer's feed-forward part.
+struct Feeding<'a> {
+    x: &'a mut [f32],
+    y: &'a mut [f32],
+    /// `(T, F)`, if there is a gate.
+    gate: &'a mut [f32],
+    /// `(T, F)`
+    up: &'a mut [f32],
+}
+
 impl Room<'_> {
     /// Returns how many numbers of each kind `tokens` take.
-    pub(super) fn lengths(decoder: &Decoder, tokens: usize) -> [usize; 10] {
-        let config = &decoder.config;
-        let together = decoder.names.query_key_value.len() == 1;
-        let (queries, keys) = (config.query_width(), config.key_width());
-        let angles = match &config.positions {
-            Positions::Rotary(rotary) => rotary.frequencies.len(),
+    pub(super) fn lengths(decoder: &Decoder, tokens: usize) -> [usize; 5] {
+        let width = decoder.config.width * tokens;
+        let angles = match &decoder.config.positions {
+            Positions::Rotary(rotary) => rotary.frequencies.len() * tokens,
             Positions::Learned => 0,
         };
-        let gate = match config.feed {
-            Feed::Gated => config.inner,
-            Feed::Plain(_) => 0,
-        };
-        let (first, second) = match together {
-            true => (queries + 2 * keys, 0),
-            false => (queries, keys),
-        };
-        [
-            config.width,
-            config.width,
-            first,
-            second,
-            second,
-            queries,
-            gate,
-            config.inner,
-            angles,
-            angles,
-        ]
-        .map(|width| width * tokens)
+        let attending = whole(Attending::lengths(decoder, tokens));
+        let feeding = whole(Feeding::lengths(decoder, tokens));
+        [width, width, attending.max(feeding), angles, angles]
     }
 
     /// Returns the room of the first `tokens`.
     pub(super) fn first(&mut self, decoder: &Decoder, tokens: usize) -> Room<'_> {
-        let [
-            x,
-            y,
-            queries,
-            keys,
-            values,
-            attended,
-            gate,
-            up,
-            cosines,
-            sines,
-        ] = Self::lengths(decoder, tokens);
+        let [x, y, within, cosines, sines] = Self::lengths(decoder, tokens);
         Room {
             x: &mut self.x[..x],
             y: &mut self.y[..y],
-            queries: &mut self.queries[..queries],
-            keys: &mut self.keys[..keys],
-            values: &mut self.values[..values],
-            attended: &mut self.attended[..attended],
-            gate: &mut self.gate[..gate],
-            up: &mut self.up[..up],
+            within: &mut self.within[..within],
             cosines: &mut self.cosines[..cosines],
             sines: &mut self.sines[..sines],
         }
     }
+
+    fn attending(&mut self, decoder: &Decoder) -> Attending<'_> {
+        let tokens = self.x.len() / decoder.config.width;
+        let lengths = Attending::lengths(decoder, tokens);
+        let [queries, keys, values, attended] = cut(self.within, lengths);
+        Attending {
+            x: self.x,
+            y: self.y,
+            cosines: self.cosines,
+            sines: self.sines,
+            queries,
+            keys,
+            values,
+            attended,
+        }
+    }
+
+    fn feeding(&mut self, decoder: &Decoder) -> Feeding<'_> {
+        let tokens = self.x.len() / decoder.config.width;
+        let [gate, up] = cut(self.within, Feeding::lengths(decoder, tokens));
+        Feeding {
+            x: self.x,
+            y: self.y,
+            gate,
+            up,
+        }
+    }
+}
+
+impl Attending<'_> {
+    fn lengths(decoder: &Decoder, tokens: usize) -> [usize; 4] {
+        let config = &decoder.config;
+        let (queries, keys) = (config.query_width(), config.key_width());
+        let (first, second) = match decoder.names.query_key_value.len() == 1 {
+            true => (queries + 2 * keys, 0),
+            false => (queries, keys),
+        };
+        [first, second, second, queries].map(|width| width * tokens)
+    }
+}
+
+impl Feeding<'_> {
+    fn lengths(decoder: &Decoder, tokens: usize) -> [usize; 2] {
+        let inner = decoder.config.inner * tokens;
+        match decoder.config.feed {
+            Feed::Gated => [inner, inner],
+            Feed::Plain(_) => [0, inner],
+        }
+    }
+}
+
+/// Numbers of a cache line.
+const LINE: usize = 16;
+
+/// Returns how many numbers [`cut`] takes.
+fn whole<const PIECES: usize>(lengths: [usize; PIECES]) -> usize {
+    let lines = lengths.map(|length| length.next_multiple_of(LINE));
+    lines.into_iter().sum()
+}
+
+/// Cuts pieces of the given lengths, each from a cache line on.
+fn cut<const PIECES: usize>(numbers: &mut [f32], lengths: [usize; PIECES]) -> [&mut [f32]; PIECES] {
+    let mut rest = numbers;
+    lengths.map(|length| {
+        let lines = length.next_multiple_of(LINE);
+        let (piece, after) = std::mem::take(&mut rest).split_at_mut(lines);
+        rest = after;
+        &mut piece[..length]
+    })
 }
 
 /// A block and the sequences it is of.
@@ -260,17 +309,25 @@ impl Block<'_, '_> {
     fn add_part(&mut self, layer: usize, part: (Module, &Linear), place: Behind) {
         let has_bottleneck = self.has_bottleneck(layer, place);
         let mut project = projection!(self, layer);
-        let room = &mut self.room;
-        let input: &[f32] = match (place, part.0) {
-            (Behind::Attention, _) => room.attended,
-            _ if !room.gate.is_empty() => room.gate,
-            _ => room.up,
+        // What else there is has done its work.
+        let (input, x, y, free): (&[f32], _, _, _) = match place {
+            Behind::Attention => {
+                let room = self.room.attending(self.decoder);
+                (room.attended, room.x, room.y, room.queries)
+            }
+            Behind::Feed | Behind::Layer => {
+                let room = self.room.feeding(self.decoder);
+                match room.gate.is_empty() {
+                    false => (room.gate, room.x, room.y, room.up),
+                    true => (room.up, room.x, room.y, room.gate),
+                }
+            }
         };
         if !has_bottleneck {
-            return project.add(input, part, room.x, room.y);
+            return project.add(input, part, x, y, free);
         }
-        project.set(input, [part], [&mut *room.y], Activation::Identity);
-        for (x, y) in room.x.iter_mut().zip(&*room.y) {
+        project.set(input, [part], [&mut *y], Activation::Identity);
+        for (x, y) in x.iter_mut().zip(&*y) {
             *x += y;
         }
         self.bottlenecks(layer, place);
@@ -282,9 +339,10 @@ impl Block<'_, '_> {
         let width = config.query_width();
         let stride = width + 2 * config.key_width();
         let value = stride - config.key_width();
-        let all = &mut *self.room.queries;
+        let room = self.room.attending(self.decoder);
+        let all = room.queries;
         projection!(self, number).set(
-            self.room.y,
+            room.y,
             [(Module::QueryKeyValue, linear)],
             [all],
             Activation::Identity,
@@ -306,11 +364,11 @@ impl Block<'_, '_> {
     /// model has it, and keys and values go to the caches.
     fn apart(&mut self, number: usize, [q, k, v]: &[Linear; 3]) {
         let decoder = self.decoder;
-        let room = &mut self.room;
+        let room = self.room.attending(decoder);
         projection!(self, number).set(
             room.y,
             [(Module::Query, q), (Module::Key, k), (Module::Value, v)],
-            [room.queries, room.keys, room.values],
+            [&mut *room.queries, &mut *room.keys, &mut *room.values],
             Activation::Identity,
         );
         if let Some([of_queries, of_keys]) = &decoder.layers[number].head_norms {
@@ -323,7 +381,7 @@ impl Block<'_, '_> {
                 head_width: decoder.config.head_width,
                 half: rotary.frequencies.len(),
             };
-            for rows in [&mut *room.queries, &mut *room.keys] {
+            for rows in [room.queries, &mut *room.keys] {
                 decoder.kernels.rotate(turn, rows, room.cosines, room.sines);
             }
         }
@@ -372,13 +430,14 @@ impl Block<'_, '_> {
             }
             let (first, last) = (spans[0], spans[spans.len() - 1]);
             let rows = first.row * width..(last.row + last.tokens) * width;
+            let room = self.room.attending(self.decoder);
             self.decoder.kernels.causal_attention(
                 &self.decoder.team,
                 shape,
-                &self.room.queries[rows.clone()],
+                &room.queries[rows.clone()],
                 &sequences[..spans.len()],
                 self.scratch,
-                &mut self.room.attended[rows],
+                &mut room.attended[rows],
             );
         }
     }
@@ -387,7 +446,7 @@ impl Block<'_, '_> {
     fn feed(&mut self, number: usize) {
         let decoder = self.decoder;
         let layer = &decoder.layers[number];
-        let room = &mut self.room;
+        let room = self.room.feeding(decoder);
         decoder.normalize(&layer.feed_norm, room.x, room.y);
         let mut project = projection!(self, number);
         match &layer.feed {
@@ -395,7 +454,7 @@ impl Block<'_, '_> {
                 project.set(
                     room.y,
                     [(Module::Gate, gate), (Module::Up, up)],
-                    [room.gate, room.up],
+                    [&mut *room.gate, &mut *room.up],
                     Activation::Identity,
                 );
                 let up = &*room.up;

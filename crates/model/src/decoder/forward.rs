@@ -92,33 +92,15 @@ impl Decoder {
             spans,
         } = workspace;
         let logits = if with_head { config.vocabulary } else { 0 };
-        let [l0, l1, l2, l3, l4, l5, l6, l7, l8, l9] = Room::lengths(self, most);
+        let [l0, l1, l2, l3, l4] = Room::lengths(self, most);
         let low = most.max(wanted) * rank;
         let (kept, logits) = (wanted * config.width, wanted * logits);
-        let [
-            x,
-            y,
-            queries,
-            keys,
-            values,
-            attended,
-            gate,
-            up,
-            cosines,
-            sines,
-            low,
-            kept,
-            logits,
-        ] = numbers.carve([l0, l1, l2, l3, l4, l5, l6, l7, l8, l9, low, kept, logits]);
+        let [x, y, within, cosines, sines, low, kept, logits] =
+            numbers.carve([l0, l1, l2, l3, l4, low, kept, logits]);
         let mut room = Room {
             x,
             y,
-            queries,
-            keys,
-            values,
-            attended,
-            gate,
-            up,
+            within,
             cosines,
             sines,
         };
@@ -184,12 +166,9 @@ impl Decoder {
         logits: &mut [f32],
         machine: &mut Machine<'_>,
     ) {
-        let (weight, bias) = match &self.head {
-            Some(head) => (head.weight.view(), head.bias.as_deref()),
-            None => (self.embedding.view(), None),
-        };
+        let bias = self.head.as_ref().and_then(|head| head.bias.as_deref());
         let product = StoredProduct {
-            weight,
+            weight: self.head_weight().view(),
             bias,
             sum: Sum::Replace,
             activation: Activation::Identity,

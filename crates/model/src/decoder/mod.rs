@@ -182,14 +182,17 @@ impl Decoder {
         Cache::new(self.cache_shape(), capacity.min(self.config.context))
     }
 
+    /// Returns what logits are made with, `(V, D)`.
+    fn head_weight(&self) -> &Matrix {
+        let head = self.head.as_ref();
+        head.map_or(&self.embedding, |head| &head.weight)
+    }
+
     /// Returns how many bytes of weights are read for each token: all but tables that are
     /// only looked up in.
     pub fn bytes_per_token(&self) -> usize {
         let layers = self.layers.iter().flat_map(Layer::matrices);
-        let head = self
-            .head
-            .as_ref()
-            .map_or(&self.embedding, |head| &head.weight);
+        let head = self.head_weight();
         layers
             .chain([head])
             .map(|matrix| matrix.view().bytes().len())

@@ -49,15 +49,18 @@ impl Projection<'_, '_> {
     }
 
     /// Adds to `output`, `(T, N)`, what a part makes of `input`, `(T, K)`. There is room
-    /// for the same in `spare`.
+    /// for the same in `spare`, and nobody needs what is in `lent`.
     pub(super) fn add(
         &mut self,
         input: &[f32],
         (module, linear): (Module, &Linear),
         output: &mut [f32],
         spare: &mut [f32],
+        lent: &mut [f32],
     ) {
-        self.multiply(input, &mut [linear.product(self.decoder, Sum::Add, output)]);
+        let product = linear.product(self.decoder, Sum::Add, output);
+        let (kernels, team) = (self.decoder.kernels, &self.decoder.team);
+        kernels.multiply_within(team, input, &mut [product], self.scratch, lent);
         self.adapt(module, linear, input, output, Some(spare));
     }
 

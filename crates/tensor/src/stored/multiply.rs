@@ -81,6 +81,19 @@ impl Kernels {
         products: &mut [StoredProduct<'_>],
         scratch: &mut Scratch,
     ) {
+        self.multiply_within(team, input, products, scratch, &mut []);
+    }
+
+    /// As [`Kernels::multiply`], with memory that nobody needs meanwhile: what is large
+    /// enough is used instead of more of `scratch`, and holds anything afterwards.
+    pub fn multiply_within(
+        &self,
+        team: &Team,
+        input: &[f32],
+        products: &mut [StoredProduct<'_>],
+        scratch: &mut Scratch,
+        lent: &mut [f32],
+    ) {
         let Some(first) = products.first() else {
             return;
         };
@@ -112,7 +125,7 @@ impl Kernels {
         if let Some(tiles) = self.tiles
             && !few
         {
-            tiles.multiply(team, input, products, scratch);
+            tiles.multiply(team, input, products, scratch, lent);
             return;
         }
         let mut tasks = [const { None }; MOST_PRODUCTS];
@@ -476,7 +489,9 @@ mod tests {
                     if *add { Sum::Add } else { Sum::Replace },
                 ));
             }
-            for version in Kernels::available() {
+            let mut lent = Buffer::zeros(1 << 12);
+            let lengths = [0, 1 << 12];
+            for (version, lent_length) in Kernels::available().into_iter().flat_map(|it| lengths.map(|to| (it, to))) {
                 let mut scratch = Scratch::default();
                 let mut outputs: Vec<Vec<f32>> = products
                     .iter()
@@ -497,7 +512,8 @@ mod tests {
                         output,
                     })
                     .collect();
-                version.multiply(&team, &input, &mut calls, &mut scratch);
+                let lent = &mut lent.as_mut_slice()[..lent_length];
+                version.multiply_within(&team, &input, &mut calls, &mut scratch, lent);
                 for ((found, expect), (weight, ..)) in outputs.iter().zip(&expect).zip(&products) {
                     assert_eq!(found.len(), expect.len());
                     for (at, (found, (expect, size))) in found.iter().zip(expect).enumerate() {

@@ -54,6 +54,8 @@ pub(crate) struct Part<'a> {
 
 /// The most outputs of a part: as many as stay in the second-level cache.
 const WIDEST_PART: usize = 256;
+/// Bytes of a cache line, from which packed inputs begin.
+const LINE: usize = 64;
 /// Tokens of one tile.
 const TILE_TOKENS: usize = 16;
 
@@ -65,6 +67,7 @@ impl Tiles {
         input: &[f32],
         products: &mut [StoredProduct<'_>],
         scratch: &mut Scratch,
+        lent: &mut [f32],
     ) {
         let inputs = products[0].weight.inputs;
         let tokens = input.len() / inputs;
@@ -98,10 +101,12 @@ impl Tiles {
         }
         let tasks = &tasks[..products.len()];
         let memory = memory.next_multiple_of(64);
-        let [packed, seats] = scratch.panels.carve([
-            (self.input_bytes)(input_planes, tokens, inputs) / 4,
-            memory / 4 * team.threads(),
-        ]);
+        let packed = (self.input_bytes)(input_planes, tokens, inputs) / 4;
+        let fits = packed <= lent.len() && lent.as_ptr().addr().is_multiple_of(LINE);
+        let [own, seats] = scratch
+            .panels
+            .carve([if fits { 0 } else { packed }, memory / 4 * team.threads()]);
+        let packed = if fits { lent } else { own };
         let packed = Start(packed.as_mut_ptr().cast::<u8>());
         let seats = Start(seats.as_mut_ptr().cast::<u8>());
         let tiles = tokens.next_multiple_of(self.rows) / TILE_TOKENS;
