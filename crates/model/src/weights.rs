@@ -240,6 +240,8 @@ impl Weights {
                 path: path.to_path_buf(),
                 source,
             })?;
+        // Where the last tensor ends, whichever is looked at first.
+        let mut furthest = size;
         for (name, value) in header {
             if name == "__metadata__" || !wanted(&name) {
                 continue;
@@ -251,8 +253,9 @@ impl Weights {
                 })?;
             let [from, to] = header.data_offsets;
             let end = (start as u64).saturating_add(to.max(from));
+            furthest = furthest.max(end);
             if end > size {
-                return Err(cut_short(end));
+                continue;
             }
             self.tensors.insert(
                 name,
@@ -269,6 +272,9 @@ impl Weights {
                     bytes: start + from as usize..start + to as usize,
                 },
             );
+        }
+        if furthest > size {
+            return Err(cut_short(furthest));
         }
         self.files.push(Arc::new(map));
         Ok(())
@@ -548,6 +554,22 @@ mod tests {
         let mut long = whole.clone();
         long[7] = 255;
         assert!(read(&long).unwrap_err().contains("cut short"));
+    }
+
+    #[test]
+    fn a_file_that_is_cut_says_how_long_it_was() {
+        let tensor = |at: usize| {
+            let (name, from, to) = (b'a' + at as u8, 4 * at, 4 * at + 4);
+            let name = char::from(name);
+            format!(r#""{name}":{{"dtype":"F32","shape":[1],"data_offsets":[{from},{to}]}}"#)
+        };
+        let header = format!("{{{}}}", (0..9).map(tensor).collect::<Vec<_>>().join(","));
+        let whole = file(&header, &[0; 36]);
+        for left in [1, 9, 17, 35] {
+            let cut = &whole[..whole.len() - 36 + left];
+            let expect = format!("has {} bytes, expected {}", cut.len(), whole.len());
+            assert!(read(cut).unwrap_err().contains(&expect));
+        }
     }
 
     #[test]
