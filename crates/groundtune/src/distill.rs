@@ -313,6 +313,22 @@ mod tests {
     }
 
     #[test]
+    fn any_number_of_threads_makes_the_same_bytes() {
+        let made = |threads| {
+            let folder = tempfile::tempdir().unwrap();
+            let request = request(folder.path());
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+            let work = || distill(&request, &mut |_| ControlFlow::Continue(()));
+            pool.unwrap().install(work).unwrap();
+            fs_err::read(&request.out).unwrap()
+        };
+        let by_one = made(1);
+        for threads in [2, 3, 5] {
+            assert!(made(threads) == by_one, "{threads} threads");
+        }
+    }
+
+    #[test]
     fn a_line_without_text_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let mut request = request(folder.path());

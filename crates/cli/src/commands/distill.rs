@@ -19,7 +19,8 @@ use crate::ui::{Ui, count, elapsed};
 /// The teacher embeds the texts, and a table of token vectors is fitted so that the mean
 /// over a text's tokens comes nearest to what the teacher made of it. `embedder` in
 /// `groundtune.toml` may then name the file. The same teacher and texts give the same file,
-/// to the byte, on the same kind of processor. Ctrl-C is safe: run again, it goes on.
+/// to the byte, on the same kind of processor, however many of it there are. Ctrl-C is safe:
+/// run again, it goes on.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// The teacher: a folder with `config.json`, `tokenizer.json` and the weights.
