@@ -35,7 +35,8 @@ impl Share {
         if value.is_nan() {
             Self::ZERO
         } else {
-            Self(value.clamp(0.0, 1.0))
+            // Sums of nothing are −0, and stay so between 0 and 1.
+            Self(value.clamp(0.0, 1.0) + 0.0)
         }
     }
 
@@ -90,6 +91,7 @@ mod tests {
         assert_eq!(Share::new(f64::NAN), None);
         assert_eq!(Share::clamped(f64::NAN), Share::ZERO);
         assert_eq!(Share::clamped(7.0), Share::ONE);
+        assert!(Share::clamped(-0.0).get().is_sign_positive());
     }
 
     #[test]

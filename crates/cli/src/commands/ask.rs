@@ -176,6 +176,8 @@ impl<'a> Aloud<'a> {
         }
         if self.said {
             writeln!(self.ui.out())?;
+            // Before an error that may follow.
+            self.ui.finish()?;
         }
         Ok(self.said)
     }
