@@ -23,7 +23,7 @@ dev = false
 [steps]
 limit = 3
 batch = 2
-length = 64
+length = 256
 ";
 
 fn copied(from: &Path, folder: &Folder, to: &str) {
