@@ -490,6 +490,7 @@ fn write(unit: Unit, value: f64) -> String {
     match unit {
         Unit::Seconds if value < 1.0 => format!("{:.0} ms", 1000.0 * value),
         Unit::Seconds => format!("{value:.1} s"),
+        Unit::Usd if value != 0.0 && value < 0.0001 => format!("${value:.1e}"),
         Unit::Usd if value != 0.0 && value < 0.01 => format!("${value:.5}"),
         Unit::Usd => format!("${value:.2}"),
         Unit::Share => percent(value),
