@@ -123,9 +123,10 @@ impl TokenClassifier {
         let counts: Vec<usize> = places.iter().map(Vec::len).collect();
         let tags = self.read(&windows, &counts, tag)?;
         let none = (self.outside(), 1.0);
-        let entities = |(words, places): (Vec<Option<(usize, f32)>>, Vec<Range<usize>>)| {
+        let mut all = Vec::with_capacity(texts.len());
+        for (words, places) in tags.into_iter().zip(places) {
             let words: Vec<(usize, f32)> = words.into_iter().map(|it| it.unwrap_or(none)).collect();
-            tagged_spans(words.iter().map(|(tag, _)| &*self.labels.names[*tag]))
+            let found = tagged_spans(words.iter().map(|(tag, _)| &*self.labels.names[*tag]))
                 .into_iter()
                 .map(|span| {
                     let sum: f32 = words[span.words.clone()].iter().map(|it| it.1).sum();
@@ -134,10 +135,10 @@ impl TokenClassifier {
                         bytes: places[span.words.start].start..places[span.words.end - 1].end,
                         probability: sum / span.words.len() as f32,
                     }
-                })
-                .collect()
-        };
-        Ok(tags.into_iter().zip(places).map(entities).collect())
+                });
+            all.push(found.collect());
+        }
+        Ok(all)
     }
 
     /// Returns where `O` is among the tags; 0, if there is none.

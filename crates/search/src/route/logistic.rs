@@ -140,10 +140,10 @@ fn derivatives(at: &[f64], observations: &[&Observation], c: f64) -> (Vec<f64>, 
         let error = c * it.weight * (likely - f64::from(u8::from(it.is)));
         let bend = c * it.weight * likely * (1.0 - likely);
         let feature = |place: usize| it.features.get(place).copied().unwrap_or(1.0);
-        for row in 0..n {
+        for (row, bends) in curvature.iter_mut().enumerate() {
             slope[row] += error * feature(row);
-            for column in 0..n {
-                curvature[row][column] += bend * feature(row) * feature(column);
+            for (column, cell) in bends.iter_mut().enumerate() {
+                *cell += bend * feature(row) * feature(column);
             }
         }
     }
