@@ -146,10 +146,10 @@ pub fn tally(judgings: &[Judging], people: &[HumanLabel]) -> JudgeTally {
 
 fn pairs(judgings: &[Judging]) -> Vec<PairTally> {
     type Names = (String, String);
+    type InBothOrders = [Option<Option<Preference>>; 2];
     // For each two candidates and question: the reply when the first by name stood first, and
     // when it stood second.
-    let mut both: BTreeMap<Names, BTreeMap<(usize, QuestionId), [Option<Option<Preference>>; 2]>> =
-        BTreeMap::new();
+    let mut both: BTreeMap<Names, BTreeMap<(usize, QuestionId), InBothOrders>> = BTreeMap::new();
     for it in judgings {
         let Asked::Pair { other } = &it.asked else {
             continue;
