@@ -22,10 +22,6 @@ pub(crate) struct Arguments {
 }
 
 #[derive(Debug, Subcommand)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is one for a run of the program"
-)]
 enum What {
     /// Measures how well the right passages are found, as `trec_eval` does.
     ///

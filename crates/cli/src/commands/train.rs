@@ -385,7 +385,7 @@ fn conclude(ui: &mut Ui, report: &TrainReport, as_json: bool) -> Result<(), Comm
         speed(outcome.tokens_per_second),
     )?;
     let run = shell_word(from_here(&report.run));
-    writeln!(ui.out(), "{}", next(report.kind, &run.to_string()))?;
+    writeln!(ui.out(), "{}", next(report.kind, &run))?;
     Ok(())
 }
 

@@ -287,9 +287,9 @@ fn values(words: &[&str]) -> Vec<Value> {
             (Kind::Time, 2)
         } else if counted && MEASURES.contains(&next) {
             (Kind::Measure, 2)
-        } else if is_number(word) && MONTHS.contains(&next) {
-            (Kind::Day, 2)
-        } else if MONTHS.contains(&word) && is_number(next) {
+        } else if is_number(word) && MONTHS.contains(&next)
+            || MONTHS.contains(&word) && is_number(next)
+        {
             (Kind::Day, 2)
         } else if DAYS.contains(&word) || MONTHS.contains(&word) {
             (Kind::Day, 1)

@@ -117,7 +117,7 @@ impl Lab {
         let mut drawn = |number: usize, given: bool| {
             let name = name(&mut random);
             let mut texts = others(&mut random, 2);
-            let (question, answer) = if number % 2 == 0 {
+            let (question, answer) = if number.is_multiple_of(2) {
                 let form = number / 2 % FORMS.len();
                 texts.extend(others(&mut random, 1));
                 (asks_desk(&name, FORMS[form]), desks[form])

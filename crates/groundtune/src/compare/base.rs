@@ -94,7 +94,7 @@ pub(super) enum Tuned {
     /// A model that writes.
     Writer(Box<dyn Generate>),
     /// An encoder with a head.
-    Encoder(TaughtEncoder),
+    Encoder(Box<TaughtEncoder>),
 }
 
 impl Base {
@@ -160,7 +160,7 @@ impl Base {
                 };
                 let part = taught.neighbours.unwrap_or(0.0);
                 let opened = TaughtEncoder::open(encoder.task(), &model, part)?;
-                Ok(Tuned::Encoder(opened))
+                Ok(Tuned::Encoder(Box::new(opened)))
             }
         }
     }

@@ -33,7 +33,7 @@ impl ModelReference {
     ///
     /// # Errors
     /// If the current folder is not known.
-    pub(crate) fn from_anywhere(&self, base: &std::path::Path) -> std::io::Result<Self> {
+    pub(crate) fn with_whole_path(&self, base: &std::path::Path) -> std::io::Result<Self> {
         Ok(match self {
             Self::Named(path) if base.join(path).exists() => {
                 let whole = std::path::absolute(base.join(path))?;

@@ -95,14 +95,14 @@ struct OfModel {
     tasks: Vec<bool>,
 }
 
+/// What was measured of the base model and each candidate, and what is told of it.
+type Drilled = (Option<Forgetting>, Tried<Forgot>);
+
 /// Runs the drill, from where it was broken off.
 ///
 /// # Errors
 /// If the material cannot be read, or a model fails.
-pub(super) fn run(
-    ground: &Ground<'_>,
-    tell: Tell<'_>,
-) -> Result<Option<(Option<Forgetting>, Tried<Forgot>)>, CompareError> {
+pub(super) fn run(ground: &Ground<'_>, tell: Tell<'_>) -> Result<Option<Drilled>, CompareError> {
     if ground.taught.is_empty() {
         return Ok(Some((None, Tried::not("nothing was taught"))));
     }

@@ -192,7 +192,7 @@ fn of_labels(
         .contestants
         .iter()
         .map(|it| match ground.tuned.get(&it.arm) {
-            Some(Tuned::Encoder(taught)) => (it.arm, Some(taught)),
+            Some(Tuned::Encoder(taught)) => (it.arm, Some(&**taught)),
             _ => (it.arm, None),
         })
         .collect();
@@ -425,7 +425,7 @@ fn choose(ground: &Ground<'_>) -> Result<Change, CompareError> {
 fn copy_of(project: &Project, root: &Path) -> std::io::Result<Project> {
     let mut config: Config = project.config.clone();
     for model in [&mut config.models.embedder, &mut config.models.reranker] {
-        *model = model.from_anywhere(&project.root)?;
+        *model = model.with_whole_path(&project.root)?;
     }
     config.documents = crate::config::Documents {
         paths: vec![".".into()],

@@ -68,8 +68,8 @@ fn asked(number: usize) -> Gold {
 
 /// A project with a page for each thing, taken in.
 fn project(root: &Path) -> Project {
-    for number in 0..THINGS.len() {
-        let (thing, answer) = (THINGS[number], &asked(number).answers[0]);
+    for (number, thing) in THINGS.iter().enumerate() {
+        let answer = &asked(number).answers[0];
         let text = format!("# Page {number}\n\nThe price of the {thing} is {answer}.\n");
         fs_err::write(root.join(format!("{thing}.md")), text).unwrap();
     }
