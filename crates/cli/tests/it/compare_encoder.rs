@@ -104,8 +104,21 @@ fn the_named_embedder_tells_labels_where_no_model_writes() {
     let shown = folder.screen(&["compare", "--candidates", "prompt,rag", "--quick"]);
     assert!(shown.contains("neighbour"), "{shown}");
     // What is no label, an encoder does not say.
-    let line = "{\"question\": \"Why so?\", \"answer\": \"Because of the cat.\"}\n";
-    folder.write("other.jsonl", line);
+    let mut lines = String::new();
+    for (question, answer) in [
+        ("Why is it quiet?", "Because of the cat."),
+        ("What did the dog bury?", "Four bones and a shoe."),
+        ("Whose mat lies there?", "It belongs to a neighbour."),
+        ("How was dinner?", "Nobody liked the soup at all."),
+        ("When does winter begin?", "In the last days of the year."),
+        ("Which bird sang?", "The one in the old tree."),
+        ("Where are my keys?", "Under the blue chair."),
+        ("Who called?", "A man who sells windows."),
+    ] {
+        let line = serde_json::json!({"question": question, "answer": answer});
+        writeln!(lines, "{line}").unwrap();
+    }
+    folder.write("other.jsonl", &lines);
     let encoder = format!("{MODELS}/bert");
     let shown = folder.screen(&["compare", "other.jsonl", "--model", &encoder]);
     assert!(shown.contains("is an encoder"), "{shown}");
@@ -140,7 +153,8 @@ fn five_candidates_of_an_encoder_tell_names() {
 
 #[test]
 fn an_encoder_finds_answers_in_given_texts_and_in_documents() {
-    let config = format!("{CONFIG}objective = {{ overlap = 4, longest_answer = 5 }}\n");
+    let documents = "[documents]\npaths = [\"pages\"]\n";
+    let config = format!("{documents}{CONFIG}objective = {{ overlap = 4, longest_answer = 5 }}\n");
     let folder = Folder::project(&config, &[]);
     let numbers = ["one", "two", "three", "four", "five", "six", "seven"];
     let mut lines = String::new();
@@ -148,9 +162,9 @@ fn an_encoder_finds_answers_in_given_texts_and_in_documents() {
         let word = |by: usize| numbers[(number / by + number) % 7];
         let animal = ["cat", "dog"][number % 2];
         let name = format!("{} {} {animal}", word(1), word(7));
-        let place = format!("mat {}", word(3));
+        let place = format!("mat {} {} {}", word(3), word(2), word(4));
         let text = format!("the {name} sat on {place}");
-        folder.write(format!("{number}.md"), &format!("{text}.\n"));
+        folder.write(format!("pages/{number}.md"), &format!("{text}.\n"));
         let line = serde_json::json!({
             "question": format!("{} {name} did sit where?", word(5)),
             "context": text,
