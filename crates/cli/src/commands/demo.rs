@@ -128,6 +128,8 @@ pub(crate) fn run(arguments: &Arguments, ui: &mut Ui) -> Result<(), CommandError
              and both would suit a small model that writes its own? All take the same examination:"
         )?;
         show_command(ui, &format!("{program} compare --quick {project_flag}"))?;
+        // What goes on is told on stderr, after what stands here.
+        ui.finish()?;
         let recipe = project.compare_recipe().quick();
         let start = CompareStart::New(Box::new(recipe));
         super::compare::examine(ui, &project, start, None, &environment, false)?;
