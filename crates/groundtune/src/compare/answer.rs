@@ -5,9 +5,10 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use contract::{Evidence, Generate, PromiseError, Shot, Tokens};
-use eval::{GivenEvidence, Gold, Prediction};
+use eval::{Gold, Prediction};
 
 use super::base::Answers;
+use super::evidence::given;
 use super::teach::right_answer;
 use super::{Arm, CompareRecipe};
 use crate::NOT_IN_THE_DOCUMENTS;
@@ -48,13 +49,8 @@ impl Answers for Contestant<'_> {
             },
             Err(error) => Prediction::failed(id, sentence(&error)),
         };
-        let given = evidence.iter().map(|found| GivenEvidence {
-            document: found.document.to_string(),
-            text: found.text.clone(),
-            score: Some(found.score.get()),
-        });
         Prediction {
-            evidence: given.collect(),
+            evidence: given(&evidence, |found| found.text.clone()),
             seconds: Some(finding + started.elapsed().as_secs_f64()),
             ..prediction
         }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use contract::{Evidence, QuestionId, Share};
-use eval::Gold;
+use eval::{GivenEvidence, Gold};
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Question, Session};
@@ -115,18 +115,42 @@ pub(super) fn find(session: &mut Session, asked: &Gold) -> Result<FoundFor, Erro
     })
 }
 
+/// Returns what a candidate was given, as it is kept beside its answer; `text` says what it
+/// read of each piece.
+pub(super) fn given(
+    evidence: &[Evidence],
+    text: impl Fn(&Evidence) -> String,
+) -> Vec<GivenEvidence> {
+    let given = |found: &Evidence| GivenEvidence {
+        document: found.document.to_string(),
+        text: text(found),
+        score: Some(found.score.get()),
+    };
+    evidence.iter().map(given).collect()
+}
+
 /// Tries each way of showing what was found on the development questions; for each number of
 /// passages, the threshold with which most questions are served. The best first; of equals,
 /// the one that shows less.
 pub(super) fn trials(findings: &Findings, dev: &[Gold]) -> Vec<Trial> {
-    let mut best: Vec<Trial> = TOP_K
+    best_trials(&TOP_K, &THRESHOLDS, |shown| trial(findings, dev, shown))
+}
+
+/// Returns of each number of pieces the trial with the threshold that serves most questions.
+/// The best first; of equals, the one that shows less.
+pub(super) fn best_trials(
+    top_k: &[usize],
+    thresholds: &[f64],
+    trial: impl Fn(Shown) -> Trial,
+) -> Vec<Trial> {
+    let mut best: Vec<Trial> = top_k
         .iter()
         .map(|&top_k| {
-            THRESHOLDS
+            thresholds
                 .iter()
                 .map(|&threshold| {
                     let threshold = Share::clamped(threshold);
-                    trial(findings, dev, Shown { top_k, threshold })
+                    trial(Shown { top_k, threshold })
                 })
                 .reduce(|best, other| {
                     // Of equals the lower threshold: what it lets through may still help.

@@ -19,13 +19,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use contract::{Embed, Evidence, Labels as LabelSet, Lesson, Share, Tokens};
-use eval::{GivenEvidence, Gold, Prediction};
+use contract::{Embed, Evidence, Labels as LabelSet, Lesson, Tokens};
+use eval::{Gold, Prediction};
 use model::ModelError;
 
 use super::base::Answers;
 use super::encoder::{Encoder, Head, TaughtEncoder};
-use super::evidence::{Findings, FoundFor, Shown, Trial};
+use super::evidence::{Findings, FoundFor, Shown, Trial, best_trials, given};
 use super::neighbours::{Neighbours, VOTERS, best_part, cosine, mean, softmax, surprise, text};
 use super::{Arm, CompareError, Freshness, Task};
 use crate::Error;
@@ -206,27 +206,8 @@ impl Encoder for Labels {
     }
 
     fn trials(&self, findings: &Findings, dev: &[Gold]) -> Result<Vec<Trial>, CompareError> {
-        let mut best: Vec<Trial> = VOTERS
-            .iter()
-            .map(|&top_k| {
-                THRESHOLDS
-                    .iter()
-                    .map(|&threshold| {
-                        let threshold = Share::clamped(threshold);
-                        self.trial(findings, dev, Shown { top_k, threshold })
-                    })
-                    .reduce(|best, other| {
-                        if other.right > best.right {
-                            other
-                        } else {
-                            best
-                        }
-                    })
-                    .expect("there are thresholds")
-            })
-            .collect();
-        best.sort_by(|a, b| b.right.total_cmp(&a.right));
-        Ok(best)
+        let trial = |shown| self.trial(findings, dev, shown);
+        Ok(best_trials(&VOTERS, &THRESHOLDS, trial))
     }
 
     fn part(
@@ -330,7 +311,7 @@ impl Answers for Contestant<'_> {
             Ok(shares) => {
                 let hold = match self.arm {
                     // Nearness to one is no probability of each.
-                    Arm::Prompt | Arm::FewShot => largest(&shares),
+                    Arm::Prompt | Arm::FewShot => largest(&shares).into_iter().collect(),
                     _ => self.labels.hold(&shares),
                 };
                 let share = hold.first().and_then(|label| shares.get(label));
@@ -345,17 +326,15 @@ impl Answers for Contestant<'_> {
             }
             Err(error) => Prediction::failed(id, sentence(&error)),
         };
-        let given = evidence.iter().map(|found| GivenEvidence {
-            document: found.document.to_string(),
-            text: format!(
+        let labelled = |found: &Evidence| {
+            format!(
                 "{} → {}",
                 found.text,
                 self.labels.labels_of(found).join(", ")
-            ),
-            score: Some(found.score.get()),
-        });
+            )
+        };
         Prediction {
-            evidence: given.collect(),
+            evidence: given(evidence, labelled),
             seconds: Some(finding + started.elapsed().as_secs_f64()),
             ..prediction
         }
@@ -405,11 +384,11 @@ pub(super) fn in_words(label: &str) -> String {
 }
 
 /// Returns the label with the largest share, the first of equals.
-fn largest(shares: &Shares) -> Vec<String> {
+pub(super) fn largest(shares: &Shares) -> Option<String> {
     let best = shares
         .iter()
         .reduce(|best, other| if other.1 > best.1 { other } else { best });
-    best.map(|(label, _)| label.clone()).into_iter().collect()
+    best.map(|(label, _)| label.clone())
 }
 
 /// Returns `(1 - part) · own + part · votes`; `own`, where nobody votes.
@@ -429,7 +408,7 @@ pub(super) fn mixed(own: &Shares, votes: Option<&Shares>, part: f64) -> Shares {
 
 #[cfg(test)]
 mod tests {
-    use contract::{EmbedderId, Embedding, PromiseError, QuestionId, TextRole};
+    use contract::{EmbedderId, Embedding, PromiseError, QuestionId, Share, TextRole};
 
     use super::*;
 

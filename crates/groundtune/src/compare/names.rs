@@ -13,20 +13,20 @@
 //! The last two are taught the same, so it is done once for both.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use contract::{Embed, Evidence, Lesson, Share};
-use eval::{GivenEvidence, Gold, GoldSet, Metric, Prediction};
+use eval::{Gold, GoldSet, Metric, Prediction};
 use model::{HeadOptions, ModelError, WordEncoder, tagged_spans};
 
 use super::base::Answers;
 use super::encoder::{Encoder, Head, TaughtEncoder};
-use super::evidence::{Findings, FoundFor, Shown, Trial};
+use super::evidence::{Findings, FoundFor, Shown, Trial, given};
+use super::labels::{largest, mixed as mixed_word};
 use super::neighbours::{Neighbours, VOTERS, best_part, cosine, mean, softmax, surprise};
-use super::{Arm, CompareError, Freshness, Task};
+use super::{Arm, CompareError, Task};
 use crate::Error;
 use crate::ingest::sentence;
 
@@ -326,18 +326,6 @@ impl Encoder for Names {
             taught,
         })
     }
-
-    /// Tags stand in each example by themselves: there is none that could be changed once for
-    /// all, as a fact or a label can.
-    fn drill(
-        &self,
-        _: &[(Arm, Option<&TaughtEncoder>)],
-        _: &[Gold],
-        _: &Shown,
-        _: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
-    ) -> Result<Option<BTreeMap<Arm, Freshness>>, CompareError> {
-        Ok(None)
-    }
 }
 
 /// Returns for each word of each text every tag with how likely a taught encoder holds it.
@@ -400,13 +388,8 @@ impl Answers for Contestant<'_> {
             },
             Err(error) => Prediction::failed(id, sentence(&error)),
         };
-        let given = evidence.iter().map(|found| GivenEvidence {
-            document: found.document.to_string(),
-            text: self.names.shown(found),
-            score: Some(found.score.get()),
-        });
         Prediction {
-            evidence: given.collect(),
+            evidence: given(evidence, |found| self.names.shown(found)),
             seconds: Some(finding + started.elapsed().as_secs_f64()),
             ..prediction
         }
@@ -475,12 +458,7 @@ fn spans(tags: &[String]) -> impl Iterator<Item = (String, std::ops::Range<usize
 
 /// Returns each word's likeliest tag, the first of equals.
 fn likeliest(words: &[Shares]) -> Vec<String> {
-    let tag = |shares: &Shares| {
-        let best = shares
-            .iter()
-            .reduce(|best, other| if other.1 > best.1 { other } else { best });
-        best.map_or(OUTSIDE.to_owned(), |(tag, _)| tag.clone())
-    };
+    let tag = |shares| largest(shares).unwrap_or_else(|| OUTSIDE.to_owned());
     words.iter().map(tag).collect()
 }
 
@@ -491,7 +469,7 @@ fn mixed(own: &[Shares], votes: Option<&[Shares]>, part: f64) -> Vec<Shares> {
     };
     own.iter()
         .zip(votes)
-        .map(|(own, votes)| super::labels::mixed(own, Some(votes), part))
+        .map(|(own, votes)| mixed_word(own, Some(votes), part))
         .collect()
 }
 

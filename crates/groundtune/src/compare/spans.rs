@@ -11,21 +11,19 @@
 //! Which sentence is nearest, examples do not change: there is no few-shot. What is found are
 //! passages, as for a model that writes, and so is the freshness drill.
 
-use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use contract::{Embed, Evidence, GoldAnswer, Lesson};
-use eval::{GivenEvidence, Gold, Prediction};
+use eval::{Gold, Prediction};
 use model::{Reader, Reading};
 
 use super::base::Answers;
 use super::encoder::{Encoder, Head, TaughtEncoder};
-use super::evidence::{self, Findings, FoundFor, Shown, Trial};
+use super::evidence::{self, Findings, FoundFor, Trial};
 use super::neighbours::{Neighbours, cosine};
-use super::{Arm, CompareError, Freshness, Task};
+use super::{Arm, CompareError, Task};
 use crate::ingest::sentence;
 use crate::{Error, NOT_IN_THE_DOCUMENTS};
 
@@ -88,17 +86,6 @@ impl Encoder for Spans {
         Ok(evidence::trials(findings, dev))
     }
 
-    /// Nothing: the passages are read, and do not vote.
-    fn part(
-        &self,
-        _: &TaughtEncoder,
-        _: &Findings,
-        _: &Shown,
-        _: &[Gold],
-    ) -> Result<Option<f64>, CompareError> {
-        Ok(None)
-    }
-
     fn contestant<'a>(
         &'a self,
         arm: Arm,
@@ -109,17 +96,6 @@ impl Encoder for Spans {
             spans: self,
             taught,
         })
-    }
-
-    /// Nothing: documents are what changes.
-    fn drill(
-        &self,
-        _: &[(Arm, Option<&TaughtEncoder>)],
-        _: &[Gold],
-        _: &Shown,
-        _: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
-    ) -> Result<Option<BTreeMap<Arm, Freshness>>, CompareError> {
-        Ok(None)
     }
 }
 
@@ -162,13 +138,8 @@ impl Answers for Contestant<'_> {
         let read = texts.iter().copied().chain([&*asked.question]);
         let tokens = read.map(|text| Some(self.spans.vectors.tokens(text)?.0));
         let tokens: Option<u64> = tokens.sum();
-        let given = evidence.iter().map(|found| GivenEvidence {
-            document: found.document.to_string(),
-            text: found.text.clone(),
-            score: Some(found.score.get()),
-        });
         Prediction {
-            evidence: given.collect(),
+            evidence: evidence::given(evidence, |found| found.text.clone()),
             prompt_tokens: tokens.map(contract::Tokens),
             completion_tokens: Some(contract::Tokens(0)),
             seconds: Some(finding + started.elapsed().as_secs_f64()),

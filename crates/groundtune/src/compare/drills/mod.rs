@@ -159,6 +159,14 @@ impl<F> Tried<F> {
         }
     }
 
+    /// Returns what it found of one candidate, for what is the same of all.
+    fn any(&self) -> F
+    where
+        F: Clone + Default,
+    {
+        self.candidates.values().next().cloned().unwrap_or_default()
+    }
+
     fn found(candidates: BTreeMap<Arm, F>) -> Self {
         Self {
             candidates,

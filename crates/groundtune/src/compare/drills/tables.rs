@@ -198,12 +198,7 @@ fn forgetting(drills: &Drills) -> Table {
 }
 
 fn noise(tried: &Tried<super::Noise>) -> Table {
-    let one = tried
-        .candidates
-        .values()
-        .next()
-        .copied()
-        .unwrap_or_default();
+    let one = tried.any();
     let mut table = head(
         "Noisy and conflicting retrieval",
         &[
@@ -235,12 +230,7 @@ fn noise(tried: &Tried<super::Noise>) -> Table {
 }
 
 fn refusal(tried: &Tried<super::Refusal>) -> Table {
-    let one = tried
-        .candidates
-        .values()
-        .next()
-        .copied()
-        .unwrap_or_default();
+    let one = tried.any();
     let mut table = head(
         "Refusal: the documents that hold the answer are left out",
         &[
@@ -273,12 +263,7 @@ fn refusal(tried: &Tried<super::Refusal>) -> Table {
 }
 
 fn format(tried: &Tried<super::Formatted>, metric: Metric) -> Table {
-    let one = tried
-        .candidates
-        .values()
-        .next()
-        .cloned()
-        .unwrap_or_default();
+    let one = tried.any();
     let of = |form: &str| format!("{} {form}", metric.name());
     let mut table = head(
         "Format consistency: the same in other words",
