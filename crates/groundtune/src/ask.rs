@@ -208,53 +208,50 @@ impl Session {
             .decide(&question.text, &scores, seen, threshold);
 
         let answering = Instant::now();
-        if route.route == Route::Alone {
-            let Some(Answerer::Writes(generator)) = &self.answerer else {
-                return Err(Error::NoModel {
-                    wanted: ModelUse::Generator,
-                });
-            };
-            let (answer, written) = self.write_alone(&**generator, question, sink)?;
-            return Ok(AskReply {
-                answer: Answer {
-                    elapsed: started.elapsed(),
-                    ..answer
-                },
-                search,
-                threshold,
-                embedding,
-                answering: answering.elapsed(),
-                written: Some(written),
-                route,
-            });
-        }
         let evidence: Vec<Evidence> = search
             .found
             .iter()
             .map(|found| found.evidence.clone())
             .collect();
-        if let Some(answerer) = self.answerer.as_ref().filter(|_| !evidence.is_empty()) {
-            let (answer, written) = match answerer {
-                Answerer::Writes(generator) => {
-                    self.write(&**generator, question, &evidence, sink)?
-                }
-                Answerer::Finds(reader) => read(reader, &question.text, &evidence)?,
-            };
-            return Ok(AskReply {
-                answer: Answer {
-                    elapsed: started.elapsed(),
-                    ..answer
-                },
-                search,
-                threshold,
-                embedding,
-                answering: answering.elapsed(),
-                written: Some(written),
-                route,
-            });
-        }
+        let (answer, written) = match (route.route, &self.answerer) {
+            (Route::Alone, Some(Answerer::Writes(generator))) => {
+                let (answer, written) = self.write_alone(&**generator, question, sink)?;
+                (answer, Some(written))
+            }
+            (Route::Alone, _) => {
+                return Err(Error::NoModel {
+                    wanted: ModelUse::Generator,
+                });
+            }
+            (Route::Retrieval, Some(Answerer::Writes(generator))) if !evidence.is_empty() => {
+                let (answer, written) = self.write(&**generator, question, &evidence, sink)?;
+                (answer, Some(written))
+            }
+            (Route::Retrieval, Some(Answerer::Finds(reader))) if !evidence.is_empty() => {
+                let (answer, written) = read(reader, &question.text, &evidence)?;
+                (answer, Some(written))
+            }
+            (Route::Retrieval, _) => (self.extract(question, &evidence), None),
+        };
+        Ok(AskReply {
+            answer: Answer {
+                elapsed: started.elapsed(),
+                ..answer
+            },
+            search,
+            threshold,
+            embedding,
+            answering: answering.elapsed(),
+            written,
+            route,
+        })
+    }
+
+    /// Answers `question` by the sentences of `evidence` that fit it; no model writes.
+    fn extract(&self, question: &Question, evidence: &[Evidence]) -> Answer {
+        let started = Instant::now();
         let keyword = self.searcher.keyword();
-        let mut extract = search::extract(keyword, &keyword.query(&question.text), &evidence);
+        let mut extract = search::extract(keyword, &keyword.query(&question.text), evidence);
         if extract.text.is_empty() && !evidence.is_empty() {
             // Found by its vector alone: there is no word to choose a sentence by, so the
             // best passage speaks for itself.
@@ -269,7 +266,7 @@ impl Session {
                 evidence: evidence[*index].clone(),
             })
             .collect();
-        let answer = Answer {
+        Answer {
             text: if abstained {
                 NOT_IN_THE_DOCUMENTS.into()
             } else {
@@ -280,16 +277,7 @@ impl Session {
             prompt_tokens: None,
             completion_tokens: None,
             elapsed: started.elapsed(),
-        };
-        Ok(AskReply {
-            answer,
-            search,
-            threshold,
-            embedding,
-            answering: answering.elapsed(),
-            written: None,
-            route,
-        })
+        }
     }
 
     /// Has `generator` answer without evidence. There is nothing that it could be held against.

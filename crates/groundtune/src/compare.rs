@@ -26,10 +26,11 @@ mod teach;
 mod tune;
 mod way;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
+use contract::QuestionId;
 use eval::{Gold, Prediction};
 use serde::{Deserialize, Serialize};
 
@@ -281,6 +282,8 @@ struct Comparison<'a> {
     folder: Folder,
     protocol: Protocol,
     examination: Examination,
+    /// Which model the candidates begin with.
+    reference: ModelReference,
     base: Base,
     project: &'a Project,
     environment: &'a Environment,
@@ -343,6 +346,7 @@ impl<'a> Comparison<'a> {
             folder,
             protocol,
             examination,
+            reference,
             base,
             project,
             environment,
@@ -444,12 +448,7 @@ impl<'a> Comparison<'a> {
             folder::write_json(&path, &taught)?;
             return Ok(Some(taught));
         }
-        let base = self.protocol.base.as_str();
-        let whole = self.project.root.join(base);
-        let base = match whole.exists() {
-            true => std::path::absolute(whole)?.to_string_lossy().into_owned(),
-            false => base.to_owned(),
-        };
+        let base = self.reference.with_whole_path(&self.project.root)?;
         let lessons = Lessons {
             task: self.base.task(),
             recipe: self.recipe(),
@@ -458,7 +457,7 @@ impl<'a> Comparison<'a> {
             starts: &self.examination.starts,
             findings,
             shown,
-            base: &base,
+            base: &base.to_string(),
             context: self.base.context()?,
         };
         let taught = lessons.teach(arm, seed, &folder, self.environment, &mut |event| {
@@ -496,8 +495,9 @@ impl<'a> Comparison<'a> {
         };
         let contestant = self.contestant(arm, tuned, &shots);
         let test = &self.examination.test;
+        let answered: BTreeSet<QuestionId> = found.iter().map(|it| it.question.clone()).collect();
         for (done, asked) in test.iter().enumerate() {
-            if found.iter().any(|it| it.question == asked.id) {
+            if answered.contains(&asked.id) {
                 continue;
             }
             let (evidence, finding) = match arm.retrieves() {
@@ -550,13 +550,12 @@ impl<'a> Comparison<'a> {
                 contestants.push(Asked { arm, answers });
             }
         }
-        let reference = self.protocol.base.parse();
         let ground = Ground {
             project: stages.searched,
             environment: self.environment,
             recipe: self.recipe(),
             base: &self.base,
-            reference: &reference.map_err(|_| CompareError::NoBase)?,
+            reference: &self.reference,
             metric: self.protocol.plan.metric,
             examination: &self.examination,
             findings: stages.findings,

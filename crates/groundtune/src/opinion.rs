@@ -5,7 +5,7 @@
 //! temperature 0, and again where its reply cannot be read; what stays unreadable is counted
 //! and has no grade.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -352,14 +352,18 @@ pub fn best_two(
 
 /// Writes the judge's opinions beside the answers that they are of.
 pub fn attach(candidates: &mut [CandidateAnswers], judgings: &[Judging]) {
-    for it in judgings.iter().filter(|it| it.asked == Asked::Grade) {
-        let run = candidates
-            .iter_mut()
-            .find(|candidate| candidate.name == it.candidate)
-            .and_then(|candidate| candidate.runs.get_mut(it.seed));
-        let answers = run.into_iter().flatten();
-        for answer in answers.filter(|answer| answer.question == it.question) {
-            answer.opinion = it.opinion;
+    let graded: BTreeMap<_, _> = judgings
+        .iter()
+        .filter(|it| it.asked == Asked::Grade)
+        .map(|it| ((it.candidate.as_str(), it.seed, &it.question), it.opinion))
+        .collect();
+    for CandidateAnswers { name, runs, .. } in candidates {
+        for (seed, run) in runs.iter_mut().enumerate() {
+            for answer in run {
+                if let Some(opinion) = graded.get(&(name.as_str(), seed, &answer.question)) {
+                    answer.opinion = *opinion;
+                }
+            }
         }
     }
 }

@@ -101,12 +101,12 @@ impl Comparison<'_> {
             },
         };
         // Both answered already, if they are among the candidates.
-        let mut both: BTreeMap<Arm, Vec<Prediction>> = BTreeMap::new();
+        let mut both: BTreeMap<(Arm, QuestionId), Prediction> = BTreeMap::new();
         for arm in [Arm::Prompt, Arm::Rag] {
-            match self.examine(arm, seed, None, findings, shown, tell)? {
-                Some(found) => both.insert(arm, found),
-                None => return Ok(None),
+            let Some(found) = self.examine(arm, seed, None, findings, shown, tell)? else {
+                return Ok(None);
             };
+            both.extend(found.into_iter().map(|it| ((arm, it.question.clone()), it)));
         }
         let guide = Guide {
             router: kept.router.clone(),
@@ -125,8 +125,8 @@ impl Comparison<'_> {
                 Route::Retrieval => kept.retrieval += 1,
                 Route::Alone => kept.alone += 1,
             }
-            let answer = both[&arm].iter().find(|it| it.question == asked.id);
-            let mut answer = answer.expect("everybody is asked everything").clone();
+            let answer = both.remove(&(arm, asked.id.clone()));
+            let mut answer = answer.expect("everybody is asked everything, once");
             answer.seconds = answer.seconds.map(|seconds| seconds + looked);
             routed.push(answer);
         }
