@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::support::Folder;
+use crate::support::{Folder, names_of};
 
 /// A model that is small enough to be taught five times in a test.
 const MODEL: &str = "\
@@ -100,12 +100,7 @@ fn answers(folder: &Folder, comparison: &str) -> Vec<String> {
 fn five_candidates_answer_the_same_questions() {
     let folder = project(30);
     let found = folder.json(&["compare", "--json"]);
-    let names: Vec<&str> = found["candidates"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|it| it["name"].as_str().unwrap())
-        .collect();
+    let names = names_of(&found);
     assert_eq!(names, ["prompt", "few-shot", "rag", "fine-tuned", "hybrid"]);
     let questions = found["questions"].as_u64().unwrap();
     assert!((9..=15).contains(&questions), "{questions}");

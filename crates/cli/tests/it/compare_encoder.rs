@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::support::{Folder, MODELS};
+use crate::support::{Folder, MODELS, names_of};
 
 const CONFIG: &str = "\
 [compare]
@@ -43,12 +43,7 @@ fn five_candidates_of_an_encoder_tell_labels() {
     let folder = project("");
     let encoder = format!("{MODELS}/bert");
     let found = folder.json(&["compare", "--model", &encoder, "--json"]);
-    let names: Vec<&str> = found["candidates"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|it| it["name"].as_str().unwrap())
-        .collect();
+    let names = names_of(&found);
     assert_eq!(names, ["prompt", "few-shot", "rag", "fine-tuned", "hybrid"]);
     for name in names {
         let it = candidate(&found, name);
@@ -177,12 +172,7 @@ fn an_encoder_finds_answers_in_given_texts_and_in_documents() {
     let encoder = format!("{MODELS}/bert");
     let arguments = ["compare", "--model", &encoder, "--seeds", "1", "--json"];
     let found = folder.json(&arguments);
-    let names: Vec<&str> = found["candidates"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|it| it["name"].as_str().unwrap())
-        .collect();
+    let names = names_of(&found);
     assert_eq!(names, ["prompt", "rag", "fine-tuned", "hybrid"]);
     for name in names {
         let it = candidate(&found, name);

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::support::Folder;
+use crate::support::{Folder, names_of};
 
 const PATTERNS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/recipes/patterns");
 
@@ -131,12 +131,7 @@ fn a_comparison_teaches_the_router_and_examines_it_like_others() {
         "--json",
     ];
     let found = folder.json(&compare);
-    let names: Vec<&str> = found["candidates"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|it| it["name"].as_str().unwrap())
-        .collect();
+    let names = names_of(&found);
     assert_eq!(names, ["prompt", "rag", "routed"]);
     let drills = found["drills"].as_array().unwrap();
     let is_routing = |it: &&serde_json::Value| it["name"].as_str().unwrap().starts_with("Routing");

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// The folder of the tiny models.
@@ -217,6 +218,15 @@ pub(crate) fn train_on(folder: &Folder) -> Child {
 pub(crate) fn learnt(folder: &Folder) -> PathBuf {
     let run = folder.path().join(".groundtune/runs/0001");
     run.join("model/model.safetensors")
+}
+
+/// Returns the names of the candidates in what `compare --json` says, in its order.
+pub(crate) fn names_of(found: &Value) -> Vec<&str> {
+    let candidates = found["candidates"].as_array().unwrap();
+    candidates
+        .iter()
+        .map(|it| it["name"].as_str().unwrap())
+        .collect()
 }
 
 /// Leaves the port out of a server's address, which is another each time.

@@ -2,6 +2,7 @@
 //! number of things, a name; in the sentence's words, in some of them, or in their like.
 
 use crate::random::Random;
+use crate::words::{MONTHS, WEEKDAYS};
 
 /// What a stretch of a sentence is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,35 +70,6 @@ const MEASURES: &[&str] = &[
     "cents",
     "pages",
     "acres",
-];
-const MONTHS: &[&str] = &[
-    "January",
-    "February",
-    "March",
-    "April",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
-const DAYS: &[&str] = &[
-    "Monday",
-    "Tuesday",
-    "Wednesday",
-    "Thursday",
-    "Friday",
-    "Saturday",
-    "Sunday",
-    "Mondays",
-    "Tuesdays",
-    "Wednesdays",
-    "Thursdays",
-    "Fridays",
-    "Saturdays",
-    "Sundays",
 ];
 
 /// Words of like meaning: a question uses one where the text uses the other.
@@ -251,6 +223,16 @@ fn bare(word: &str) -> &str {
     word.trim_matches(|it: char| !it.is_alphanumeric() && it != '$' && it != '%')
 }
 
+/// Returns whether `word` names a month. "May" is a word of its own too often.
+fn is_month(word: &str) -> bool {
+    word != "May" && MONTHS.contains(&word)
+}
+
+/// Returns whether `word` names a weekday, one or many.
+fn is_weekday(word: &str) -> bool {
+    WEEKDAYS.contains(&word.strip_suffix('s').unwrap_or(word))
+}
+
 fn is_number(word: &str) -> bool {
     let digits = word.trim_start_matches('$');
     !digits.is_empty()
@@ -287,11 +269,9 @@ fn values(words: &[&str]) -> Vec<Value> {
             (Kind::Time, 2)
         } else if counted && MEASURES.contains(&next) {
             (Kind::Measure, 2)
-        } else if is_number(word) && MONTHS.contains(&next)
-            || MONTHS.contains(&word) && is_number(next)
-        {
+        } else if is_number(word) && is_month(next) || is_month(word) && is_number(next) {
             (Kind::Day, 2)
-        } else if DAYS.contains(&word) || MONTHS.contains(&word) {
+        } else if is_weekday(word) || is_month(word) {
             (Kind::Day, 1)
         } else if word.len() == 4
             && word

@@ -349,7 +349,7 @@ mod tests {
                 router.probability(&asked(&lesson)),
                 kept.probability(&asked(&lesson)),
             );
-            assert!((mine - kept).abs() < 1e-12, "{mine} {kept}");
+            assert_eq!(mine.to_bits(), kept.to_bits(), "{mine} {kept}");
         }
     }
 
