@@ -3,8 +3,9 @@
 //! they must be.
 //!
 //! Not every combination is tried. Ways of cutting come first, by how often the answer is shown;
-//! then, with the two best of these, the ways to order; and the few that show the answer most
-//! often are tried with the base model. Each try is kept, and not done again.
+//! then, with the two best of these, the ways to order; and of each way of cutting that which
+//! shows the answer most often is tried with the base model, for many short passages are not to
+//! every model what few long ones are. Each try is kept, and not done again.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -25,9 +26,7 @@ const FOUND_FOR: usize = 100;
 /// The most development questions that the model is tried on.
 const ANSWERED: usize = 40;
 /// How many tries the model is tried with.
-const WITH_MODEL: usize = 3;
-/// How many of these may find the same way.
-const OF_ONE_WAY: usize = 2;
+const WITH_MODEL: usize = 4;
 /// How many ways of cutting go on.
 const BEST_CHUNKERS: usize = 2;
 /// How many other ways of cutting are tried, where few are.
@@ -388,13 +387,7 @@ impl Comparison<'_> {
     fn answer(&self, tries: &mut [Try], tell: Tell<'_>) -> Result<ControlFlow<()>, CompareError> {
         let dev = &self.examination.dev;
         let gold = GoldSet::new(dev[..dev.len().min(ANSWERED)].iter().cloned());
-        let mut chosen: Vec<usize> = Vec::new();
-        for (place, it) in tries.iter().enumerate() {
-            let same = chosen.iter().filter(|at| tries[**at].way == it.way);
-            if chosen.len() < WITH_MODEL && same.count() < OF_ONE_WAY {
-                chosen.push(place);
-            }
-        }
+        let chosen = for_model(tries);
         let of = chosen.len() * gold.questions().len();
         let mut done = 0;
         for place in chosen {
@@ -418,6 +411,23 @@ impl Comparison<'_> {
     }
 }
 
+/// Returns which of `tries`, the best first, the base model is tried with: the best of each way
+/// of cutting, then the best of the others.
+fn for_model(tries: &[Try]) -> Vec<usize> {
+    let mut cut: Vec<&Chunk> = Vec::new();
+    let (mut firsts, others): (Vec<usize>, Vec<usize>) = (0..tries.len()).partition(|at| {
+        let chunk = &tries[*at].way.chunk;
+        let is_first = !cut.contains(&chunk);
+        if is_first {
+            cut.push(chunk);
+        }
+        is_first
+    });
+    firsts.extend(others);
+    firsts.truncate(WITH_MODEL);
+    firsts
+}
+
 /// How documents are cut, if otherwise than the project does.
 type Chunk = Option<corpus::Chunker>;
 
@@ -429,4 +439,46 @@ fn better(a: &OfWay, b: &OfWay) -> std::cmp::Ordering {
     right(a)
         .total_cmp(&right(b))
         .then(rank(a).total_cmp(&rank(b)))
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::Share;
+
+    use super::*;
+
+    #[test]
+    fn the_model_is_tried_with_every_way_of_cutting() {
+        let of = |max_words: usize, top_k: usize| Try {
+            way: Way {
+                chunk: Some(corpus::Chunker::Sentence { max_words }),
+                ..Way::default()
+            },
+            trial: Trial {
+                shown: Shown {
+                    top_k,
+                    threshold: Share::ZERO,
+                },
+                recall: None,
+                silence: None,
+                right: 0.0,
+                rank: None,
+            },
+            score: None,
+        };
+        let check = |tries: &[Try], expect: &[usize]| assert_eq!(for_model(tries), expect);
+        let long = [
+            of(200, 5),
+            of(200, 3),
+            of(200, 8),
+            of(60, 5),
+            of(60, 3),
+            of(30, 8),
+        ];
+        check(&long, &[0, 3, 5, 1]);
+        check(&long[..2], &[0, 1]);
+        check(&[], &[]);
+        let many: Vec<Try> = (1..10).map(|words| of(10 * words, 5)).collect();
+        check(&many, &[0, 1, 2, 3]);
+    }
 }
