@@ -343,6 +343,8 @@ impl Table {
         .map(finite);
         let sum: f64 = given.iter().sum();
         let weights = match sum > 0.0 {
+            // What is 1 but for rounding stays as it was given.
+            true if (sum - 1.0).abs() < 1e-9 => given,
             true => given.map(|weight| weight / sum),
             false => [1.0, 0.0, 0.0, 0.0],
         };

@@ -13,7 +13,7 @@ h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2.5rem}\
 .verdict{font-size:1.2rem;padding:1rem;border-left:4px solid var(--good);background:var(--soft)}\
 .scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.9rem}\
 th,td{padding:.3rem .7rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}\
-td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\
+th.n,td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\
 small{opacity:.7}code{font-size:.92em;background:var(--soft);padding:0 .2em;border-radius:3px;overflow-wrap:anywhere}\
 nav{display:flex;flex-wrap:wrap;gap:.2rem 1rem;font-size:.9rem;margin:1rem 0}a{color:inherit}\
 .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,24rem),1fr));gap:1rem}\
@@ -106,22 +106,28 @@ fn write(report: &Report, out: &mut String) -> std::fmt::Result {
     Ok(())
 }
 
-/// Writes a table; cells after the first that begin like a number stand to the right.
+/// Writes a table; columns after the first whose cells all begin like numbers stand to the
+/// right.
 fn table(out: &mut String, table: &Table) -> std::fmt::Result {
+    let is_number = |cell: &str| {
+        cell.is_empty() || cell.starts_with(|c: char| c.is_ascii_digit() || "-–+$".contains(c))
+    };
+    let class = |place: usize| {
+        let mut cells = table.rows.iter().filter_map(|row| row.get(place));
+        match place > 0 && cells.all(|cell| is_number(cell)) {
+            true => " class=\"n\"",
+            false => "",
+        }
+    };
+    let classes: Vec<&str> = (0..table.heads.len()).map(class).collect();
     out.push_str("<div class=\"scroll\"><table><tr>");
-    for column in &table.heads {
-        write!(out, "<th>{}</th>", escaped(column))?;
+    for (column, class) in table.heads.iter().zip(&classes) {
+        write!(out, "<th{class}>{}</th>", escaped(column))?;
     }
     out.push_str("</tr>");
     for row in &table.rows {
         out.push_str("<tr>");
-        for (place, cell) in row.iter().enumerate() {
-            let number = cell.starts_with(|c: char| c.is_ascii_digit() || "-–$".contains(c));
-            let class = if place > 0 && number {
-                " class=\"n\""
-            } else {
-                ""
-            };
+        for (cell, class) in row.iter().zip(&classes) {
             write!(out, "<td{class}>{}</td>", marked(cell))?;
         }
         out.push_str("</tr>");
