@@ -1,5 +1,8 @@
 //! Tables on the screen: columns side by side where they fit; else some below the others, each
-//! time with the first; and where one is too wide even so, a row a paragraph.
+//! time with the first, or with the rows' numbers, if the first does not tell them apart; and where
+//! one is too wide even so, a row a paragraph.
+
+use std::collections::BTreeSet;
 
 use groundtune::compare::Table;
 
@@ -12,15 +15,20 @@ const GAP: usize = 3;
 pub(crate) fn lines(table: &Table, width: usize) -> Vec<String> {
     let tidy =
         |cells: &Vec<String>| -> Vec<String> { cells.iter().map(|it| one_line(it)).collect() };
-    let heads = tidy(&table.heads);
-    let rows: Vec<Vec<String>> = table.rows.iter().map(tidy).collect();
-    let widths: Vec<usize> = (0..heads.len())
-        .map(|at| {
-            let cells = rows.iter().filter_map(|row| row.get(at));
-            let widest = cells.chain([&heads[at]]).map(|cell| columns(cell)).max();
-            widest.unwrap_or(0)
-        })
-        .collect();
+    let mut heads = tidy(&table.heads);
+    let mut rows: Vec<Vec<String>> = table.rows.iter().map(tidy).collect();
+    let first: BTreeSet<_> = rows.iter().map(|row| row.first()).collect();
+    let mut all = widths(&heads, &rows);
+    let together = all.iter().map(|it| it + GAP).sum::<usize>() <= width + GAP;
+    if !together && first.len() < rows.len() {
+        let number = |(number, row): (usize, Vec<String>)| {
+            std::iter::once(number.to_string()).chain(row).collect()
+        };
+        rows = (1..).zip(rows).map(number).collect();
+        heads.insert(0, "#".into());
+        all = widths(&heads, &rows);
+    }
+    let widths = all;
     let Some(groups) = groups(&widths, width) else {
         return one_below_the_other(&heads, &rows, width);
     };
@@ -40,6 +48,15 @@ pub(crate) fn lines(table: &Table, width: usize) -> Vec<String> {
         out.extend(side_by_side(&some(&heads), &rows, &widths));
     }
     out
+}
+
+/// Returns how wide each column is.
+fn widths(heads: &[String], rows: &[Vec<String>]) -> Vec<usize> {
+    let widest = |at: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(at));
+        cells.chain([&heads[at]]).map(|cell| columns(cell)).max()
+    };
+    (0..heads.len()).map(|at| widest(at).unwrap_or(0)).collect()
 }
 
 /// Returns which columns stand side by side: the first with as many others as fit, again and
@@ -112,8 +129,43 @@ fn one_below_the_other(heads: &[String], rows: &[Vec<String>], width: usize) -> 
 mod tests {
     use super::*;
 
+    fn cells(row: &[&str]) -> Vec<String> {
+        row.iter().map(|it| (*it).to_owned()).collect()
+    }
+
+    #[test]
+    fn rows_that_begin_alike_are_numbered_where_columns_are_parted() {
+        let table = Table {
+            heads: cells(&["better", "than", "by", "test"]),
+            rows: vec![
+                cells(&["rag", "prompt", "0.20", "randomisation"]),
+                cells(&["rag", "few-shot", "0.10", "randomisation"]),
+            ],
+        };
+        let check = |width: usize, expect: &[&str]| assert_eq!(lines(&table, width), expect);
+        check(
+            41,
+            &[
+                "better   than         by   test",
+                "rag      prompt     0.20   randomisation",
+                "rag      few-shot   0.10   randomisation",
+            ],
+        );
+        check(
+            30,
+            &[
+                "#   better   than         by",
+                "1   rag      prompt     0.20",
+                "2   rag      few-shot   0.10",
+                "",
+                "#   test",
+                "1   randomisation",
+                "2   randomisation",
+            ],
+        );
+    }
+
     fn check(width: usize, expect: &[&str]) {
-        let cells = |row: &[&str]| row.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
         let table = Table {
             heads: cells(&["candidate", "f1", "why"]),
             rows: vec![

@@ -30,12 +30,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use contract::QuestionId;
+use contract::{Bytes, QuestionId};
 use eval::{Gold, Prediction};
 use serde::{Deserialize, Serialize};
 
 use crate::Project;
 use crate::models::{Environment, ModelReference};
+use crate::train::{forget_peak, peak};
 
 use base::{Answers, Base, Finder, Tuned};
 use drills::{Asked, Ground};
@@ -507,7 +508,12 @@ impl<'a> Comparison<'a> {
                 ),
                 false => (&[][..], 0.0),
             };
-            let prediction = contestant.answer(asked, evidence, finding);
+            forget_peak();
+            let mut prediction = contestant.answer(asked, evidence, finding);
+            // What a server takes is not seen from here.
+            if !matches!(self.reference, ModelReference::Server(_)) {
+                prediction.peak_memory = peak().map(Bytes);
+            }
             lines.add(&prediction)?;
             found.push(prediction);
             let progress = CompareEvent::Progress {

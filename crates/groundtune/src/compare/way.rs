@@ -84,7 +84,7 @@ impl std::fmt::Display for Way {
                 write!(f, "sentences, {max_words} words at most")?;
             }
             Some(Chunker::Fixed { words, overlap }) => {
-                write!(f, "{words} words each, {overlap} of them again")?;
+                write!(f, "{words} words, {overlap} of them again")?;
             }
             Some(Chunker::Topic { max_words, .. }) => {
                 write!(f, "topics of at most {max_words} words")?;
