@@ -17,6 +17,7 @@ mod judge;
 mod jury;
 mod kept;
 mod labels;
+mod leaks;
 mod names;
 mod neighbours;
 mod recipe;
@@ -42,6 +43,7 @@ use base::{Answers, Base, Finder, Tuned};
 use drills::{Asked, Ground};
 use evidence::Findings;
 pub(crate) use folder::Lines;
+use leaks::Leaks;
 use routing::{Guide, Routed};
 use teach::Lessons;
 
@@ -58,6 +60,7 @@ pub use examination::{AnswerKind, Examination, ExaminationNote};
 pub use folder::Folder;
 pub use judge::Judgement;
 pub use kept::{KeptComparison, comparison, comparisons};
+pub use leaks::{GivenAway, Leak};
 pub use recipe::{Arm, CompareRecipe, Prices, VerdictTerms};
 pub use routing::RouterKept;
 pub use teach::Taught;
@@ -285,6 +288,8 @@ struct Comparison<'a> {
     examination: Examination,
     /// Which model the candidates begin with.
     reference: ModelReference,
+    /// What is not found, since it gives answers away.
+    leaks: Leaks,
     base: Base,
     project: &'a Project,
     environment: &'a Environment,
@@ -308,13 +313,19 @@ impl<'a> Comparison<'a> {
             }
         };
         recipe.check()?;
-        let examination = Examination::read(&recipe)?;
+        let mut examination = Examination::read(&recipe)?;
         let reference = match (&before, base) {
             (Some(before), _) => before.base.parse().map_err(|_| CompareError::NoBase)?,
             (None, Some(base)) => base.clone(),
             (None, None) => usual_base(project, &examination),
         };
         let base = Base::open(&reference, &examination, &recipe, project, environment)?;
+        let mut leaks = Leaks::default();
+        if base.task().is_of_documents() && project.store_folder().is_dir() {
+            let (found, notes) = Leaks::look(project, &recipe, &examination)?;
+            leaks = found;
+            examination.notes.extend(notes);
+        }
         let protocol = Protocol {
             version: env!("CARGO_PKG_VERSION").into(),
             base: reference.to_string(),
@@ -348,6 +359,7 @@ impl<'a> Comparison<'a> {
             protocol,
             examination,
             reference,
+            leaks,
             base,
             project,
             environment,
@@ -566,6 +578,7 @@ impl<'a> Comparison<'a> {
             examination: &self.examination,
             findings: stages.findings,
             shown: stages.shown,
+            leaks: &self.leaks,
             contestants,
             shots: &shots,
             tuned,
@@ -595,7 +608,7 @@ impl<'a> Comparison<'a> {
 
     /// Returns what finds evidence in the documents of `searched`, or among the examples.
     fn finder(&self, searched: &Project) -> Result<Finder<'_>, CompareError> {
-        Ok(self.base.finder(searched, self.environment)?)
+        Ok(self.base.finder(searched, self.environment, &self.leaks)?)
     }
 
     /// Returns the answered examples that a few-shot question follows: the first of the

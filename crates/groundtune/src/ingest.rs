@@ -327,11 +327,19 @@ fn plan(
     }
 
     let config_path = base.join(crate::config::FILE_NAME);
+    let examined = Examined::of(project);
     let mut seen = HashSet::new();
     let mut changed = Vec::new();
     for file in walk.files {
         let id = corpus::document_id(&relative_to(&base, &file.path));
         if file.path == config_path || !project.config.documents.takes(&id) {
+            continue;
+        }
+        if examined.has(&file) {
+            summary.skipped.push(Skipped {
+                path: id,
+                reason: EXAMINED.into(),
+            });
             continue;
         }
         if !seen.insert(id.clone()) {
@@ -361,6 +369,42 @@ fn plan(
         .collect();
     gone.sort();
     Ok(Plan { changed, gone })
+}
+
+/// Why a file of questions with their answers is left out.
+const EXAMINED: &str = "it holds the questions of `[compare]` with their answers, and is left out: \
+                        retrieval would find the answers in it";
+
+/// The files of questions that candidates are compared on: among the documents they would give
+/// retrieval the answers.
+struct Examined {
+    /// Where they really lie, with their lengths.
+    files: Vec<(PathBuf, u64)>,
+}
+
+impl Examined {
+    fn of(project: &Project) -> Self {
+        let recipe = project.compare_recipe();
+        let files = recipe.examples.iter().chain(&recipe.examination);
+        let there = |path: &PathBuf| {
+            let path = path.canonicalize().ok()?;
+            let size = path.metadata().ok()?.len();
+            Some((path, size))
+        };
+        Self {
+            files: files.filter_map(there).collect(),
+        }
+    }
+
+    fn has(&self, file: &corpus::Found) -> bool {
+        let alike = |(_, size): &&(PathBuf, u64)| *size == file.size;
+        let mut alike = self.files.iter().filter(alike).peekable();
+        alike.peek().is_some()
+            && file
+                .path
+                .canonicalize()
+                .is_ok_and(|path| alike.any(|(examined, _)| *examined == path))
+    }
 }
 
 /// Returns `path` as seen from `base`, or as it is if it lies elsewhere. Both are

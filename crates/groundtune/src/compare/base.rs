@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::Contestant;
 use super::encoder::{Encoder, TaughtEncoder};
-use super::evidence::{self, FoundFor};
+use super::evidence::{Documents, FoundFor};
 use super::labels::Labels;
+use super::leaks::Leaks;
 use super::names::Names;
 use super::spans::Spans;
 use super::{AnswerKind, Arm, CompareError, CompareRecipe, Examination, Taught};
@@ -18,7 +19,7 @@ use crate::models::{
     Environment, ModelPlace, ModelReference, ModelUse, is_static_table, open_embedder,
     open_generator,
 };
-use crate::{Error, Project, Session};
+use crate::{Error, Project};
 
 /// How questions are answered: it follows from the model, and from what is right to answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,7 +72,7 @@ pub(super) enum Base {
 /// Finds what is shown with a question.
 pub(super) enum Finder<'a> {
     /// Passages of the documents.
-    Documents(Box<Session>),
+    Documents(Box<Documents<'a>>),
     /// Labelled examples.
     Examples(&'a dyn Encoder),
 }
@@ -83,7 +84,7 @@ impl Finder<'_> {
     /// If the documents cannot be searched, or the encoder cannot read the question.
     pub(super) fn find(&mut self, asked: &Gold) -> Result<FoundFor, Error> {
         match self {
-            Self::Documents(session) => evidence::find(session, asked),
+            Self::Documents(documents) => documents.find(asked),
             Self::Examples(encoder) => encoder.find(asked),
         }
     }
@@ -188,22 +189,24 @@ impl Base {
         }
     }
 
-    /// Returns what finds evidence: in the documents of `searched`, or among the examples.
+    /// Returns what finds evidence: in the documents of `searched` but what `leaks` names, or
+    /// among the examples.
     ///
     /// # Errors
     /// If the documents cannot be opened.
-    pub(super) fn finder(
-        &self,
+    pub(super) fn finder<'f>(
+        &'f self,
         searched: &Project,
         environment: &Environment,
-    ) -> Result<Finder<'_>, Error> {
+        leaks: &'f Leaks,
+    ) -> Result<Finder<'f>, Error> {
         Ok(match self {
             Self::Encoder(encoder) if !encoder.task().is_of_documents() => {
                 Finder::Examples(&**encoder)
             }
             Self::Encoder(_) | Self::Writer(_) => {
-                let session = Session::open(searched)?.with_models(searched, environment)?;
-                Finder::Documents(Box::new(session))
+                let documents = Documents::open(searched, environment, leaks)?;
+                Finder::Documents(Box::new(documents))
             }
         })
     }

@@ -11,10 +11,14 @@ use contract::{Evidence, QuestionId, Share};
 use eval::{GivenEvidence, Gold};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Question, Session};
+use super::leaks::Leaks;
+use crate::models::Environment;
+use crate::{Error, Project, Question, Session};
 
 /// How deep is looked for evidence; what is shown is the beginning of it.
 const DEPTH: usize = 10;
+/// How deep is looked at most where passages give answers away and are passed over.
+const DEEPEST: usize = 1000;
 /// How many passages may be shown.
 pub(super) const TOP_K: [usize; 5] = [1, 2, 3, 5, 8];
 /// How good they may have to be.
@@ -100,19 +104,63 @@ impl Findings {
     }
 }
 
-/// Finds evidence for a question.
-pub(super) fn find(session: &mut Session, asked: &Gold) -> Result<FoundFor, Error> {
-    let started = Instant::now();
-    let reply = session.search(&Question {
-        text: asked.question.clone(),
-        top_k: Some(DEPTH),
-        ..Question::default()
-    })?;
-    Ok(FoundFor {
-        question: asked.id.clone(),
-        evidence: reply.found.iter().map(|it| it.evidence.clone()).collect(),
-        elapsed: started.elapsed(),
-    })
+/// Documents, opened to be searched. What gives answers away is not found in them.
+pub(super) struct Documents<'a> {
+    session: Session,
+    leaks: &'a Leaks,
+}
+
+impl<'a> Documents<'a> {
+    /// Opens the documents of `project`, with the models that help to find.
+    ///
+    /// # Errors
+    /// If nothing is ingested, or a model is not there.
+    pub(super) fn open(
+        project: &Project,
+        environment: &Environment,
+        leaks: &'a Leaks,
+    ) -> Result<Self, Error> {
+        let session = Session::open(project)?.with_models(project, environment)?;
+        Ok(Self { session, leaks })
+    }
+
+    /// Finds evidence for a question.
+    ///
+    /// # Errors
+    /// If the documents cannot be searched.
+    pub(super) fn find(&mut self, asked: &Gold) -> Result<FoundFor, Error> {
+        self.find_deep(asked, DEPTH)
+    }
+
+    /// Finds so many passages for a question, if there are so many.
+    ///
+    /// # Errors
+    /// If the documents cannot be searched.
+    pub(super) fn find_deep(&mut self, asked: &Gold, wanted: usize) -> Result<FoundFor, Error> {
+        let started = Instant::now();
+        let mut elapsed = None;
+        let mut depth = wanted;
+        loop {
+            let reply = self.session.search(&Question {
+                text: asked.question.clone(),
+                top_k: Some(depth),
+                ..Question::default()
+            })?;
+            // Documents without leaks would have been searched once.
+            let elapsed = *elapsed.get_or_insert_with(|| started.elapsed());
+            let all = reply.found.iter().map(|it| &it.evidence);
+            let honest = all.filter(|it| !self.leaks.holds(it));
+            let evidence: Vec<Evidence> = honest.take(wanted).cloned().collect();
+            if evidence.len() == wanted || reply.found.len() < depth || depth >= DEEPEST {
+                return Ok(FoundFor {
+                    question: asked.id.clone(),
+                    evidence,
+                    elapsed,
+                });
+            }
+            depth = (depth * 4).min(DEEPEST);
+        }
+    }
 }
 
 /// Returns what a candidate was given, as it is kept beside its answer; `text` says what it
@@ -217,7 +265,7 @@ pub(super) fn holds(evidence: &[Evidence], answers: &[String]) -> bool {
     })
 }
 
-fn words(text: &str) -> Vec<String> {
+pub(super) fn words(text: &str) -> Vec<String> {
     text.split(|letter: char| !letter.is_alphanumeric())
         .filter(|word| !word.is_empty())
         .map(str::to_lowercase)

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::names::is_tagged;
 use super::spans::is_span;
-use super::{CompareError, CompareRecipe};
+use super::{CompareError, CompareRecipe, Leak, leaks};
 use crate::data::Dataset;
 
 /// What kind of answers are right.
@@ -95,6 +95,13 @@ pub enum ExaminationNote {
         /// The first of them.
         first: String,
     },
+    /// Files among the documents that hold the examples themselves. They are searched by nobody.
+    AmongDocuments {
+        /// The files.
+        files: Vec<String>,
+    },
+    /// Documents in which questions stand with their answers.
+    GivenAway(Leak),
     /// Records of the files that could not be read.
     Refused {
         /// How many.
@@ -134,6 +141,12 @@ impl std::fmt::Display for ExaminationNote {
                 f,
                 "{count} of the examples ask, word for word or nearly, what is examined, and are not learnt from; the first: {first}"
             ),
+            Self::AmongDocuments { files } => write!(
+                f,
+                "{} among the documents holds the examples themselves, and is searched by nobody: take it out of `[documents] paths`, or name it as `[compare] examples`, and ingest again",
+                leaks::some(files)
+            ),
+            Self::GivenAway(leak) => leak.fmt(f),
             Self::Refused { count, first } => {
                 write!(f, "{count} records could not be read; the first: {first}")
             }

@@ -10,9 +10,10 @@ use serde_json::{Value as Json, json};
 
 use super::drills::rows;
 use super::folder::{Folder, read_json, read_lines, write, write_json};
+use super::leaks::some;
 use super::{
     AnswerKind, Arm, CompareError, CompareRecipe, Drills, Examination, ExaminationNote, Freshness,
-    Protocol, Retrieval, RouterKept, Row, Task, Taught, Way,
+    GivenAway, Protocol, Retrieval, RouterKept, Row, Task, Taught, Way,
 };
 
 use crate::opinion::{self, attach, read_labels};
@@ -499,9 +500,9 @@ fn guards(
         false => format!("`{arm}` was not compared"),
     };
     let mut drill = table(
-        "The five common mistakes",
+        "The five common mistakes, and answers given away",
         &["guarded against", "how"],
-        "A tuned model is recommended only where all five are guarded against.".into(),
+        "A tuned model is recommended only where the five are guarded against.".into(),
     );
     for (mistake, guarded, how) in [
         (
@@ -553,6 +554,7 @@ fn guards(
                 (true, false) => "there are no development questions to watch".to_owned(),
             },
         ),
+        given_away(examination, retrieves && protocol.task.is_of_documents()),
     ] {
         let guarded = if guarded { "yes" } else { "NO" };
         drill
@@ -560,6 +562,43 @@ fn guards(
             .push((mistake.to_owned(), vec![guarded.to_owned(), how]));
     }
     drill
+}
+
+/// Says whether retrieval could find the examination with its solutions, if it looks into
+/// documents.
+fn given_away(examination: &Examination, searched: bool) -> (&'static str, bool, String) {
+    let mut said = Vec::new();
+    let mut kept = false;
+    for note in &examination.notes {
+        match note {
+            ExaminationNote::AmongDocuments { files } => {
+                said.push(format!(
+                    "{} is the examples, and was searched by nobody",
+                    some(files)
+                ));
+            }
+            ExaminationNote::GivenAway(leak) => {
+                kept |= leak.terms == GivenAway::Keep;
+                said.push(format!(
+                    "{} passages with {} examined questions and their answers, in {}: {}",
+                    leak.passages,
+                    leak.examined,
+                    some(&leak.files),
+                    match leak.terms {
+                        GivenAway::LeaveOut => "shown to nobody",
+                        GivenAway::Keep => "kept, as was asked for",
+                    }
+                ));
+            }
+            _ => {}
+        }
+    }
+    let how = match (searched, said.is_empty()) {
+        (false, _) => "no documents were searched".to_owned(),
+        (true, true) => "no question stands in the documents with its answer".to_owned(),
+        (true, false) => said.join("; "),
+    };
+    ("documents that give answers away", !kept || !searched, how)
 }
 
 /// Returns what a candidate costs, as far as it was measured.

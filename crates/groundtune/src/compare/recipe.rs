@@ -6,7 +6,7 @@ use contract::{Share, Template};
 use eval::{Metric, Situation, Weights};
 use serde::{Deserialize, Serialize};
 
-use super::{CompareError, DrillTerms, Tries, TuningTerms};
+use super::{CompareError, DrillTerms, GivenAway, Tries, TuningTerms};
 use crate::ConfigError;
 use crate::opinion::JudgeRecipe;
 
@@ -51,6 +51,9 @@ pub struct CompareRecipe {
     pub situation: Situation,
     /// What the machine costs.
     pub prices: Prices,
+    /// What becomes of passages in which a question stands with its answer beside it. Default:
+    /// `leave-out`.
+    pub given_away: GivenAway,
     /// How retrieval is tuned.
     pub retrieval: TuningTerms,
     /// What is tried beside the examination.
@@ -177,6 +180,7 @@ impl Default for CompareRecipe {
             weights: Weights::default(),
             situation: Situation::default(),
             prices: Prices::default(),
+            given_away: GivenAway::default(),
             retrieval: TuningTerms::default(),
             drills: DrillTerms::default(),
             judge: None,

@@ -124,6 +124,24 @@ fn a_file_that_is_refused_is_named_and_the_rest_goes_on() {
 }
 
 #[test]
+fn the_questions_of_a_comparison_are_no_documents() {
+    let asked = r#"{"question": "How long may I return goods?", "answer": "30 days"}"#;
+    let mut folder = Folder::new(&[("returns.md", RETURNS), ("questions.jsonl", asked)]);
+    assert_eq!(folder.ingest().total_documents, 2);
+    // Named as such after it was taken, it is forgotten.
+    folder.project.config.compare.examples = vec!["questions.jsonl".into()];
+    let summary = folder.ingest();
+    assert_eq!((summary.gone, summary.total_documents), (1, 1));
+    let skipped: Vec<&str> = summary.skipped.iter().map(|it| it.path.as_str()).collect();
+    assert_eq!(skipped, ["questions.jsonl"]);
+    assert!(summary.skipped[0].reason.contains("[compare]"));
+    assert_eq!(
+        found(&mut folder.session(), &ask("return goods")),
+        ["returns.md"]
+    );
+}
+
+#[test]
 fn every_commit_is_told_with_what_it_holds() {
     let folder = Folder::new(&[("returns.md", RETURNS), ("shipping.md", SHIPPING)]);
     let mut told = Vec::new();

@@ -19,7 +19,7 @@ use super::facts::{another, overlap, replaced, says_any};
 use super::{DrillKind, Ground, Tell, Tried};
 use crate::compare::base::{Base, Tuned};
 use crate::compare::encoder::Encoder;
-use crate::compare::evidence::find;
+use crate::compare::evidence::Documents;
 use crate::compare::folder::{self, Lines};
 use crate::compare::{Arm, CompareError};
 use crate::ingest::{IngestRequest, ingest};
@@ -224,7 +224,7 @@ struct Drill<'a> {
     seconds: BTreeMap<&'static str, f64>,
 }
 
-impl Drill<'_> {
+impl<'a> Drill<'a> {
     /// Asks every candidate in a round what it was not asked yet.
     fn ask(&mut self, round: Round, tell: Tell<'_>) -> Result<ControlFlow<()>, CompareError> {
         let folder = self.ground.folder.drill(DrillKind::Freshness);
@@ -234,7 +234,7 @@ impl Drill<'_> {
         if let Some(seconds) = folder::read_json(&taken)? {
             self.seconds.insert(round.as_str(), seconds);
         }
-        let mut session = None;
+        let mut documents = None;
         for (number, contestant) in contestants.iter().enumerate() {
             let path = folder.join(format!("{}.{}.jsonl", round.as_str(), contestant.arm));
             let (mut lines, known) = Lines::open::<Prediction>(&path)?;
@@ -254,11 +254,11 @@ impl Drill<'_> {
                         contestant.answers.answer(&fact.asked, &[], 0.0)
                     }
                     _ => {
-                        let session = match &mut session {
-                            Some(session) => session,
-                            None => session.insert(self.follow(round, &taken)?),
+                        let documents = match &mut documents {
+                            Some(documents) => documents,
+                            None => documents.insert(self.follow(round, &taken)?),
                         };
-                        let found = find(session, &fact.asked)?;
+                        let found = documents.find(&fact.asked)?;
                         let shown = found.shown(self.ground.shown);
                         contestant
                             .answers
@@ -281,7 +281,7 @@ impl Drill<'_> {
 
     /// Lets the copy's store follow the documents into a round, and opens it. How long that
     /// took is kept in `taken`.
-    fn follow(&mut self, round: Round, taken: &Path) -> Result<Session, CompareError> {
+    fn follow(&mut self, round: Round, taken: &Path) -> Result<Documents<'a>, CompareError> {
         if self.at != Some(round) {
             if let (true, Some(last)) = (self.at.is_none(), round.last()) {
                 self.put(last)?;
@@ -290,8 +290,12 @@ impl Drill<'_> {
             folder::write_json(taken, &seconds)?;
             self.seconds.insert(round.as_str(), seconds);
         }
-        let session = Session::open(&self.copy)?;
-        Ok(session.with_models(&self.copy, self.ground.environment)?)
+        let ground = self.ground;
+        Ok(Documents::open(
+            &self.copy,
+            ground.environment,
+            ground.leaks,
+        )?)
     }
 
     /// Changes the copy's files, lets its store follow, and returns how long that took.

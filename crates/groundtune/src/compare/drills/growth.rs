@@ -10,8 +10,7 @@ use eval::metric::Latency;
 use serde::{Deserialize, Serialize};
 
 use super::{DrillKind, Ground, Tell, share};
-use crate::Session;
-use crate::compare::evidence::{find, holds};
+use crate::compare::evidence::{Documents, holds};
 use crate::compare::way::{files, sources};
 use crate::compare::{CompareError, folder};
 use crate::ingest::{IngestRequest, ingest};
@@ -150,14 +149,14 @@ fn at(
         ControlFlow::Continue(())
     })?;
     let ingest_seconds = started.elapsed().as_secs_f64();
-    let mut session = Session::open(&project)?.with_models(&project, ground.environment)?;
+    let mut documents = Documents::open(&project, ground.environment, ground.leaks)?;
     let (mut shown, mut seconds) = (Vec::new(), Vec::new());
     for asked in asked {
-        let found = find(&mut session, asked)?;
+        let found = documents.find(asked)?;
         shown.push(holds(found.shown(ground.shown), &asked.answers));
         seconds.push(found.elapsed.as_secs_f64());
     }
-    drop(session);
+    drop(documents);
     fs_err::remove_dir_all(&scratch)?;
     Ok(Size {
         files,

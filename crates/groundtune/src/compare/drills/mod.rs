@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 use super::base::{Answers, Base, Finder, Task, Tuned};
 use super::evidence::{Findings, Shown};
 use super::folder::{self, Folder, Lines};
+use super::leaks::Leaks;
 use super::{AnswerKind, Arm, CompareError, CompareRecipe, Examination, Taught};
 use crate::Project;
 use crate::models::{Environment, ModelReference};
@@ -224,6 +225,8 @@ pub(super) struct Ground<'a> {
     pub(super) examination: &'a Examination,
     pub(super) findings: &'a Findings,
     pub(super) shown: &'a Shown,
+    /// What is not found, since it gives answers away.
+    pub(super) leaks: &'a Leaks,
     /// Each candidate, that of the first seed where it learns.
     pub(super) contestants: Vec<Asked<'a>>,
     /// Answered examples that stand before a few-shot question.
@@ -306,7 +309,9 @@ impl Ground<'_> {
 
     /// Returns what finds evidence.
     fn finder(&self) -> Result<Finder<'_>, CompareError> {
-        Ok(self.base.finder(self.project, self.environment)?)
+        Ok(self
+            .base
+            .finder(self.project, self.environment, self.leaks)?)
     }
 
     /// Returns the questions that a drill makes its cases of: those of `these`, up to the

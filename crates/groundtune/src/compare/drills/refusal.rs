@@ -6,14 +6,13 @@
 
 use std::collections::BTreeSet;
 
-use contract::Share;
+use contract::Evidence;
 use serde::{Deserialize, Serialize};
 
 use super::facts::says_any;
 use super::{Answered, Asks, Case, DrillKind, Ground, share};
-use crate::compare::evidence::{FoundFor, holds};
+use crate::compare::evidence::{Documents, FoundFor, holds};
 use crate::compare::{Arm, CompareError};
-use crate::{Question, Session};
 
 /// How deep is looked for what is left.
 const DEPTH: usize = 50;
@@ -71,29 +70,24 @@ impl Asks for LeftOut {
         if held.is_empty() {
             return Ok(Vec::new());
         }
-        let session = Session::open(ground.project)?;
-        let mut session = session.with_models(ground.project, ground.environment)?;
+        let mut all = Documents::open(ground.project, ground.environment, ground.leaks)?;
         let mut cases = Vec::new();
         for asked in ground.some(held) {
-            let reply = session.search(&Question {
-                text: asked.question.clone(),
-                top_k: Some(DEPTH),
-                threshold: Some(Share::ZERO),
-                ..Question::default()
-            })?;
-            let all = reply.found.iter().map(|it| &it.evidence);
-            let documents: BTreeSet<String> = all
-                .clone()
-                .filter(|it| holds(std::slice::from_ref(*it), &asked.answers))
+            let found = all.find_deep(asked, DEPTH)?;
+            let holding = |it: &&Evidence| holds(std::slice::from_ref(*it), &asked.answers);
+            let documents: BTreeSet<String> = found
+                .evidence
+                .iter()
+                .filter(holding)
                 .map(|it| it.document.to_string())
                 .collect();
             let rest = FoundFor {
-                question: asked.id.clone(),
-                evidence: all
+                evidence: found
+                    .evidence
+                    .into_iter()
                     .filter(|it| !documents.contains(it.document.as_str()))
-                    .cloned()
                     .collect(),
-                elapsed: reply.timings.total,
+                ..found
             };
             let evidence = rest.shown(ground.shown).to_vec();
             cases.push(Case::new(

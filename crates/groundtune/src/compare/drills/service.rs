@@ -161,7 +161,7 @@ fn open(ground: &Ground<'_>, arm: Arm, environment: &Environment) -> Result<Open
         None => None,
     };
     let mut finder = match arm.retrieves() {
-        true => Some(base.finder(project, environment)?),
+        true => Some(base.finder(project, environment, ground.leaks)?),
         false => None,
     };
     let shots = if arm == Arm::FewShot {

@@ -9,9 +9,9 @@ use contract::promise::Completion;
 use contract::{Generate, PromiseError, Prompt, Share, Tokens};
 
 use super::*;
-use crate::Session;
 use crate::compare::answer::Contestant;
-use crate::compare::evidence::find;
+use crate::compare::evidence::Documents;
+use crate::compare::leaks::Leaks;
 use crate::config::Config;
 use crate::ingest::{IngestRequest, ingest};
 
@@ -105,9 +105,10 @@ fn drilled(root: &Path, folder: &Folder, breaks_after: usize) -> (Option<Drills>
         threshold: Share::ZERO,
     };
     let mut findings = Findings::default();
-    let mut session = Session::open(&project).unwrap();
+    let leaks = Leaks::default();
+    let mut documents = Documents::open(&project, &environment, &leaks).unwrap();
     for asked in &examination.test {
-        findings.add(find(&mut session, asked).unwrap());
+        findings.add(documents.find(asked).unwrap());
     }
     let reads = Reads::default();
     let contestant = |arm: Arm| Asked {
@@ -145,6 +146,7 @@ fn drilled(root: &Path, folder: &Folder, breaks_after: usize) -> (Option<Drills>
         examination: &examination,
         findings: &findings,
         shown: &shown,
+        leaks: &leaks,
         contestants,
         shots: &[],
         tuned: &BTreeMap::new(),
