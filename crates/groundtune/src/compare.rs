@@ -471,6 +471,7 @@ impl<'a> Comparison<'a> {
             findings,
             shown,
             base: &base.to_string(),
+            writer: self.base.writer(),
             context: self.base.context()?,
         };
         let taught = lessons.teach(arm, seed, &folder, self.environment, &mut |event| {

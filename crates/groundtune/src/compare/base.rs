@@ -211,9 +211,17 @@ impl Base {
         })
     }
 
+    /// Returns the model, where it writes.
+    pub(super) fn writer(&self) -> Option<&dyn Generate> {
+        match self {
+            Self::Writer(generator) => Some(&**generator),
+            Self::Encoder(_) => None,
+        }
+    }
+
     /// Returns the tokens that a model that writes can look back on, if that is known.
     pub(super) fn context(&self) -> Result<Option<usize>, Error> {
-        let Self::Writer(generator) = self else {
+        let Some(generator) = self.writer() else {
             return Ok(None);
         };
         let room = generator.room(&render(Template::default(), "", &[]))?;

@@ -6,7 +6,7 @@
 //! anybody, unless the recipe keeps them (a page of questions that people do ask in its words).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Read as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use contract::{Example, Lesson, QuestionId, render};
+use contract::{Example, Generate, Lesson, QuestionId, Tokens, render};
 use eval::Gold;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,7 @@ use super::evidence::{Findings, Shown};
 use super::{Arm, CompareError, CompareRecipe, Task, labels, names, spans};
 use crate::NOT_IN_THE_DOCUMENTS;
 use crate::data::write_examples;
+use crate::fit::fit;
 use crate::models::Environment;
 use crate::train::{Event, Start, TrainReport, prepare};
 
@@ -64,7 +65,10 @@ pub(super) struct Lessons<'a> {
     pub(super) shown: &'a Shown,
     /// The base model, as recipes name one.
     pub(super) base: &'a str,
-    /// The tokens that a base model that writes can look back on: evidence was cut down to them.
+    /// The base model, where it writes: evidence is cut down to what it has room for, as it is
+    /// when it is asked.
+    pub(super) writer: Option<&'a dyn Generate>,
+    /// The tokens that it can look back on.
     pub(super) context: Option<usize>,
 }
 
@@ -128,13 +132,13 @@ impl Lessons<'_> {
     /// Writes what `arm` is taught on, and the recipe, and returns the recipe's path.
     fn write(&self, arm: Arm, seed: u64, folder: &Path) -> Result<PathBuf, CompareError> {
         fs_err::create_dir_all(folder)?;
-        write_examples(&folder.join("train.jsonl"), &self.lessons(arm, self.train))?;
+        write_examples(&folder.join("train.jsonl"), &self.lessons(arm, self.train)?)?;
         let mut head = format!("seed = {seed}\n");
         let mut data = "[data]\ntrain = [\"train.jsonl\"]\n".to_owned();
         if self.dev.is_empty() {
             data.push_str("dev = false\n");
         } else {
-            write_examples(&folder.join("dev.jsonl"), &self.lessons(arm, self.dev))?;
+            write_examples(&folder.join("dev.jsonl"), &self.lessons(arm, self.dev)?)?;
             data.push_str("dev = [\"dev.jsonl\"]\n");
         }
         let base = toml::Value::String(self.base.to_owned());
@@ -187,37 +191,47 @@ impl Lessons<'_> {
     }
 
     /// Returns the questions as `arm` is taught them.
-    fn lessons(&self, arm: Arm, questions: &[Gold]) -> Vec<Example> {
-        questions
-            .iter()
-            .filter_map(|asked| {
-                let lesson = match self.task {
-                    Task::Write => Some(self.written(arm, asked)),
-                    Task::Label => labels::lesson(asked),
-                    Task::Tag => names::lesson(asked),
-                    Task::Find => spans::lesson(asked, self.starts.get(&asked.id).copied()),
-                };
-                Some(Example {
-                    id: QuestionId::new(asked.id.as_str()),
-                    passage: None,
-                    lesson: lesson?,
-                })
-            })
-            .collect()
+    ///
+    /// # Errors
+    /// If the base model cannot tell how much it has room for.
+    fn lessons(&self, arm: Arm, questions: &[Gold]) -> Result<Vec<Example>, CompareError> {
+        let mut lessons = Vec::with_capacity(questions.len());
+        for asked in questions {
+            let lesson = match self.task {
+                Task::Write => Some(self.written(arm, asked)?),
+                Task::Label => labels::lesson(asked),
+                Task::Tag => names::lesson(asked),
+                Task::Find => spans::lesson(asked, self.starts.get(&asked.id).copied()),
+            };
+            lessons.extend(lesson.map(|lesson| Example {
+                id: QuestionId::new(asked.id.as_str()),
+                passage: None,
+                lesson,
+            }));
+        }
+        Ok(lessons)
     }
 
     /// Returns a question as `arm` will be asked it, and its answer.
-    fn written(&self, arm: Arm, asked: &Gold) -> Lesson {
+    fn written(&self, arm: Arm, asked: &Gold) -> Result<Lesson, CompareError> {
         let evidence = match arm.retrieves() {
             true => self.findings.shown(&asked.id, self.shown),
             false => &[],
         };
-        let prompt = render(self.recipe.template, &asked.question, evidence);
-        Lesson::Completion {
+        let template = self.recipe.template;
+        let prompt = match self.writer {
+            Some(writer) => {
+                let most = Tokens(self.recipe.max_tokens as u64);
+                let fitted = fit(writer, template, &[], &asked.question, evidence, most);
+                fitted.map_err(crate::Error::from)?.prompt
+            }
+            None => render(template, &asked.question, evidence),
+        };
+        Ok(Lesson::Completion {
             system: None,
             prompt: prompt.as_str().to_owned(),
             completion: right_answer(asked),
-        }
+        })
     }
 }
 
@@ -266,9 +280,11 @@ fn thinned(points: &[::train::Point]) -> Vec<(u64, f64)> {
 
 #[cfg(test)]
 mod tests {
-    use contract::Share;
+    use contract::promise::Room;
+    use contract::{Completion, Evidence, PromiseError, Prompt, Share};
 
     use super::*;
+    use crate::compare::evidence::FoundFor;
 
     #[test]
     fn what_fits_the_model_is_not_too_long_to_be_learnt() {
@@ -286,6 +302,7 @@ mod tests {
                     threshold: Share::ZERO,
                 },
                 base: "built-in",
+                writer: None,
                 context,
             };
             let path = lessons.write(Arm::Hybrid, 0, folder.path()).unwrap();
@@ -302,6 +319,75 @@ mod tests {
             ..usual
         };
         assert_eq!(length(Some(2048), &said), Some(300));
+    }
+
+    /// Looks back on so many words.
+    struct Words(u64);
+
+    impl Generate for Words {
+        fn name(&self) -> &str {
+            "words"
+        }
+
+        fn room(&self, prompt: &Prompt) -> Result<Option<Room>, PromiseError> {
+            Ok(Some(Room {
+                prompt: Tokens(prompt.as_str().split_whitespace().count() as u64),
+                context: Tokens(self.0),
+            }))
+        }
+
+        fn generate(
+            &self,
+            _: &Prompt,
+            _: Tokens,
+            _: &mut dyn FnMut(&str) -> ControlFlow<()>,
+        ) -> Result<Completion, PromiseError> {
+            unreachable!("nothing is written here")
+        }
+    }
+
+    #[test]
+    fn a_lesson_shows_as_much_as_its_question_will() {
+        let asked = Gold {
+            id: QuestionId::new("a"),
+            question: "How long?".into(),
+            answers: vec!["30 days".into()],
+            all_together: false,
+            passage: None,
+            context: None,
+        };
+        let mut findings = Findings::default();
+        findings.add(FoundFor {
+            question: asked.id.clone(),
+            evidence: ["word ".repeat(20), "other ".repeat(20)]
+                .map(Evidence::of_text)
+                .into(),
+            elapsed: std::time::Duration::ZERO,
+        });
+        let check = |room: u64, first: usize, second: usize| {
+            let lessons = Lessons {
+                task: Task::Write,
+                recipe: &CompareRecipe::default(),
+                train: &[],
+                dev: &[],
+                starts: &BTreeMap::new(),
+                findings: &findings,
+                shown: &Shown {
+                    top_k: 2,
+                    threshold: Share::ZERO,
+                },
+                base: "built-in",
+                writer: Some(&Words(room)),
+                context: None,
+            };
+            let Ok(Lesson::Completion { prompt, .. }) = lessons.written(Arm::Hybrid, &asked) else {
+                panic!("a model that writes is taught completions");
+            };
+            let count = |word: &str| prompt.split_whitespace().filter(|it| *it == word).count();
+            assert_eq!((count("word"), count("other")), (first, second), "{room}");
+        };
+        check(200, 20, 20);
+        check(40, 20, 0);
     }
 
     #[test]
