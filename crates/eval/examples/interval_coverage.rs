@@ -20,12 +20,15 @@ struct World {
     /// How much of an answer's value is the passage's, in its standard deviation.
     passage: f64,
     seeds: usize,
+    seed_name: &'static str,
     /// How much a training seed moves a candidate, in its standard deviation.
     seed: f64,
+    /// How much better or worse a candidate is at one question, in its standard deviation.
+    own: f64,
     metric: &'static str,
 }
 
-const WORLDS: [World; 14] = [
+const WORLDS: [World; 7] = [
     world("right or wrong, 30 questions", 30, "exact_match"),
     world("right or wrong, 100 questions", 100, "exact_match"),
     world("right or wrong, 400 questions", 400, "exact_match"),
@@ -45,55 +48,39 @@ const WORLDS: [World; 14] = [
             "exact_match",
         )
     },
-    World {
-        seeds: 3,
-        seed: 0.03,
-        ..world("graded, 200 questions, 3 seeds", 200, "supported")
-    },
-    World {
-        seeds: 5,
-        seed: 0.03,
-        ..world("right or wrong, 400 questions, 5 seeds", 400, "exact_match")
-    },
-    World {
-        seeds: 2,
-        seed: 0.03,
-        ..world("right or wrong, 400 questions, 2 seeds", 400, "exact_match")
-    },
-    World {
-        seeds: 3,
-        seed: 0.03,
-        ..world("right or wrong, 100 questions, 3 seeds", 100, "exact_match")
-    },
-    World {
-        seeds: 5,
-        ..world(
-            "right or wrong, 400 questions, 5 seeds that are alike",
-            400,
-            "exact_match",
-        )
-    },
-    World {
-        seeds: 5,
-        seed: 0.1,
-        ..world(
-            "right or wrong, 400 questions, 5 seeds that differ much",
-            400,
-            "exact_match",
-        )
-    },
-    World {
-        seeds: 3,
-        seed: 0.03,
-        per_passage: 5,
-        passage: 0.25,
-        ..world(
-            "graded, 200 questions of 40 passages, 3 seeds",
-            200,
-            "supported",
-        )
-    },
 ];
+
+/// What was trained with several seeds: how far a seed moves a candidate, and how far a candidate
+/// is better at one question than at another, beside what chance makes of an answer.
+const TRAINED: [(&str, f64, f64); 5] = [
+    ("alike", 0.0, 0.0),
+    ("alike, questions not", 0.0, 0.2),
+    ("differ", 0.03, 0.0),
+    ("differ, questions too", 0.03, 0.2),
+    ("differ much", 0.1, 0.1),
+];
+
+/// Returns the worlds where candidates were trained with so many seeds.
+fn trained(seeds: usize) -> Vec<World> {
+    let of = |(name, questions, per_passage, metric)| {
+        TRAINED.map(|(seed_name, seed, own)| World {
+            name,
+            seeds,
+            seed_name,
+            seed,
+            own,
+            per_passage,
+            passage: if per_passage > 1 { 0.25 } else { 0.0 },
+            ..world(name, questions, metric)
+        })
+    };
+    let kinds = [
+        ("right or wrong, 100 questions", 100, 1, "exact_match"),
+        ("right or wrong, 400 questions", 400, 1, "exact_match"),
+        ("graded, 200 questions of 40 passages", 200, 5, "supported"),
+    ];
+    kinds.into_iter().flat_map(of).collect()
+}
 
 const fn world(name: &'static str, questions: usize, metric: &'static str) -> World {
     World {
@@ -102,7 +89,9 @@ const fn world(name: &'static str, questions: usize, metric: &'static str) -> Wo
         per_passage: 1,
         passage: 0.0,
         seeds: 1,
+        seed_name: "",
         seed: 0.0,
+        own: 0.0,
         metric,
     }
 }
@@ -115,7 +104,7 @@ const HARDNESS: f64 = 0.2;
 const LEVEL: f64 = 0.55;
 
 fn main() {
-    let worlds = std::env::args()
+    let worlds: u64 = std::env::args()
         .nth(1)
         .and_then(|it| it.parse().ok())
         .unwrap_or(1000);
@@ -123,23 +112,39 @@ fn main() {
     println!("|---|---|---|---|");
     for world in WORLDS {
         for difference in [0.0, 0.1] {
-            // The difference of what is seen: values end at 0 and 1.
-            let truth = expected(world, LEVEL + difference) - expected(world, LEVEL);
-            let (mut has, mut claims) = (0, 0);
-            for number in 0..worlds {
-                let (interval, is_claimed) = judge(world, difference, number);
-                has += usize::from(interval[0] <= truth && truth <= interval[1]);
-                claims += usize::from(is_claimed);
-            }
-            let percent = |count: usize| 100.0 * count as f64 / worlds as f64;
-            println!(
-                "| {} | {truth:.3} | {:.1} % | {:.1} % |",
-                world.name,
-                percent(has),
-                percent(claims)
-            );
+            let found = measure(world, difference, worlds);
+            println!("| {} | {found}", world.name);
         }
     }
+    for seeds in [2, 3, 5] {
+        println!("\nTrained with {seeds} seeds:\n");
+        println!(
+            "| world | the seeds | true difference | interval has it | a winner is claimed |\n\
+             |---|---|---|---|---|"
+        );
+        for world in trained(seeds) {
+            for difference in [0.0, 0.1] {
+                let found = measure(world, difference, worlds);
+                println!("| {} | {} | {found}", world.name, world.seed_name);
+            }
+        }
+    }
+}
+
+/// Returns the cells of a row: the true difference, how often the interval has it, and how often a
+/// winner is claimed.
+fn measure(world: World, difference: f64, worlds: u64) -> String {
+    // The difference of what is seen: values end at 0 and 1.
+    let truth = expected(world, LEVEL + difference) - expected(world, LEVEL);
+    let (mut has, mut claims) = (0, 0);
+    for number in 0..worlds {
+        let (interval, is_claimed) = judge(world, difference, number);
+        has += usize::from(interval[0] <= truth && truth <= interval[1]);
+        claims += usize::from(is_claimed);
+    }
+    let percent = |count: usize| 100.0 * count as f64 / worlds as f64;
+    let (has, claims) = (percent(has), percent(claims));
+    format!("{truth:.3} | {has:.1} % | {claims:.1} % |")
 }
 
 /// Draws a world's answers and compares the candidates; returns the interval of second less
@@ -162,10 +167,14 @@ fn judge(world: World, difference: f64, number: u64) -> ([f64; 2], bool) {
         let passages: Vec<f64> = (0..world.questions)
             .map(|_| world.passage * draw.normal())
             .collect();
+        let own: Vec<f64> = (0..world.questions)
+            .map(|_| world.own * draw.normal())
+            .collect();
         let runs = (0..world.seeds).map(|_| {
             let moved = level + world.seed * draw.normal();
             let answer = |question: usize| {
-                let mean = moved + hard[question] + passages[question / world.per_passage];
+                let mean = moved + hard[question] + own[question];
+                let mean = mean + passages[question / world.per_passage];
                 prediction(world, question, mean, &mut draw)
             };
             (0..world.questions).map(answer).collect()
@@ -210,7 +219,7 @@ fn prediction(world: World, question: usize, mean: f64, draw: &mut Draw) -> Pred
 
 /// Returns the mean of such a value over all that is drawn: a normal number cut at 0 and 1.
 fn expected(world: World, level: f64) -> f64 {
-    let spread = [NOISE, HARDNESS, world.passage, world.seed];
+    let spread = [NOISE, HARDNESS, world.own, world.passage, world.seed];
     let deviation = spread.iter().map(|it| it * it).sum::<f64>().sqrt();
     let steps = 20_000;
     let (mut sum, mut weights) = (0.0, 0.0);

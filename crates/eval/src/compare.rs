@@ -218,7 +218,8 @@ pub struct Difference {
     /// Where it lies, at the plan's level.
     pub interval: Interval,
     /// Of paired approximate randomisation, or McNemar's exact test where answers are right or
-    /// wrong and independent; two-sided.
+    /// wrong and independent; two-sided. With several seeds, what chance makes of the seeds counts
+    /// too: the larger of the two.
     pub p_value: f64,
     /// The same, corrected for the number of comparisons (Holm).
     pub p_corrected: f64,
@@ -501,7 +502,12 @@ fn pairwise(
                 &scores[*a][0].by_question,
                 &scores[*b][0].by_question,
             )),
-            false => randomised.next().expect("a p-value for each pair"),
+            // Exchanged answers say what other questions might have made of it, and nothing of
+            // other seeds.
+            false => {
+                let exchanged = randomised.next().expect("a p-value for each pair");
+                exchanged.max(bootstrap.p_value(*a, *b).unwrap_or(0.0))
+            }
         })
         .collect();
     let corrected = holm(&p_values);
@@ -531,6 +537,7 @@ fn pairwise(
             p_corrected: corrected[place],
             test: match is_exact[place] {
                 true => "McNemar, exact",
+                false if seeds > 1 => "paired approximate randomisation, and t of the seeds",
                 false => "paired approximate randomisation",
             },
             detectable: detectable(estimate.variance, plan.alpha, plan.power),

@@ -278,7 +278,8 @@ fn warnings(gold: &GoldSet, compared: &Compared) -> Vec<String> {
             && score.by_seed.len() == 2
         {
             found.push(format!(
-                "`{}` was trained with two seeds only",
+                "`{}` was trained with two seeds only, which say little of what another would make \
+                 of it; its intervals are wide for that, and a third seed narrows them",
                 candidate.name
             ));
         }

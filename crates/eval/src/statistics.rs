@@ -10,6 +10,7 @@ pub mod power;
 pub(crate) mod randomisation;
 pub mod right_wrong;
 pub(crate) mod rows;
+pub(crate) mod seeds;
 
 pub use correction::{benjamini_hochberg, holm};
 pub use interval::{Interval, bca_interval, percentile_interval, quantile};

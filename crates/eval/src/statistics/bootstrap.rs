@@ -5,27 +5,15 @@
 //! all does not count as a difference (Efron and Tibshirani 1993; Koehn 2004). Questions that
 //! were made from one passage are drawn together.
 //!
-//! Where a candidate was trained with R seeds, the variance of its mean has three parts: of the
-//! questions σq²/n, of the seeds σs²/R, and of what a seed's answer to a question varies by beside
-//! both, σe²/(nR). Drawing questions gives σq²/n + σe²/(nR), the seeds' spread σs²/R + σe²/(nR):
-//! the last part is in both, and drawing both, one inside the other, counts it three times (Owen
-//! 2007, "The pigeonhole bootstrap"). So the parts are put together as those of two ways of
-//! clustering are, V = V_questions + V_seeds − V_both (Cameron, Gelbach and Miller 2011),
-//! where V_both is what each seed's distance from the mean of all varies by as questions are
-//! drawn.
-//!
 //! The interval is the percentile interval of the questions, stretched about the estimate by t/z
-//! for so few clusters (Hesterberg 2015, "What Teachers Should Know About the Bootstrap", §4);
-//! to each side, the seeds' t √(V_seeds − c V_both) with R − 1 degrees of freedom is added as
-//! squares are. c is (R − 2)/(R + 1) and not 1: of few seeds V_seeds is often small by chance, and
-//! taking all of V_both away would leave a three-seed interval with the truth in 91 % of the
-//! worst worlds. With it 95 % have it of normal numbers at least, whatever the parts' sizes, and
-//! up to 98 % where seeds do not differ at all; two seeds say so little that theirs has it more often.
+//! for so few clusters (Hesterberg 2015, "What Teachers Should Know About the Bootstrap", §4); to
+//! each side, what training seeds add ([`super::seeds`]) is added as squares are.
 
 use super::distribution::{normal_quantile, student_quantile};
 use super::interval::{Interval, percentile_interval};
 use super::power::Variance;
 use super::rows::Weights;
+use super::seeds::{Parts, Seeds};
 use crate::metric::Scores;
 use crate::random::Random;
 use crate::shares::shares;
@@ -124,17 +112,29 @@ impl Bootstrap {
 
     /// Returns how much more the first scores than the second.
     pub(crate) fn difference(&self, first: usize, second: usize, level: f64) -> Estimate {
+        self.estimate(&self.less(first, second), level)
+    }
+
+    /// Returns how often the two would differ so much by the choice of questions and seeds alone,
+    /// were they equally good; nothing where neither was trained with several seeds.
+    pub(crate) fn p_value(&self, first: usize, second: usize) -> Option<f64> {
+        let (value, _, parts) = self.parts(&self.less(first, second));
+        parts.p_value(value)
+    }
+
+    fn less(&self, first: usize, second: usize) -> Vec<Part> {
         let (a, b) = (&self.samples[first], &self.samples[second]);
         // As many seeds may be the same seeds, so they are paired; that is right if they are
         // not, too.
         match a.of_run.len() == b.of_run.len() {
-            true => self.estimate(&[Part::less(a, b)], level),
-            false => self.estimate(&[Part::of(a, 1.0), Part::of(b, -1.0)], level),
+            true => vec![Part::less(a, b)],
+            false => vec![Part::of(a, 1.0), Part::of(b, -1.0)],
         }
     }
 
-    /// Returns the sum of `parts`, whose seeds have nothing to do with one another.
-    fn estimate(&self, parts: &[Part], level: f64) -> Estimate {
+    /// Returns the sum of `parts`, whose seeds have nothing to do with one another: its value, that
+    /// of each resample, and what its variance consists of.
+    fn parts(&self, parts: &[Part]) -> (f64, Vec<f64>, Parts) {
         let value = parts.iter().map(|part| mean(&part.of_run)).sum();
         let mut resampled = vec![0.0; self.times];
         for part in parts {
@@ -142,26 +142,43 @@ impl Bootstrap {
                 *sum += mean;
             }
         }
+        let few = self.few();
+        let of = |part: &Part| {
+            let degrees = part.of_run.len() as f64 - 1.0;
+            Seeds {
+                degrees,
+                spread: variance(&part.of_run) / degrees,
+                both: few * part.apart / degrees,
+            }
+        };
+        let trained = parts.iter().filter(|part| part.of_run.len() > 1);
+        let parts = Parts {
+            of_questions: few * variance(&resampled),
+            questions: self.clusters as f64,
+            seeds: trained.map(of).collect(),
+        };
+        (value, resampled, parts)
+    }
+
+    /// By how much a variance of so few clusters is larger than resamples have it.
+    fn few(&self) -> f64 {
         let n = self.clusters as f64;
-        let few = if self.clusters > 1 {
+        if self.clusters > 1 {
             n / (n - 1.0)
         } else {
             1.0
-        };
-        let p = 0.5 + 0.5 * level;
-        let of_questions = few * variance(&resampled);
-        let (mut of_seeds, mut moved) = (0.0, 0.0);
-        for part in parts.iter().filter(|part| part.of_run.len() > 1) {
-            let degrees = part.of_run.len() as f64 - 1.0;
-            let spread = variance(&part.of_run) / degrees;
-            let both = few * part.apart / degrees;
-            of_seeds += (spread - both).max(0.0);
-            let kept = (degrees - 1.0) / (degrees + 2.0);
-            let careful = (spread - kept * both).max(0.0);
-            moved += student_quantile(p, degrees).powi(2) * careful;
         }
+    }
+
+    /// Returns the sum of `parts` with its interval.
+    fn estimate(&self, parts: &[Part], level: f64) -> Estimate {
+        let (value, mut resampled, parts) = self.parts(parts);
+        let n = self.clusters as f64;
+        let p = 0.5 + 0.5 * level;
+        let (of_questions, of_seeds) = (parts.of_questions, parts.of_seeds());
         resampled.sort_unstable_by(f64::total_cmp);
-        let stretch = few.sqrt() * student_quantile(p, (n - 1.0).max(1.0)) / normal_quantile(p);
+        let stretch =
+            self.few().sqrt() * student_quantile(p, (n - 1.0).max(1.0)) / normal_quantile(p);
         let point = Interval {
             low: value,
             high: value,
@@ -183,6 +200,7 @@ impl Bootstrap {
             };
         }
         // To each side as far as questions and seeds move it together.
+        let moved = parts.far(p);
         let far = |far: f64| (far * far.abs() + moved).max(0.0).sqrt();
         Estimate {
             value,
