@@ -4,7 +4,7 @@
 //! ```text
 //! cargo run --release -p groundtune --example planted -- reader FOLDER
 //! cargo run --release -p groundtune --example planted -- run FOLDER READER FIRST LAST [KIND…]
-//! cargo run --release -p groundtune --example planted -- show FOLDER
+//! cargo run --release -p groundtune --example planted -- show FOLDER [PAGE]
 //! cargo run --release -p groundtune --example planted -- orderings FOLDER READER FIRST LAST
 //! ```
 //!
@@ -12,7 +12,7 @@
 //! worlds with the seeds from `FIRST` to `LAST` of each kind, one project each, and has them
 //! compared; each verdict is a line of `FOLDER/worlds.jsonl`. What stands there is not done again, so
 //! a run that was broken off goes on, and several may run side by side. `show` prints the
-//! table of what was found. `orderings` tries what papers found of large models.
+//! table of what was found, or puts it into the page that keeps it. `orderings` tries what papers found of large models.
 #![expect(clippy::print_stdout, reason = "an example says what it found")]
 
 mod journey;
@@ -20,6 +20,7 @@ mod journey;
 mod keep;
 mod maker;
 mod orderings;
+mod page;
 #[expect(dead_code, reason = "worlds need only some of it")]
 #[path = "../base_model/random.rs"]
 mod random;
@@ -49,15 +50,23 @@ fn main() -> Result<(), Box<dyn Error>> {
                     record::run(Path::new(folder), Path::new(reader), *kind, seed)?;
                 }
             }
-            summary::show(Path::new(folder))
+            print!("{}", summary::summary(Path::new(folder))?);
+            Ok(())
         }
-        ["show", folder] => summary::show(Path::new(folder)),
+        ["show", folder] => {
+            print!("{}", summary::summary(Path::new(folder))?);
+            Ok(())
+        }
+        ["show", folder, page] => {
+            let found = summary::summary(Path::new(folder))?;
+            page::put(Path::new(page), "planted show", &found)
+        }
         ["orderings", folder, reader, first, last] => {
             let (first, last) = (first.parse()?, last.parse()?);
             orderings::show(Path::new(folder), Path::new(reader), first, last)
         }
         _ => Err(
-            "expected `reader FOLDER`, `run FOLDER READER FIRST LAST [KIND…]`, `show FOLDER` or `orderings FOLDER READER FIRST LAST`"
+            "expected `reader FOLDER`, `run FOLDER READER FIRST LAST [KIND…]`, `show FOLDER [PAGE]` or `orderings FOLDER READER FIRST LAST`"
                 .into(),
         ),
     }

@@ -1,6 +1,7 @@
 //! The table of what was found: how often the verdict names the planted winner.
 
 use std::error::Error;
+use std::fmt::Write as _;
 use std::path::Path;
 
 use eval::statistics::wilson;
@@ -8,18 +9,18 @@ use eval::statistics::wilson;
 use super::record::{Record, recorded};
 use super::world::Kind;
 
-/// Prints the table.
-pub(crate) fn show(folder: &Path) -> Result<(), Box<dyn Error>> {
+/// Returns the table.
+pub(crate) fn summary(folder: &Path) -> Result<String, Box<dyn Error>> {
     let records = recorded(folder)?;
-    println!(
+    let mut table = String::from(
         "| what can be learnt from | must win | worlds | right | 95 % interval | another named | \
-         nobody named | prompt | rag | fine-tuned | hybrid | a world takes |"
+         nobody named | prompt | rag | fine-tuned | hybrid | a world takes |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|---|---|");
     for kind in Kind::ALL {
         let of_kind: Vec<&Record> = records.iter().filter(|it| it.kind == kind.name()).collect();
         if !of_kind.is_empty() {
-            println!("{}", row(kind, &of_kind));
+            writeln!(table, "{}", row(kind, &of_kind))?;
         }
     }
     let null: Vec<&Record> = records.iter().filter(|it| it.planted.is_none()).collect();
@@ -27,13 +28,14 @@ pub(crate) fn show(folder: &Path) -> Result<(), Box<dyn Error>> {
         let any = null.iter().filter(|it| it.claimed.0 > 0).count();
         let pairs: usize = null.iter().map(|it| it.claimed.1).sum();
         let claimed: usize = null.iter().map(|it| it.claimed.0).sum();
-        println!(
-            "\nOf {} worlds where there is nothing to learn, {any} had a difference of two candidates \
-             claimed; of {pairs} differences {claimed}.",
-            null.len()
-        );
+        let worlds = null.len();
+        write!(
+            table,
+            "\nOf {worlds} worlds where there is nothing to learn, {any} had a difference of two \
+             candidates claimed; of {pairs} differences {claimed}.\n"
+        )?;
     }
-    Ok(())
+    Ok(table)
 }
 
 fn row(kind: Kind, records: &[&Record]) -> String {
