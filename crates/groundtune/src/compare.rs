@@ -64,7 +64,7 @@ pub use leaks::{GivenAway, Leak};
 pub use recipe::{Arm, CompareRecipe, Prices, VerdictTerms};
 pub use routing::RouterKept;
 pub use teach::Taught;
-pub use tune::{Retrieval, Tries, Try, TuningTerms};
+pub use tune::{Retrieval, Shows, Tries, Try, TuningTerms};
 pub use way::{Lists, Way};
 
 /// With what a comparison begins.
@@ -212,6 +212,7 @@ pub fn compare(
     let Some(findings) = comparison.find(&searched, tell)? else {
         return Ok(None);
     };
+    let retrieval = comparison.look_at(retrieval, &findings)?;
     let mut answers: BTreeMap<Arm, Vec<Vec<Prediction>>> = BTreeMap::new();
     let mut tuned: BTreeMap<Arm, Tuned> = BTreeMap::new();
     let mut taught: BTreeMap<Arm, Vec<Taught>> = BTreeMap::new();

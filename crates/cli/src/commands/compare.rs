@@ -320,6 +320,9 @@ fn conclude(ui: &mut Ui, judgement: &Judgement, as_json: bool) -> Result<(), Com
     for line in table::lines(&Table { heads, rows }, ui.width()) {
         writeln!(ui.out(), "{line}")?;
     }
+    if let Some(stale) = judgement.retrieval.staleness() {
+        ui.warn(format_args!("{stale}"));
+    }
     let statement = wrap(judgement.statement(), ui.width()).join("\n");
     let statement = ui.paint(Style::Strong, &statement);
     writeln!(ui.out(), "\n{statement}")?;

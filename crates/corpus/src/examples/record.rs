@@ -29,7 +29,14 @@ const ALIASES: &[(&str, &[&str])] = &[
     ("output", &["response"]),
     (
         "passage",
-        &["passage_id", "doc_id", "document_id", "doc", "url"],
+        &[
+            "passage_id",
+            "doc_id",
+            "document_id",
+            "doc",
+            "document",
+            "url",
+        ],
     ),
     ("positive", &["positives", "pos"]),
     ("query", &["anchor", "question"]),

@@ -4,14 +4,16 @@
 //! questions, before anybody is examined: retrieval that nobody tuned is not what tuning a
 //! model should be compared with.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use contract::{Evidence, QuestionId, Share};
+use eval::ranking::{Measure, Qrels, Run, evaluate};
 use eval::{GivenEvidence, Gold};
+use search::store::Snapshot;
 use serde::{Deserialize, Serialize};
 
-use super::leaks::Leaks;
+use super::leaks::{Leaks, file_of};
 use crate::models::Environment;
 use crate::{Error, Project, Question, Session};
 
@@ -72,6 +74,25 @@ pub struct Trial {
     /// which the answer stands, of all that was found (0 where it stands in none).
     #[serde(default)]
     pub rank: Option<f64>,
+    /// Where the examples name the documents that answer them: nDCG@10 of the documents found,
+    /// over the questions that name one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ndcg: Option<f64>,
+    /// The share of these questions for which a document that they name is shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub named: Option<f64>,
+}
+
+impl Trial {
+    /// Returns what is chosen by: the share of the questions that are served; where the examples
+    /// name their documents, the mean of that and of nDCG. An answer of a word stands in many
+    /// passages by chance, a document that was named does not.
+    pub(super) fn merit(&self) -> f64 {
+        match self.ndcg {
+            Some(ndcg) => (self.right + ndcg) / 2.0,
+            None => self.right,
+        }
+    }
 }
 
 /// All that was found, by question.
@@ -242,7 +263,93 @@ fn trial(findings: &Findings, dev: &[Gold], shown: Shown) -> Trial {
         silence: share(silent, dev.len() - answerable),
         right: share(found + silent, dev.len()).unwrap_or(0.0),
         rank: (answerable > 0).then(|| ranks / answerable as f64),
+        ndcg: None,
+        named: None,
     }
+}
+
+/// The documents that answer questions, where the examples name them.
+pub(super) struct Named {
+    documents: Qrels,
+}
+
+impl Named {
+    /// Looks for the documents that `asked` name among those of `project`: a name is a file's path,
+    /// the end of it, or its name with or without what its kind adds. Nothing, if none is there.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub(super) fn of(project: &Project, asked: &[Gold]) -> Result<Option<Self>, Error> {
+        let answered = asked.iter().filter(|it| !it.is_unanswerable());
+        let naming: Vec<(&Gold, &str)> = answered
+            .filter_map(|it| Some((it, it.passage.as_ref()?.0.as_str())))
+            .collect();
+        if naming.is_empty() {
+            return Ok(None);
+        }
+        let mut files: HashMap<String, BTreeSet<String>> = HashMap::new();
+        for source in Snapshot::open(&project.store_folder())?.sources()? {
+            for name in names_of(&source.id) {
+                files.entry(name).or_default().insert(source.id.clone());
+            }
+        }
+        let mut documents = Qrels::new();
+        for (asked, name) in naming {
+            for file in files.get(name).into_iter().flatten() {
+                documents.insert(asked.id.clone(), file.clone(), 1);
+            }
+        }
+        Ok((!documents.is_empty()).then_some(Self { documents }))
+    }
+
+    /// Says in `trials` how the documents lie in what was found.
+    pub(super) fn mark(&self, findings: &Findings, trials: &mut [Trial]) {
+        let mut run = Run::new();
+        for (question, _) in self.documents.iter() {
+            run.ask(question.clone());
+            let found = findings.found.get(question);
+            for (place, it) in (0i32..).zip(found.iter().flat_map(|it| &it.evidence)) {
+                // A document stands where its first passage does.
+                let file = file_of(&it.document);
+                run.insert(question.clone(), file, f64::from(-place));
+            }
+        }
+        let ndcg = Measure::ndcg(DEPTH as u32);
+        let report = evaluate(&self.documents, &run, &[ndcg]);
+        for trial in trials {
+            let shows = |question: &QuestionId, named: &BTreeMap<String, i32>| {
+                let mut shown = findings.shown(question, &trial.shown).iter();
+                shown.any(|it| named.contains_key(file_of(&it.document)))
+            };
+            let all = self.documents.iter();
+            let shown = all
+                .filter(|(question, named)| shows(question, named))
+                .count();
+            trial.ndcg = report.mean.get(&ndcg).copied();
+            trial.named = Some(shown as f64 / self.documents.len() as f64);
+        }
+    }
+}
+
+/// Returns the names by which examples may name a file: `a/b/c.md`, `b/c.md`, `c.md`, `c`.
+fn names_of(file: &str) -> Vec<String> {
+    let mut names = vec![file.to_owned()];
+    let parts = file.match_indices('/');
+    names.extend(parts.map(|(at, _)| file[at + 1..].to_owned()));
+    let stems = names.clone().into_iter();
+    names.extend(stems.filter_map(|name| Some(name.rsplit_once('.')?.0.to_owned())));
+    names
+}
+
+/// Returns for how many of the answerable questions an answer stands in what `shown` shows, and
+/// how many there are.
+pub(super) fn answers_shown(findings: &Findings, asked: &[Gold], shown: &Shown) -> (u64, u64) {
+    let answerable = || asked.iter().filter(|it| !it.answers.is_empty());
+    let there = |it: &&Gold| holds(findings.shown(&it.id, shown), &it.answers);
+    (
+        answerable().filter(there).count() as u64,
+        answerable().count() as u64,
+    )
 }
 
 /// Returns whether one of `answers` stands in the evidence: word for word, whatever its case
@@ -307,6 +414,63 @@ mod tests {
         check("Returns within 130 days, please.", "30 days", false);
         check("It is free over $50 in the US.", "Free: over 50", true);
         check("Nothing.", "", false);
+    }
+
+    #[test]
+    fn documents_that_examples_name_are_looked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let docs = folder.path().join("docs");
+        fs_err::create_dir(&docs).unwrap();
+        for name in ["red.md", "blue.md"] {
+            fs_err::write(docs.join(name), format!("About {name}.")).unwrap();
+        }
+        let mut config = crate::Config::default();
+        config.models.embedder = crate::ModelReference::None;
+        let project = Project::with(folder.path().to_owned(), config);
+        let told = &mut |_: crate::IngestEvent<'_>| std::ops::ControlFlow::Continue(());
+        crate::ingest(&project, &crate::IngestRequest::default(), None, told).unwrap();
+        let naming = |id: &str, named: &str| Gold {
+            passage: Some(contract::PassageId(named.into())),
+            ..asked(id, &["x"])
+        };
+        let dev = [
+            naming("a", "red"),
+            naming("b", "docs/blue.md"),
+            naming("c", "green.md"),
+            asked("d", &["x"]),
+        ];
+        let of = |file: &str| Evidence {
+            document: contract::DocumentId::new(format!("docs/{file}")),
+            ..passage("text", 1.0)
+        };
+        let mut findings = Findings::default();
+        for (id, evidence) in [
+            ("a", vec![of("blue.md"), of("blue.md"), of("red.md")]),
+            ("b", vec![of("blue.md")]),
+        ] {
+            findings.add(FoundFor {
+                question: QuestionId::new(id),
+                evidence,
+                elapsed: Duration::ZERO,
+            });
+        }
+        let named = Named::of(&project, &dev).unwrap().unwrap();
+        let mut trials = [trial(
+            &findings,
+            &dev,
+            Shown {
+                top_k: 1,
+                threshold: Share::ZERO,
+            },
+        )];
+        named.mark(&findings, &mut trials);
+        // The second document of two, and the first.
+        let second = 1.0 / 3f64.log2();
+        let ndcg = trials[0].ndcg.unwrap();
+        assert!((ndcg - (second + 1.0) / 2.0).abs() < 1e-12, "{ndcg}");
+        assert_eq!(trials[0].named, Some(0.5));
+        assert_eq!(trials[0].merit(), ndcg / 2.0);
+        assert!(Named::of(&project, &dev[2..]).unwrap().is_none());
     }
 
     #[test]

@@ -138,6 +138,9 @@ impl Judgement {
         if protocol.task == Task::Write {
             known.extend(retrieval.doubt());
         }
+        if protocol.task.is_of_documents() {
+            known.extend(retrieval.staleness());
+        }
         report.warnings.splice(0..0, known);
         report.curves = curves(&taught);
         report.drills = vec![
@@ -363,6 +366,16 @@ fn tuning(protocol: &Protocol, retrieval: &Retrieval) -> Drill {
         ],
         format!("{says}{notes}"),
     );
+    let named = retrieval.tries.iter().any(|it| it.trial.ndcg.is_some());
+    if named {
+        let columns = ["nDCG@10", "named shown"].map(str::to_owned);
+        drill.columns.splice(5..5, columns);
+        drill.says.push_str(
+            " Of the documents that the examples name: nDCG@10 of those found, which counts as much \
+             as “served” where the best are chosen, and the share of the questions for which one is \
+             shown.",
+        );
+    }
     let share = |it: Option<f64>| it.map_or_else(|| "–".into(), |it| format!("{it:.2}"));
     let mut seen: Vec<&Way> = Vec::new();
     for it in &retrieval.tries {
@@ -376,23 +389,24 @@ fn tuning(protocol: &Protocol, retrieval: &Retrieval) -> Drill {
             Task::Write | Task::Find => it.way.to_string(),
             Task::Label | Task::Tag => "nearest examples".into(),
         };
-        drill.rows.push((
-            name,
-            vec![
-                it.trial.shown.top_k.to_string(),
-                it.trial.shown.threshold.to_string(),
-                share(it.trial.recall),
-                share(it.trial.rank),
-                share(it.trial.silence),
-                share(Some(it.trial.right)),
-                share(it.score),
-                if is_chosen && it.trial.shown == retrieval.chosen {
-                    "chosen".into()
-                } else {
-                    String::new()
-                },
-            ],
-        ));
+        let mut row = vec![
+            it.trial.shown.top_k.to_string(),
+            it.trial.shown.threshold.to_string(),
+            share(it.trial.recall),
+            share(it.trial.rank),
+            share(it.trial.silence),
+            share(Some(it.trial.right)),
+            share(it.score),
+            if is_chosen && it.trial.shown == retrieval.chosen {
+                "chosen".into()
+            } else {
+                String::new()
+            },
+        ];
+        if named {
+            row.splice(4..4, [share(it.trial.ndcg), share(it.trial.named)]);
+        }
+        drill.rows.push((name, row));
     }
     drill
 }

@@ -153,6 +153,8 @@ impl Labels {
             silence: share(silent, dev.len() - labelled),
             right: share(right + silent, dev.len()).unwrap_or(0.0),
             rank: None,
+            ndcg: None,
+            named: None,
         }
     }
 

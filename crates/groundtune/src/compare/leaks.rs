@@ -311,7 +311,7 @@ impl Leaks {
 }
 
 /// Returns the file that a document is from.
-fn file_of(document: &DocumentId) -> &str {
+pub(super) fn file_of(document: &DocumentId) -> &str {
     let id = document.as_str();
     id.split('#').next().unwrap_or(id)
 }

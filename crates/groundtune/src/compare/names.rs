@@ -281,6 +281,8 @@ impl Encoder for Names {
                 silence: None,
                 right: share(right, dev.len()).unwrap_or(0.0),
                 rank: None,
+                ndcg: None,
+                named: None,
             });
         }
         trials.sort_by(|a, b| b.right.total_cmp(&a.right));

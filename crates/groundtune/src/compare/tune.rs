@@ -11,11 +11,12 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use contract::Bytes;
+use eval::statistics::newcombe;
 use eval::{Gold, GoldSet, Prediction};
 use serde::{Deserialize, Serialize};
 
 use super::base::{Base, Finder, Task};
-use super::evidence::{self, Findings, Shown, Trial};
+use super::evidence::{self, Findings, Named, Shown, Trial, answers_shown};
 use super::folder::{self, Lines};
 use super::way::{Extent, Lists, Way, chunkers, extent, sources};
 use super::{Arm, CompareError, CompareEvent, Comparison, Work};
@@ -89,12 +90,53 @@ pub struct Retrieval {
     /// Why not all was tried, if so.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// How often the answer stands in what is shown, where passages are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shows: Option<Shows>,
 }
+
+/// For how many answerable questions an answer stands in what is shown, and of how many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shows {
+    /// Of the development questions.
+    pub dev: (u64, u64),
+    /// Of those that are examined.
+    pub examined: (u64, u64),
+}
+
+/// Development questions are of another kind than the examination if the answers to so many fewer
+/// of them are found, at least …
+const OTHERWISE: f64 = 0.1;
+/// … as an interval of this level says.
+const SURE: f64 = 0.99;
 
 /// Below this share of answers that are found, retrieval is not what an answer can come from.
 const DOUBTFUL: f64 = 0.5;
 
 impl Retrieval {
+    /// Says so where the answers to the development questions are found far less often than those
+    /// to the questions that are examined: then they are older than the documents, or of another
+    /// kind, and what was chosen on them was chosen badly.
+    pub fn staleness(&self) -> Option<String> {
+        let shows = self.shows?;
+        if shows.dev.1 == 0 || shows.examined.1 == 0 {
+            return None;
+        }
+        let more = newcombe(shows.examined, shows.dev, SURE);
+        let share = |(found, of): (u64, u64)| 100.0 * found as f64 / of as f64;
+        (more.low > OTHERWISE).then(|| {
+            format!(
+                "the answers to {:.0} in 100 development questions stand in what is found for them, \
+                 and to {:.0} in 100 of those that are examined: the development questions are of \
+                 another kind, or the documents have changed since. Retrieval was tuned, and \
+                 learning was watched, on answers that are not right any more; newer examples \
+                 would tell better",
+                share(shows.dev),
+                share(shows.examined),
+            )
+        })
+    }
+
     /// Says so where hardly any answer stands in what is shown: then either the documents do not
     /// say it, or it is not found.
     pub fn doubt(&self) -> Option<String> {
@@ -143,6 +185,36 @@ impl Comparison<'_> {
         Ok(told.is_continue().then_some(retrieval))
     }
 
+    /// Says in `retrieval`, and in what is kept of it, how often the answers stand in what was
+    /// found.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub(super) fn look_at(
+        &self,
+        retrieval: Retrieval,
+        findings: &Findings,
+    ) -> Result<Retrieval, CompareError> {
+        let retrieves = self.contestants().iter().any(|(arm, _)| arm.retrieves());
+        if !retrieves || !self.base.task().is_of_documents() {
+            return Ok(retrieval);
+        }
+        let count = |asked: &[Gold]| answers_shown(findings, asked, &retrieval.chosen);
+        let shows = Shows {
+            dev: count(&self.examination.dev),
+            examined: count(&self.examination.test),
+        };
+        if retrieval.shows == Some(shows) {
+            return Ok(retrieval);
+        }
+        let retrieval = Retrieval {
+            shows: Some(shows),
+            ..retrieval
+        };
+        folder::write_json(&self.folder.retrieval(), &retrieval)?;
+        Ok(retrieval)
+    }
+
     /// Removes the stores that are no longer needed.
     fn tidy(&self, way: &Way) -> Result<(), CompareError> {
         let kept = way.project(self.project, &self.folder, &Extent::All);
@@ -173,7 +245,7 @@ impl Comparison<'_> {
             false => vec![self.untried()],
         };
         tries.sort_by(|a, b| {
-            let better = b.trial.right.total_cmp(&a.trial.right);
+            let better = b.trial.merit().total_cmp(&a.trial.merit());
             let rank = |it: &Try| it.trial.rank.unwrap_or(0.0);
             better.then(rank(b).total_cmp(&rank(a)))
         });
@@ -196,6 +268,7 @@ impl Comparison<'_> {
             chosen: best.trial.shown,
             tries,
             notes,
+            shows: None,
         }))
     }
 
@@ -213,6 +286,8 @@ impl Comparison<'_> {
                 silence: None,
                 right: 0.0,
                 rank: None,
+                ndcg: None,
+                named: None,
             },
             score: None,
         }
@@ -365,10 +440,15 @@ impl Comparison<'_> {
         for asked in dev {
             findings.add(finder.find(asked)?);
         }
-        let trials = match &self.base {
+        let mut trials = match &self.base {
             Base::Writer(_) => evidence::trials(&findings, dev),
             Base::Encoder(encoder) => encoder.trials(&findings, dev)?,
         };
+        if self.base.task().is_of_documents()
+            && let Some(named) = Named::of(self.project, dev)?
+        {
+            named.mark(&findings, &mut trials);
+        }
         Ok(OfWay { way, trials })
     }
 
@@ -431,13 +511,12 @@ fn for_model(tries: &[Try]) -> Vec<usize> {
 /// How documents are cut, if otherwise than the project does.
 type Chunk = Option<corpus::Chunker>;
 
-/// Orders ways by how many questions their best number of passages serves, then by how early the
-/// answer comes.
+/// Orders ways by the merit of their best number of passages, then by how early the answer comes.
 fn better(a: &OfWay, b: &OfWay) -> std::cmp::Ordering {
-    let right = |it: &OfWay| it.trials.first().map_or(0.0, |it| it.right);
+    let merit = |it: &OfWay| it.trials.first().map_or(0.0, Trial::merit);
     let rank = |it: &OfWay| it.trials.first().and_then(|it| it.rank).unwrap_or(0.0);
-    right(a)
-        .total_cmp(&right(b))
+    merit(a)
+        .total_cmp(&merit(b))
         .then(rank(a).total_cmp(&rank(b)))
 }
 
@@ -446,6 +525,33 @@ mod tests {
     use contract::Share;
 
     use super::*;
+
+    #[test]
+    fn development_questions_older_than_the_documents_are_seen() {
+        let check = |dev: (u64, u64), examined: (u64, u64), expect: bool| {
+            let retrieval = Retrieval {
+                way: Way::default(),
+                chosen: Shown {
+                    top_k: 1,
+                    threshold: Share::ZERO,
+                },
+                tries: Vec::new(),
+                notes: Vec::new(),
+                shows: Some(Shows { dev, examined }),
+            };
+            assert_eq!(
+                retrieval.staleness().is_some(),
+                expect,
+                "{dev:?} {examined:?}"
+            );
+        };
+        check((5, 40), (38, 40), true);
+        check((30, 40), (38, 40), false);
+        check((0, 3), (3, 3), false);
+        check((38, 40), (5, 40), false);
+        check((0, 0), (38, 40), false);
+        check((5, 40), (0, 0), false);
+    }
 
     #[test]
     fn the_model_is_tried_with_every_way_of_cutting() {
@@ -463,6 +569,8 @@ mod tests {
                 silence: None,
                 right: 0.0,
                 rank: None,
+                ndcg: None,
+                named: None,
             },
             score: None,
         };
