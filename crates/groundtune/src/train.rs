@@ -250,7 +250,9 @@ impl PreparedRun {
         let folder = run.folder().to_owned();
         let team = self.team;
         let recipe = self.recipe;
-        let mut learner = learner(&team, &recipe, self.source, self.lessons, self.room)?;
+        let packed_by = self.estimate.packed.then_some(&team);
+        let (source, lessons) = (self.source, self.lessons);
+        let mut learner = learner(&team, packed_by, &recipe, source, lessons, self.room)?;
         let outcome = ::train::train(&team, &mut *learner, &recipe, &mut run, &mut |event| {
             tell(&folder, event)
         })?;
@@ -306,6 +308,7 @@ fn taught(objective: &Objective) -> ModelKind {
 /// Returns the model with its examples, ready to learn.
 fn learner(
     team: &Team,
+    packed_by: Option<&Team>,
     recipe: &Recipe,
     source: Source,
     lessons: Lessons,
@@ -324,7 +327,7 @@ fn learner(
         }
         content => content,
     };
-    let model: DecoderTraining = source.training(recipe, &options)?;
+    let model: DecoderTraining = source.training(recipe, &options, packed_by)?;
     let companions = source.companions();
     let tokenizer = source.into_tokenizer();
     let preference = match recipe.objective {

@@ -4,7 +4,7 @@
 //! model of GPT-2's shape (124 M) with random numbers; `… -- MODE FOLDER [BATCH] [LENGTH]
 //! [STEPS] [THREADS]` trains it: forward, backward and AdamW. `MODE` is words joined by
 //! `+`: `full`, `lora` (rank 8 beside queries, keys and values) or `qlora`; `bf16` or
-//! `high`; `checkpointing`. `GROUNDTUNE_TRAIN_PARTS=1` says where the time goes. The peer is
+//! `high`; `checkpointing`; `packed`. `GROUNDTUNE_TRAIN_PARTS=1` says where the time goes. The peer is
 //! PyTorch's step with the same shape and modes.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "its result")]
@@ -71,7 +71,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         "qlora" => Tuning::QLora(lora),
         other => return Err(format!("unknown mode {other}").into()),
     };
-    let mut training = DecoderTraining::open(folder, &tuning, &options)?;
+    let mut training = match words.contains(&"packed") {
+        true => DecoderTraining::open_packed(folder, &tuning, &options, &team)?,
+        false => DecoderTraining::open(folder, &tuning, &options)?,
+    };
     let opened = peak();
     let plan = training.memory();
     let count = training.parameters().count();

@@ -37,7 +37,7 @@ pub use causal::{Cached, CausalAttention, Kept};
 pub use format::Format;
 pub use gemm::{PackedMatrix, Product};
 pub use half::{bf16_to_f32, f16_to_f32, f32_to_bf16, f32_to_f16};
-pub use matmul::{Factor, Matmul, Precision};
+pub use matmul::{Factor, Matmul, PackedFactor, Precision};
 pub use norm::{LayerNorm, RmsNorm};
 pub use pool::{Pooling, normalize};
 pub use rotary::{Pairs, Rotary};

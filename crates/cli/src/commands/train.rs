@@ -171,8 +171,13 @@ fn introduce(ui: &Ui, prepared: &PreparedRun) {
         Some(available) => format!(" of {} left", Bytes(available as u64)),
         None => String::new(),
     };
+    let packed = if estimate.packed {
+        "; what stays as it is is packed once"
+    } else {
+        ""
+    };
     ui.note(format_args!(
-        "memory  about {}{left}",
+        "memory  about {}{left}{packed}",
         Bytes(estimate.peak() as u64)
     ));
     let recipe = prepared.recipe();

@@ -270,7 +270,9 @@ impl PreparedRun {
         let estimate = self.estimate;
         memory::forget_peak();
         let (team, recipe) = (self.team, self.recipe);
-        let mut learner = learner(&team, &recipe, self.source, self.lessons, self.room)?;
+        let packed_by = estimate.packed.then_some(&team);
+        let (source, lessons) = (self.source, self.lessons);
+        let mut learner = learner(&team, packed_by, &recipe, source, lessons, self.room)?;
         let steps = ::train::measure(&team, &mut *learner, &recipe, 1 + STEPS)?;
         Ok(measured(&estimate, &steps))
     }

@@ -24,6 +24,9 @@ pub struct Estimate {
     /// Numbers that do not change. Of a file that is mapped they need not all be there at
     /// once.
     pub frozen: usize,
+    /// Whether these are packed once for all products, which is faster: where at least as much
+    /// is left beside the run as it takes.
+    pub packed: bool,
     /// What a forward keeps for its backward.
     pub activations: usize,
     /// What is used within one layer.
@@ -62,6 +65,17 @@ impl Estimate {
     /// Returns the most that the program will have had at the end, in bytes.
     pub fn peak(&self) -> usize {
         self.total().max(self.before)
+    }
+
+    /// Packs what does not change, which takes `more` bytes, if the run then takes at most half
+    /// of what the machine has left.
+    fn packed_if_small(mut self, more: usize) -> Self {
+        let taken = self.total() - self.process + more;
+        self.packed = more > 0 && self.available.is_none_or(|it| taken <= it / 2);
+        if self.packed {
+            self.frozen += more;
+        }
+        self
     }
 
     /// Returns whether the machine has so much left. Where the system does not tell, it has.
@@ -144,7 +158,7 @@ fn take(recipe: &Recipe, source: &Source, lessons: &Lessons) -> Result<Estimate,
         lessons.task().as_ref(),
         &source::options(recipe, room),
     )?;
-    Ok(of_plan(recipe, plan))
+    Ok(of_plan(recipe, plan).packed_if_small(plan.packed))
 }
 
 /// Returns what `recipe` takes with a model of this plan.
@@ -163,6 +177,7 @@ pub(super) fn of_plan(recipe: &Recipe, plan: MemoryPlan) -> Estimate {
             _ => 0,
         },
         frozen: plan.frozen,
+        packed: false,
         activations: plan.activations,
         scratch: plan.scratch,
         process: resident().unwrap_or(0) as usize,
@@ -270,6 +285,7 @@ mod tests {
             gradients: 100,
             moments: 200,
             frozen: 0,
+            packed: false,
             activations: 600,
             scratch: 0,
             process: 0,
@@ -286,6 +302,17 @@ mod tests {
         let hint = found.hint().unwrap();
         assert!(hint.contains("b = 2") && !hint.contains("a = 1"), "{hint}");
         assert!(estimate(10).hint().unwrap().contains("take several"));
+    }
+
+    #[test]
+    fn what_stays_is_packed_where_there_is_room_twice() {
+        let check = |available, expect: (bool, usize)| {
+            let found = estimate(available).packed_if_small(200);
+            assert_eq!((found.packed, found.frozen), expect);
+        };
+        check(2400, (true, 200));
+        check(2399, (false, 0));
+        assert!(!estimate(2400).packed_if_small(0).packed);
     }
 
     #[cfg(target_os = "linux")]

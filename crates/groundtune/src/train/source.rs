@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use ::train::{Architecture, ModelSource, NewModel, Precision, Recipe, TokenizerSource, Tuning};
+use ::train::{
+    Architecture, ModelSource, NewModel, Precision, Recipe, Team, TokenizerSource, Tuning,
+};
 use model::EncoderTokenizer;
 use model::decoder::{DecoderConfig, Shape};
 use model::tokenizer::{TextTokenizer, Vocabulary, VocabularyRecipe};
@@ -267,17 +269,20 @@ impl Source {
         Ok(EncoderTraining::open(folder, task, &tuning, options, seed)?)
     }
 
-    /// Opens a decoder to learn.
+    /// Opens a decoder to learn, what does not change of it packed by `packed_by`.
     pub(super) fn training(
         &self,
         recipe: &Recipe,
         options: &TrainingOptions,
+        packed_by: Option<&Team>,
     ) -> Result<DecoderTraining, TrainingError> {
-        Ok(match &self.kind {
-            Kind::Base { folder, .. } => {
-                DecoderTraining::open(folder, &self.tuning(recipe), options)?
+        let tuning = self.tuning(recipe);
+        Ok(match (&self.kind, packed_by) {
+            (Kind::Base { folder, .. }, Some(team)) => {
+                DecoderTraining::open_packed(folder, &tuning, options, team)?
             }
-            Kind::New(config) => DecoderTraining::initialise(config, recipe.seed, options)?,
+            (Kind::Base { folder, .. }, None) => DecoderTraining::open(folder, &tuning, options)?,
+            (Kind::New(config), _) => DecoderTraining::initialise(config, recipe.seed, options)?,
         })
     }
 }

@@ -5,7 +5,9 @@
 use std::ops::Range;
 
 use tensor::training::{Nf4Matrix, TrainingScratch};
-use tensor::{Buffer, Factor, Kernels, Layout, Matmul, Precision, Scratch, Sum, Team};
+use tensor::{
+    Buffer, Factor, Kernels, Layout, Matmul, PackedFactor, Precision, Scratch, Sum, Team,
+};
 
 use super::Pass;
 use super::low_rank::LowRank;
@@ -36,7 +38,7 @@ pub(crate) struct Tools {
 }
 
 /// What products and kernels need at most beside what is planned, in bytes.
-pub(crate) const KERNELS: usize = 8 << 20;
+pub(crate) const KERNELS: usize = 12 << 20;
 
 impl Tools {
     /// Takes memory for so many numbers of adapters, and of widened weights.
@@ -121,8 +123,37 @@ pub(crate) struct Linear {
     /// `N`
     pub(crate) outputs: usize,
     pub(crate) weight: Weight,
+    /// The weight as its products read it, if it is not trained and was packed.
+    pub(crate) packed: Option<Box<Packed>>,
     pub(crate) bias: Option<Bias>,
     pub(crate) adapter: Option<LowRank>,
+}
+
+/// A weight that is not trained, packed once for all its products.
+#[derive(Debug)]
+pub(crate) struct Packed {
+    /// `Wᵀ`, `(K, N)`
+    forward: PackedFactor,
+    /// `W`, `(N, K)`
+    backward: PackedFactor,
+}
+
+impl Packed {
+    /// Packs `weight`, `(N, K)`.
+    pub(crate) fn new(team: &Team, weight: Factor<'_>, precision: Precision) -> Self {
+        let kernels = Kernels::best();
+        Self {
+            forward: kernels.pack(team, weight.turned(), precision),
+            backward: kernels.pack(team, weight, precision),
+        }
+    }
+
+    /// Returns the bytes that `weight` takes packed.
+    fn bytes_of(weight: Factor<'_>, precision: Precision) -> usize {
+        let kernels = Kernels::best();
+        let bytes = |it: &Factor<'_>| kernels.packed_bytes(it, precision);
+        bytes(&weight.turned()) + bytes(&weight)
+    }
 }
 
 /// Where a weight is.
@@ -211,6 +242,14 @@ impl Weight {
             Self::Nf4(matrix) => matrix.bytes(),
         }
     }
+
+    /// Returns the bytes that it takes packed, if it can be.
+    pub(crate) fn packed_bytes(&self, precision: Precision) -> usize {
+        match self {
+            Self::Trained { .. } | Self::Nf4(_) => 0,
+            Self::Stored(matrix) => Packed::bytes_of(Factor::stored(matrix.view()), precision),
+        }
+    }
 }
 
 impl Linear {
@@ -224,6 +263,12 @@ impl Linear {
     /// Returns whether its backward needs what went into it.
     pub(crate) fn needs_input(&self) -> bool {
         matches!(self.weight, Weight::Trained { .. }) || self.adapter.is_some()
+    }
+
+    /// Returns the right side of its forward.
+    fn forwards<'a>(&'a self, weight: Factor<'a>) -> Factor<'a> {
+        let packed = self.packed.as_ref().map(|it| &it.forward);
+        weight.turned().with_packed(packed)
     }
 
     /// Sets `output`, `(T, N)`, to what it makes of `input`, `(T, K)`, or adds that.
@@ -241,7 +286,7 @@ impl Linear {
         let weight = self.weight.factor(machine, values, sizes, &mut widened);
         let bias = self.bias.as_ref().map(|bias| bias.numbers(values));
         let x = Factor::f32(input, tokens, self.inputs);
-        machine.product(x, weight.turned(), bias, sum, output);
+        machine.product(x, self.forwards(weight), bias, sum, output);
         *machine.widened = widened;
         if let Some(adapter) = &self.adapter {
             adapter.forward(machine, values, self, input, output);
@@ -259,7 +304,7 @@ impl Linear {
         let mut widened = std::mem::take(machine.widened);
         let sizes = [self.inputs, self.outputs];
         let weight = self.weight.factor(machine, values, sizes, &mut widened);
-        machine.product(input, weight.turned(), None, Sum::Replace, output);
+        machine.product(input, self.forwards(weight), None, Sum::Replace, output);
         *machine.widened = widened;
     }
 
@@ -295,7 +340,8 @@ impl Linear {
             let mut widened = std::mem::take(machine.widened);
             let sizes = [self.inputs, self.outputs];
             let weight = self.weight.factor(machine, values, sizes, &mut widened);
-            machine.product(dy, weight, None, *sum, dx);
+            let packed = self.packed.as_ref().map(|it| &it.backward);
+            machine.product(dy, weight.with_packed(packed), None, *sum, dx);
             *machine.widened = widened;
         }
         if let Some(adapter) = &self.adapter {

@@ -118,8 +118,10 @@ pub struct MemoryPlan {
     pub weights: usize,
     /// Their gradients.
     pub gradients: usize,
-    /// Numbers that are not trained, where they lie.
+    /// Numbers that are not trained, where they lie, or packed.
     pub frozen: usize,
+    /// What packing those would take beside, which is not in the sum.
+    pub packed: usize,
     /// What a forward keeps for its backward.
     pub activations: usize,
     /// What is used within one layer, for the head and within one product.

@@ -351,6 +351,48 @@ fn what_is_saved_is_what_was_trained() {
 }
 
 #[test]
+fn what_is_packed_once_learns_to_the_same_bits() {
+    let lora = Lora::default();
+    let dora = Lora {
+        dora: true,
+        ..lora.clone()
+    };
+    for (name, base, tuning) in [
+        ("gpt2", "gpt2", Tuning::Lora(lora.clone())),
+        ("llama", "gguf/llama.gguf", Tuning::Lora(lora.clone())),
+        ("qwen2", "qwen2", Tuning::Lora(dora)),
+        ("qwen3", "qwen3", Tuning::QLora(lora)),
+        ("llama", "llama", Tuning::Full),
+    ] {
+        for precision in [Precision::F32, Precision::High, Precision::Bf16] {
+            let options = TrainingOptions {
+                precision,
+                ..options()
+            };
+            let path = tiny("decoders").join(base);
+            let (case, team) = (Case::open(name), team());
+            let planned = DecoderTraining::plan(&path, &tuning, &options).unwrap();
+            let learnt = |mut training: DecoderTraining| {
+                let loss = case.step(&mut training, &team);
+                (loss.to_bits(), training.parameters().gradients().to_vec())
+            };
+            let lying = DecoderTraining::open(&path, &tuning, &options).unwrap();
+            let packed = DecoderTraining::open_packed(&path, &tuning, &options, &team).unwrap();
+            assert_eq!(lying.memory(), planned);
+            let more = packed.memory().frozen - planned.frozen;
+            assert_eq!(
+                (more, packed.memory().packed),
+                (planned.packed, 0),
+                "{name}"
+            );
+            let packs = matches!(tuning, Tuning::Lora(_));
+            assert_eq!(more > 0, packs, "{name}");
+            assert!(learnt(packed) == learnt(lying), "{name} in {precision:?}");
+        }
+    }
+}
+
+#[test]
 fn a_gguf_file_learns_and_is_saved() {
     for (name, base) in [
         ("gpt2", "gguf/gpt2.gguf"),

@@ -83,6 +83,8 @@ pub(crate) struct Part {
 
 /// Bytes of a packed block: together they leave room in the third-level cache.
 const BLOCK: usize = 4 << 20;
+/// The most bytes of a left side that is packed once for all blocks of the right one.
+const LEFT: usize = 8 << 20;
 /// Bytes of the left piece that stays near one processor.
 const NEAR: usize = 640 << 10;
 /// The most columns of a part.
@@ -121,9 +123,7 @@ pub(super) fn multiply(loops: &Loops, team: &Team, matmul: Matmul<'_>, scratch: 
     let bytes = (loops.bytes)(precision, [left.lines().format, right.lines().format]);
     let in_place = loops.in_place && left.is_whole_rows();
 
-    // As many steps as the deepest allow, and those even.
-    let steps = depth.div_ceil((loops.deepest)(bytes));
-    let step = depth.div_ceil(steps).next_multiple_of(STEP);
+    let step = depth_step(loops, bytes, depth);
     let lines = bytes.map(|bytes| step.min(depth).next_multiple_of(loops.depth) * bytes);
     let block_rows = if in_place {
         rows
@@ -131,15 +131,27 @@ pub(super) fn multiply(loops: &Loops, team: &Team, matmul: Matmul<'_>, scratch: 
         even(rows, BLOCK / lines[0], GROUP)
     };
     let block_columns = even(columns, BLOCK / lines[1], GROUP);
+    let padded_rows = rows.next_multiple_of(loops.rows);
+    let whole_left = padded_rows * depth.next_multiple_of(loops.depth) * bytes[0];
+    let keeps_left = !in_place && block_columns < columns && whole_left <= LEFT;
+    let before = right
+        .packed()
+        .filter(|it| it.step_at(loops, bytes, 0).is_some());
 
     let padded_columns = columns.next_multiple_of(loops.columns);
     let [packed_left, packed_right, padded_bias] = scratch.panels.carve([
         if in_place {
             0
+        } else if keeps_left {
+            whole_left / 4
         } else {
             block_rows.min(rows).next_multiple_of(loops.rows) * lines[0] / 4
         },
-        block_columns.min(columns).next_multiple_of(loops.columns) * lines[1] / 4,
+        if before.is_some() {
+            0
+        } else {
+            block_columns.min(columns).next_multiple_of(loops.columns) * lines[1] / 4
+        },
         if bias.is_some() { padded_columns } else { 0 },
     ]);
     if let Some(bias) = bias {
@@ -158,17 +170,27 @@ pub(super) fn multiply(loops: &Loops, team: &Team, matmul: Matmul<'_>, scratch: 
             let depth_to = depth.min(depth_from + step);
             let packed_depth = (depth_to - depth_from).next_multiple_of(loops.depth);
             let lines = bytes.map(|bytes| packed_depth * bytes);
+            let panels = match before.and_then(|it| it.step_at(loops, bytes, depth_from)) {
+                // SAFETY: all columns of the step were packed, whole panels before this one.
+                Some(step) => Start(unsafe { step.add(first_column * lines[1]) }.cast_mut()),
+                None => Start(packed_right.get()),
+            };
             for first_row in (0..rows).step_by(block_rows) {
                 let rows_here = block_rows.min(rows - first_row);
-                let right_groups = if first_row == 0 {
+                let right_groups = if first_row == 0 && before.is_none() {
                     columns_here.div_ceil(GROUP)
                 } else {
                     0
                 };
-                let left_groups = if in_place {
+                let left_groups = if in_place || keeps_left && first_column > 0 {
                     0
                 } else {
                     rows_here.div_ceil(GROUP)
+                };
+                let first_left = if keeps_left {
+                    padded_rows * depth_from * bytes[0] + first_row * lines[0]
+                } else {
+                    0
                 };
                 team.run(right_groups + left_groups, &|part, _| {
                     let is_right = part < right_groups;
@@ -177,7 +199,8 @@ pub(super) fn multiply(loops: &Loops, team: &Team, matmul: Matmul<'_>, scratch: 
                         let to = packed_right.get();
                         (&right, loops.pack_right, first_column, columns_here, to)
                     } else {
-                        let to = packed_left.get();
+                        // SAFETY: steps and rows fill what is kept without a gap.
+                        let to = unsafe { packed_left.get().add(first_left) };
                         (&left, loops.pack_left, first_row, rows_here, to)
                     };
                     let side = usize::from(is_right);
@@ -214,7 +237,7 @@ pub(super) fn multiply(loops: &Loops, team: &Team, matmul: Matmul<'_>, scratch: 
                         (lines.bytes[at..].as_ptr(), lines.length)
                     } else {
                         // SAFETY: the row was packed.
-                        let at = unsafe { packed_left.get().add(row * lines[0]) };
+                        let at = unsafe { packed_left.get().add(first_left + row * lines[0]) };
                         (at.cast_const(), packed_depth)
                     };
                     // SAFETY: the column was packed, its bias is there, and no other
@@ -229,7 +252,7 @@ pub(super) fn multiply(loops: &Loops, team: &Team, matmul: Matmul<'_>, scratch: 
                             depth: depth_to - depth_from,
                             left,
                             left_stride,
-                            right: packed_right.get().add(column * lines[1]),
+                            right: panels.get().add(column * lines[1]),
                             bias: if has_bias && depth_from == 0 {
                                 bias.get().add(column_of_all)
                             } else {
@@ -248,6 +271,13 @@ pub(super) fn multiply(loops: &Loops, team: &Team, matmul: Matmul<'_>, scratch: 
 
 /// The depth's steps begin at multiples of this, where blocks of numbers do.
 const STEP: usize = 256;
+
+/// Returns how much depth is packed at a time: as many steps as the deepest allow, and those
+/// even.
+pub(super) fn depth_step(loops: &Loops, bytes: [usize; 2], depth: usize) -> usize {
+    let steps = depth.div_ceil((loops.deepest)(bytes));
+    depth.div_ceil(steps).next_multiple_of(STEP)
+}
 
 /// Returns how many of `count` are taken at a time, a multiple of `group`: about as many
 /// each time, and at most `most`, or one group if that is less.

@@ -2,6 +2,7 @@
 
 #![expect(unsafe_code, reason = "numbers are seen as bytes")]
 
+use super::PackedFactor;
 use crate::format::Format;
 use crate::stored::{Layout, StoredMatrix};
 
@@ -13,6 +14,8 @@ pub struct Factor<'a> {
     columns: usize,
     /// Whether its rows are not the lines but run across them.
     turned: bool,
+    /// The same, packed.
+    packed: Option<&'a PackedFactor>,
 }
 
 /// Numbers as they lie: lines, one behind the other.
@@ -51,7 +54,19 @@ impl<'a> Factor<'a> {
             rows,
             columns,
             turned,
+            packed: None,
         }
+    }
+
+    /// Takes it as the right side that was packed before, so that it is not packed again.
+    /// Panics if that was of another shape.
+    #[must_use]
+    pub fn with_packed(self, packed: Option<&'a PackedFactor>) -> Self {
+        if let Some(packed) = packed {
+            let shape = [self.rows, self.columns];
+            assert_eq!(packed.shape(), shape, "what was packed is this matrix");
+        }
+        Self { packed, ..self }
     }
 
     /// Returns the transpose: the same numbers, rows for columns.
@@ -61,6 +76,7 @@ impl<'a> Factor<'a> {
             rows: self.columns,
             columns: self.rows,
             turned: !self.turned,
+            packed: None,
             ..self
         }
     }
@@ -78,6 +94,11 @@ impl<'a> Factor<'a> {
     /// Returns its numbers as they lie.
     pub(crate) fn lines(&self) -> Lines<'a> {
         self.lines
+    }
+
+    /// Returns it as it was packed before, if it was.
+    pub(super) fn packed(&self) -> Option<&'a PackedFactor> {
+        self.packed
     }
 
     /// Returns whether its rows run across the lines.
@@ -107,6 +128,7 @@ impl<'a> Factor<'a> {
             rows,
             columns,
             turned: false,
+            packed: None,
         }
     }
 }

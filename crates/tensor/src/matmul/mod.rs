@@ -7,7 +7,8 @@
 //! ([`PackedMatrix`](crate::PackedMatrix)) or read row by row
 //! ([`StoredProduct`](crate::StoredProduct)). In training they change with every step, so
 //! both sides are [packed](blocks) on the way, a block at a time, into what the
-//! processor multiplies fastest: panels, or tiles of one to three [planes](Precision).
+//! processor multiplies fastest: panels, or tiles of one to three [planes](Precision). What
+//! of a model does not change may be packed before, [whole](PackedFactor).
 //!
 //! Which thread computes a number, and with how many others, does not change it: each is
 //! added up in the depth's order, in steps that depend on the shapes alone.
@@ -15,11 +16,13 @@
 pub(crate) mod blocks;
 pub(crate) mod column_sums;
 mod factor;
+mod packed;
 pub(crate) mod panels;
 mod thin;
 
 pub use factor::Factor;
 pub(crate) use factor::Lines;
+pub use packed::PackedFactor;
 
 use crate::simd::Kernels;
 use crate::stored::{Scratch, Sum};
@@ -73,7 +76,7 @@ pub struct Matmul<'a> {
 impl Kernels {
     /// Sets `out` to the product and the bias, or adds them to it, shared by the team.
     ///
-    /// `scratch` grows to a few megabytes, however large the matrices. Panics if the
+    /// `scratch` grows to twelve megabytes, however large the matrices. Panics if the
     /// shapes do not fit.
     pub fn matmul(&self, team: &Team, matmul: Matmul<'_>, scratch: &mut Scratch) {
         let (rows, depth) = (matmul.left.rows(), matmul.left.columns());

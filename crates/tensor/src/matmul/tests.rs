@@ -161,6 +161,17 @@ proptest! {
                 precision,
                 out: &mut out,
             }, &mut scratch);
+            let packed = version.pack(&team, right.factor(), precision);
+            let mut again = if add { before.clone() } else { vec![f32::NAN; rows * columns] };
+            version.matmul(&team, Matmul {
+                left: left.factor(),
+                right: right.factor().with_packed(Some(&packed)),
+                bias: with_bias.then_some(&bias[..]),
+                sum: if add { Sum::Add } else { Sum::Replace },
+                precision,
+                out: &mut again,
+            }, &mut scratch);
+            prop_assert_eq!(bits(&again), bits(&out), "{}: packed before", version.name);
             for row in 0..rows {
                 for column in 0..columns {
                     let (mut sum, mut size) = (0.0, 2.0);
@@ -181,6 +192,10 @@ proptest! {
             }
         }
     }
+}
+
+fn bits(numbers: &[f32]) -> Vec<u32> {
+    numbers.iter().map(|it| it.to_bits()).collect()
 }
 
 fn precision() -> impl Strategy<Value = Precision> {
@@ -219,6 +234,23 @@ fn check([rows, depth, columns]: [usize; 3], turned: [bool; 2], precision: Preci
             out: &mut out,
         };
         version.matmul(&team, matmul, &mut scratch);
+        let packed = version.pack(&team, right.factor(), precision);
+        assert!(packed.bytes() >= version.packed_bytes(&right.factor(), precision));
+        let mut again = vec![f32::NAN; rows * columns];
+        let matmul = Matmul {
+            left: left.factor(),
+            right: right.factor().with_packed(Some(&packed)),
+            bias: None,
+            sum: Sum::Replace,
+            precision,
+            out: &mut again,
+        };
+        version.matmul(&team, matmul, &mut scratch);
+        assert!(
+            bits(&again) == bits(&out),
+            "{}: packed before",
+            version.name
+        );
         for step in 0..2000usize {
             let (row, column) = (step * 7919 % rows, step * 104_729 % columns);
             let sum: f64 = (0..depth)
@@ -253,6 +285,13 @@ fn many_rows_pass_in_blocks() {
 fn a_deep_product_passes_in_blocks() {
     for precision in PRECISIONS {
         check_blocks(130, 9_001, 70, precision);
+    }
+}
+
+#[test]
+fn blocks_pass_in_every_direction() {
+    for precision in PRECISIONS {
+        check_blocks(1_000, 1_100, 2_100, precision);
     }
 }
 

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use tensor::training::Nf4Matrix;
-use tensor::{Activation, Layout};
+use tensor::{Activation, Factor, Layout, Precision, Team};
 
 use super::bottleneck::{BottleneckPart, Bottlenecks};
 use crate::ModelError;
 use crate::decoder::{self, DecoderConfig, Feed, Names, in_layer, side_by_side};
 use crate::gguf::Gguf;
 use crate::lora::bottleneck;
-use crate::training::linear::{Linear, Vector, Weight};
+use crate::training::linear::{Linear, Packed, Vector, Weight};
 use crate::training::low_rank::LowRank;
 use crate::training::start::Start;
 use crate::training::{
@@ -133,7 +133,7 @@ impl Parts {
 
     /// Returns the bytes of the weights that are not trained, and how many numbers of one
     /// are widened at a time.
-    pub(super) fn frozen(&self, frozen_as: FrozenAs) -> (usize, usize) {
+    pub(super) fn frozen(&self, frozen_as: FrozenAs<'_>) -> (usize, usize) {
         let tables = [Some(&self.embedding), self.positions.as_ref()];
         let tables = tables.into_iter().flatten().map(|table| match table {
             Table::Trained(_) => 0,
@@ -152,7 +152,7 @@ impl Parts {
         for linear in self.layers.iter().flat_map(Layer::linears) {
             let numbers = linear.inputs * linear.outputs;
             match frozen_as {
-                FrozenAs::Stored => bytes += linear.weight.frozen_bytes(),
+                FrozenAs::Stored | FrozenAs::Packed(..) => bytes += linear.weight.frozen_bytes(),
                 FrozenAs::Nf4 | FrozenAs::PlannedNf4 => {
                     bytes += Nf4Matrix::bytes_of(numbers);
                     widened = widened.max(numbers);
@@ -161,13 +161,27 @@ impl Parts {
         }
         (bytes, widened)
     }
+
+    /// Returns how many bytes more the weights that are not trained take once they are packed:
+    /// where they lie in their file they are not read any more, but for a table that is looked
+    /// up in.
+    pub(super) fn packed(&self, precision: Precision) -> usize {
+        let linears = self.layers.iter().flat_map(Layer::linears);
+        let layers = linears.map(|linear| {
+            let packed = linear.weight.packed_bytes(precision);
+            packed.saturating_sub(linear.weight.frozen_bytes())
+        });
+        layers.sum::<usize>() + self.head.weight.packed_bytes(precision)
+    }
 }
 
 /// How the frozen weights of layers lie in memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FrozenAs {
+#[derive(Clone, Copy)]
+pub(super) enum FrozenAs<'a> {
     /// As in their file.
     Stored,
+    /// As products read them, and the head's too: packed by the team.
+    Packed(&'a Team, Precision),
     /// In 4 bits.
     Nf4,
     /// In 4 bits later on: for now they are only planned.
@@ -188,7 +202,7 @@ pub(super) struct Builder<'a> {
     /// What stands before all names but the head's, in the file.
     stored_prefix: &'static str,
     tuning: &'a Tuning,
-    frozen_as: FrozenAs,
+    frozen_as: FrozenAs<'a>,
     pub(super) table: ParameterTable,
     /// The names of the linear parts that are adapted.
     pub(super) adapted: Vec<String>,
@@ -206,7 +220,7 @@ impl<'a> Builder<'a> {
         stored: &'static Names,
         weights: Option<&'a Weights>,
         tuning: &'a Tuning,
-        frozen_as: FrozenAs,
+        frozen_as: FrozenAs<'a>,
     ) -> Self {
         let names = decoder::names_of(config.architecture);
         let stored_names = match std::ptr::eq(names, stored) {
@@ -364,6 +378,7 @@ impl<'a> Builder<'a> {
                     range,
                     layout: Layout::Rows,
                 },
+                packed: None,
                 bias: Some(Vector::Trained(bias)),
                 adapter: None,
             }
@@ -481,6 +496,7 @@ impl<'a> Builder<'a> {
         let (name, stored) = self.names_of(part);
         let layout = self.stored_layout;
         let stored = format!("{stored}.weight");
+        let packed = self.packed(&stored, [inputs, outputs], layout)?;
         let weight = if self.freezes() {
             let matrix = self.stored().matrix(&stored, inputs, outputs, layout)?;
             match self.frozen_as {
@@ -490,7 +506,9 @@ impl<'a> Builder<'a> {
                     let rows = own.matrix(&stored, inputs, outputs, layout)?.numbers();
                     Weight::Nf4(Box::new(Nf4Matrix::of_rows(&rows, inputs)))
                 }
-                FrozenAs::Stored | FrozenAs::PlannedNf4 => Weight::Stored(matrix),
+                FrozenAs::Stored | FrozenAs::Packed(..) | FrozenAs::PlannedNf4 => {
+                    Weight::Stored(matrix)
+                }
             }
         } else {
             let shape = match layout {
@@ -514,9 +532,27 @@ impl<'a> Builder<'a> {
             inputs,
             outputs,
             weight,
+            packed,
             bias,
             adapter,
         })
+    }
+
+    /// Returns a frozen weight as products read it, if it is to be packed.
+    fn packed(
+        &self,
+        stored: &str,
+        [inputs, outputs]: [usize; 2],
+        layout: Layout,
+    ) -> Result<Option<Box<Packed>>, ModelError> {
+        let FrozenAs::Packed(team, precision) = self.frozen_as else {
+            return Ok(None);
+        };
+        // As weights in 4 bits: the file's pages are let go.
+        let own = self.mapped_anew()?;
+        let matrix = own.matrix(stored, inputs, outputs, layout)?;
+        let factor = Factor::stored(matrix.view());
+        Ok(Some(Box::new(Packed::new(team, factor, precision))))
     }
 
     /// Maps the model's files once more.
@@ -566,6 +602,13 @@ impl<'a> Builder<'a> {
                 Weight::Stored(matrix)
             }
         };
+        let packed = match self.config.tied {
+            true => {
+                let (_, table) = self.names_of(self.names.embedding);
+                self.packed(&format!("{table}.weight"), [width, tokens], layout)?
+            }
+            false => self.packed(&weight_name, [width, tokens], layout)?,
+        };
         let bias_name = format!("{stored}.bias");
         let has_bias = self.weights.is_some_and(|it| it.contains(&bias_name));
         let bias = match (has_bias && !self.config.tied, self.freezes()) {
@@ -591,6 +634,7 @@ impl<'a> Builder<'a> {
             inputs: width,
             outputs: tokens,
             weight,
+            packed,
             bias,
             adapter,
         })

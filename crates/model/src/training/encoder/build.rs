@@ -221,6 +221,7 @@ impl<'a> Builder<'a> {
                 range,
                 layout: Layout::Rows,
             },
+            packed: None,
             bias: Some(Vector::Trained(bias)),
             adapter: None,
         })
@@ -330,6 +331,7 @@ impl<'a> Builder<'a> {
             inputs,
             outputs,
             weight,
+            packed: None,
             bias: Some(bias),
             adapter,
         })
@@ -360,6 +362,7 @@ impl<'a> Builder<'a> {
                 range,
                 layout: Layout::Rows,
             },
+            packed: None,
             bias: Some(Vector::Trained(bias)),
             adapter: None,
         }

@@ -286,6 +286,7 @@ impl Opened {
 /// that are neither trained nor mapped.
 fn planned(trained: usize, frozen: usize, parts: &Parts, sizes: &Sizes) -> MemoryPlan {
     MemoryPlan {
+        packed: 0,
         weights: trained * size_of::<f32>(),
         gradients: trained * size_of::<f32>(),
         frozen: frozen * size_of::<f32>() + parts.stored_bytes(),
