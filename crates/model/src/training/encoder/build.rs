@@ -29,7 +29,7 @@ pub(super) struct Norm {
 #[derive(Debug)]
 pub(super) enum QueryKeyValue {
     /// As one product, `D → 3 D`.
-    Together(Linear),
+    Together(Box<Linear>),
     /// Because some of them are adapted.
     Apart(Box<[Linear; 3]>),
 }
@@ -97,7 +97,7 @@ impl Layer {
     /// Returns its linear parts.
     pub(super) fn linears(&self) -> impl Iterator<Item = &Linear> {
         let first: &[Linear] = match &self.query_key_value {
-            QueryKeyValue::Together(all) => std::slice::from_ref(all),
+            QueryKeyValue::Together(all) => std::slice::from_ref(&**all),
             QueryKeyValue::Apart(parts) => &**parts,
         };
         first
@@ -182,7 +182,7 @@ impl<'a> Builder<'a> {
         let names = &HUGGING_FACE;
         let (width, inner) = (self.config.width, self.config.inner);
         let query_key_value = match self.low_rank {
-            None => QueryKeyValue::Together(self.together(layer)?),
+            None => QueryKeyValue::Together(Box::new(self.together(layer)?)),
             Some(_) => {
                 let [q, k, v] = names.query_key_value;
                 let mut part = |name| self.linear(name, layer, [width, width]);
