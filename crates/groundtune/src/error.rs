@@ -7,7 +7,7 @@ use search::derived::DerivedError;
 use thiserror::Error;
 
 use crate::generate::GenerateError;
-use crate::models::{ModelReference, ModelUse, ResolveError};
+use crate::models::{ModelKind, ModelReference, ModelUse, ResolveError};
 use crate::project::ProjectError;
 
 /// Why a journey ended early.
@@ -80,6 +80,27 @@ pub enum Error {
     NotInFiles {
         /// As it is named.
         model: Box<ModelReference>,
+    },
+    /// A model that was to label texts does something else.
+    #[error("`{}` labels nothing: it is {}", path.display(), called(*kind))]
+    LabelsNothing {
+        /// Where it is.
+        path: PathBuf,
+        /// What it is, if that is known.
+        kind: Option<ModelKind>,
+    },
+    /// An encoder cannot be written in another way.
+    #[error("{}", match gguf {
+        true => format!("`{}` is {}, and llama.cpp knows no such model: of encoders it reads embedders and rerankers", path.display(), called(Some(*kind))),
+        false => format!("`{}` is a Hugging Face folder of an encoder already, whole: there is nothing to merge", path.display()),
+    })]
+    NotExported {
+        /// Where it is.
+        path: PathBuf,
+        /// What it is.
+        kind: ModelKind,
+        /// Whether as a GGUF file.
+        gguf: bool,
     },
     /// A run could not be read, or its data.
     #[error(transparent)]
@@ -254,6 +275,13 @@ impl Error {
             Self::Adapter { .. } => {
                 "an adapter is a folder as PEFT writes it, for the very model that it is used with".into()
             }
+            Self::NotExported { .. } => {
+                "copy the folder: transformers and sentence-transformers read it as it is".into()
+            }
+            Self::LabelsNothing { kind, .. } => labels_nothing_hint(*kind).into(),
+            Self::NoModel {
+                wanted: ModelUse::Labeller,
+            } => LABELLERS.into(),
             Self::NoModel { wanted } => format!(
                 "name one with `--model`, or in `groundtune.toml`: `[models] {} = \"FOLDER\"`",
                 wanted.word()
@@ -283,6 +311,36 @@ impl Error {
             }
             _ => return None,
         })
+    }
+}
+
+/// How one comes to a model that labels.
+const LABELLERS: &str = "a model that labels is taught by `groundtune train` with `objective.kind = \"classify\"` or `\"tag\"`, or is a BERT or RoBERTa with such a head";
+
+/// Returns what a kind of model is called.
+fn called(kind: Option<ModelKind>) -> &'static str {
+    match kind {
+        Some(ModelKind::Embedder) => "an embedder",
+        Some(ModelKind::Reranker) => "a reranker",
+        Some(ModelKind::Classifier) => "a classifier",
+        Some(ModelKind::Tagger) => "a tagger",
+        Some(ModelKind::Reader) => "a reader, which finds answers",
+        Some(ModelKind::Decoder) => "a model that writes",
+        Some(ModelKind::Adapter) => "an adapter of another model",
+        None => "of no kind that is known",
+    }
+}
+
+/// Returns what a model that labels nothing is used with.
+fn labels_nothing_hint(kind: Option<ModelKind>) -> &'static str {
+    match kind {
+        Some(ModelKind::Embedder) => "`groundtune embed --model` makes vectors with it",
+        Some(ModelKind::Reranker) => "`groundtune rerank --model` orders passages with it",
+        Some(ModelKind::Reader) => "`groundtune ask --model` answers questions with it",
+        Some(ModelKind::Decoder | ModelKind::Adapter) => {
+            "`groundtune generate --model` writes with it"
+        }
+        Some(ModelKind::Classifier | ModelKind::Tagger) | None => LABELLERS,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Writing: a model, here or on a server, goes on with a text or answers in a conversation.
 
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use ::train::Run;
@@ -10,7 +10,7 @@ use remote::{Chat, ChatReply, ChatSettings};
 
 use crate::Error;
 use crate::data::prompt_line;
-use crate::models::{Environment, ModelPlace, ModelReference, ModelUse};
+use crate::models::{Environment, ModelPlace, ModelReference, ModelUse, run_at};
 use crate::train::TrainingError;
 
 pub use model::generator::{
@@ -26,7 +26,7 @@ pub enum Writer {
     Here {
         /// The model.
         generator: Box<Generator>,
-        /// Whether it was taught to answer prompts, as its run says: a text is then given to
+        /// Whether it or an adapter was taught to answer prompts, as its run says: a text is then given to
         /// it as it was taught prompts, each on a line of its own unless it ends in a space
         /// or a colon.
         prompts: bool,
@@ -61,29 +61,28 @@ impl Writer {
                 )?));
             }
         };
-        let prompts = match environment.run_of(reference, base)? {
-            Some(run) => Run::describe(&run).map_err(TrainingError::from)?.prompts,
-            None => false,
-        };
         Ok(Self::Here {
             generator: Box::new(generator),
-            prompts,
+            prompts: was_taught_prompts(environment.run_of(reference, base)?)?,
         })
     }
 
-    /// Opens a LoRA adapter for it, which requests call `name`.
+    /// Opens a LoRA adapter for it, which requests call `name`. If the run that made it taught
+    /// answers to prompts, every text is given as such a prompt.
     ///
     /// # Errors
     /// If it is damaged, or was trained on another base model, or the model is on a server.
     pub fn add_adapter(&mut self, name: &str, folder: &Path) -> Result<(), Error> {
         match self {
-            Self::Here { generator, .. } => {
+            Self::Here { generator, prompts } => {
                 generator
                     .add_adapter(name, folder)
                     .map_err(|source| Error::Adapter {
                         folder: folder.into(),
                         source: Box::new(source),
-                    })
+                    })?;
+                *prompts |= was_taught_prompts(run_at(folder))?;
+                Ok(())
             }
             Self::There(_) => Err(server_cannot("an adapter")),
         }
@@ -129,6 +128,14 @@ impl Writer {
                 .collect(),
         })
     }
+}
+
+/// Returns whether what a run made was taught to answer prompts.
+fn was_taught_prompts(run: Option<PathBuf>) -> Result<bool, TrainingError> {
+    Ok(match run {
+        Some(run) => Run::describe(&run)?.prompts,
+        None => false,
+    })
 }
 
 /// Returns a request whose text is a prompt, as one is learnt.

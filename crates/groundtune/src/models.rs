@@ -14,8 +14,8 @@ use std::path::Path;
 use contract::{Embed, Generate, Rerank};
 use model::generator::{Generator, GeneratorOptions};
 use model::{
-    CrossEncoder, CrossEncoderOptions, Embedder, EmbedderOptions, LongText, Reader, ReaderOptions,
-    StaticEmbedder,
+    CrossEncoder, CrossEncoderOptions, Embedder, EmbedderOptions, HeadOptions, LongText, Reader,
+    ReaderOptions, StaticEmbedder,
 };
 use remote::{Chat, Prefixes, RemoteEmbedder, RemoteReranker};
 
@@ -27,11 +27,13 @@ pub use compare::{
     Beside, ComparedExamples, ComparedModel, ComparedRun, Comparison, ExampleLoss,
     PairedDifference, RecipeDifference,
 };
-pub(crate) use compare::{LONGEST, of_texts, paired};
+pub(crate) use compare::{LONGEST, of_texts, paired, run_at};
 pub use environment::Environment;
 pub use export::{ExportForm, ExportRequest, Exported};
 pub use model::decoder::GgufFormat;
-pub use model::{ModelDescription, ModelKind, Precision};
+pub use model::{
+    Classifier, Entity, ModelDescription, ModelKind, Precision, TokenClassifier, tagged_spans,
+};
 pub use reference::{ModelReference, ModelServer, ReferenceError};
 pub use remote::{
     Cache, HUGGING_FACE, Hub, ModelName, ModelNameError, NetworkOptions, PYPI, PackageIndex,
@@ -51,15 +53,18 @@ pub enum ModelUse {
     Reranker,
     /// To write.
     Generator,
+    /// To label texts or their words.
+    Labeller,
 }
 
 impl ModelUse {
-    /// Returns its word: the key of `[models]` that names such a model.
+    /// Returns its word: the key of `[models]` that names such a model, if it is named there.
     pub fn word(self) -> &'static str {
         match self {
             Self::Embedder => "embedder",
             Self::Reranker => "reranker",
             Self::Generator => "generator",
+            Self::Labeller => "classifier or tagger",
         }
     }
 }
@@ -206,6 +211,47 @@ pub fn open_answerer(
         return Ok(Some(Answerer::Finds(Box::new(reader))));
     }
     Ok(open_generator(reference, base, environment)?.map(Answerer::Writes))
+}
+
+/// A model that labels.
+pub enum Labeller {
+    /// It says which labels a text has.
+    Texts(Box<Classifier>),
+    /// It says which tag each word has.
+    Words(Box<TokenClassifier>),
+}
+
+/// Opens the model that labels which `reference` names. Paths are relative to `base`.
+///
+/// # Errors
+/// If none is named, or it is not there, damaged, or of a kind that does not label.
+pub fn open_labeller(
+    reference: &ModelReference,
+    base: &Path,
+    environment: &Environment,
+) -> Result<Labeller, Error> {
+    let wanted = ModelUse::Labeller;
+    let path = match environment.resolve(reference, wanted, base)? {
+        ModelPlace::Local(path) | ModelPlace::Tuned(Tuned { model: path, .. }) => path,
+        ModelPlace::Nowhere => return Err(Error::NoModel { wanted }),
+        ModelPlace::BuiltIn | ModelPlace::Server(_) => {
+            return Err(Error::NotInFiles {
+                model: Box::new(reference.clone()),
+            });
+        }
+    };
+    let options = HeadOptions::default();
+    match model::describe(&path)?.kind {
+        Some(ModelKind::Classifier) => {
+            let classifier = Classifier::open(&path, &options)?;
+            Ok(Labeller::Texts(Box::new(classifier)))
+        }
+        Some(ModelKind::Tagger) => {
+            let tagger = TokenClassifier::open(&path, &options)?;
+            Ok(Labeller::Words(Box::new(tagger)))
+        }
+        kind => Err(Error::LabelsNothing { path, kind }),
+    }
 }
 
 impl Project {

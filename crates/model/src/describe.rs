@@ -120,13 +120,15 @@ fn of_folder(folder: &Path) -> Result<ModelDescription, ModelError> {
         .pointer("/architectures/0")
         .and_then(Value::as_str)
         .unwrap_or_default();
+    let problem = text(&config, "problem_type").unwrap_or_default();
     let has_modules = folder.join("modules.json").exists();
     description.kind = match description.architecture.as_deref() {
         // As transformers counts labels: two, where nothing is said.
         _ if class.ends_with("ForSequenceClassification") => {
             let named = config.get("id2label").and_then(Value::as_object);
             match named.map(|it| it.len() as u64).or(number(&["num_labels"])) {
-                Some(1) => Some(ModelKind::Reranker),
+                // One label that a text has or has not is a class too.
+                Some(1) if !problem.ends_with("_label_classification") => Some(ModelKind::Reranker),
                 _ => Some(ModelKind::Classifier),
             }
         }
@@ -335,6 +337,29 @@ mod tests {
         let padding = config["pad_token_id"].as_u64().unwrap();
         let context = describe(&data("roberta")).unwrap().context;
         assert_eq!(context, Some(positions - padding - 1));
+    }
+
+    #[test]
+    fn one_label_is_a_score_unless_a_text_has_it_or_not() {
+        let folder = tempfile::tempdir().unwrap();
+        for (problem, expect) in [
+            ("", ModelKind::Reranker),
+            ("regression", ModelKind::Reranker),
+            ("multi_label_classification", ModelKind::Classifier),
+        ] {
+            let config = serde_json::json!({
+                "model_type": "bert",
+                "architectures": ["BertForSequenceClassification"],
+                "id2label": {"0": "spam"},
+                "problem_type": problem,
+            });
+            fs_err::write(folder.path().join("config.json"), config.to_string()).unwrap();
+            assert_eq!(
+                describe(folder.path()).unwrap().kind,
+                Some(expect),
+                "{problem}"
+            );
+        }
     }
 
     #[test]

@@ -36,6 +36,12 @@ pub(crate) enum Lines {
 }
 
 impl TextArguments {
+    /// Returns whether the file's name says that its lines are JSON.
+    pub(crate) fn is_jsonl(&self) -> bool {
+        let ending = self.file.as_ref().and_then(|it| it.extension());
+        ending.is_some_and(|it| it.eq_ignore_ascii_case("jsonl"))
+    }
+
     /// Opens the texts. Fails if there are none to come, or the file is not there.
     pub(crate) fn lines(self) -> Result<Lines, CommandError> {
         if !self.texts.is_empty() {
@@ -98,6 +104,14 @@ impl Lines {
             }
         }
         Ok(batch)
+    }
+
+    /// Returns where the last text stands, for errors.
+    pub(crate) fn place(&self) -> String {
+        match self {
+            Self::Given(_) => "a text of the command line".into(),
+            Self::Read { name, number, .. } => format!("line {number} of {name}"),
+        }
     }
 
     /// Returns all texts.

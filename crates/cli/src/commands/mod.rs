@@ -15,6 +15,7 @@ mod generate;
 mod index;
 mod ingest;
 mod init;
+mod label;
 mod lines;
 mod models;
 mod question;
@@ -50,6 +51,7 @@ pub(crate) enum Command {
     Documents(documents::Arguments),
     Embed(embed::Arguments),
     Rerank(rerank::Arguments),
+    Label(label::Arguments),
     Doctor(doctor::Arguments),
     Eval(eval::Arguments),
     Index(index::Arguments),
@@ -81,6 +83,7 @@ pub(crate) fn run(
         Command::Documents(arguments) => documents::run(arguments, project, ui),
         Command::Embed(arguments) => embed::run(arguments, project, ui),
         Command::Rerank(arguments) => rerank::run(arguments, project, ui),
+        Command::Label(arguments) => label::run(arguments, project, ui),
         Command::Doctor(arguments) => doctor::run(&arguments, project, ui),
         Command::Eval(arguments) => eval::run(arguments, project, ui),
         Command::Tokenizer(arguments) => tokenizer::run(arguments, project, ui),

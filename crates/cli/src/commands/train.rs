@@ -32,8 +32,8 @@ const CURVE_ROWS: usize = 8;
 ///
 /// The recipe says which model learns what from which files, and how; `docs/train.md` has
 /// its keys. What happens is kept in a run's folder, and so is the result, which
-/// `groundtune generate --model RUN` uses, or `embed`, `rerank` or `ask` if that is what it
-/// was taught. Ctrl-C saves the state.
+/// `groundtune generate --model RUN` uses, or `label`, `embed`, `rerank` or `ask` if that is
+/// what it was taught. Ctrl-C saves the state.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// The recipe, a TOML file.
@@ -403,7 +403,7 @@ fn next(kind: ModelKind, run: &str) -> String {
         }
         ModelKind::Reader => format!("try it: groundtune ask --model {run} \"…\""),
         ModelKind::Classifier | ModelKind::Tagger => {
-            format!("keep it: groundtune models tag {run} NAME@TAG")
+            format!("try it: groundtune label --model {run} \"…\"")
         }
         ModelKind::Decoder | ModelKind::Adapter => {
             format!("try it: groundtune generate --model {run} \"…\"")
@@ -445,7 +445,7 @@ mod tests {
             (ModelKind::Reader, "try it: groundtune ask --model R \"…\""),
             (
                 ModelKind::Tagger,
-                "keep it: groundtune models tag R NAME@TAG",
+                "try it: groundtune label --model R \"…\"",
             ),
         ] {
             assert_eq!(next(kind, "R"), expect);

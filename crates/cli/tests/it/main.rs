@@ -14,6 +14,7 @@ mod ingest;
 mod init;
 mod judge;
 mod kill;
+mod label;
 mod models;
 mod project;
 mod route;

@@ -87,6 +87,18 @@ fn the_kept_recipes_teach_a_model_that_writes() {
     let adapter = folder.path().join(".groundtune/runs/0002/adapter");
     assert_eq!(report["model"], adapter.to_str().unwrap());
 
+    // The base knows texts alone; the adapter was taught prompts on lines of their own.
+    let tokens = |more: &[&str]| {
+        let run = ["generate", "--max-tokens=1", "--json"];
+        let reply = folder.json(&[&run[..], more].concat());
+        reply["prompt_tokens"].as_u64().unwrap()
+    };
+    let base = ".groundtune/runs/0001";
+    let adapter = ".groundtune/runs/0002/adapter";
+    let beside = ["--model", base, "--adapter", adapter];
+    let on_a_line = tokens(&[&beside[..], &["What\n"]].concat());
+    assert_eq!(tokens(&[&beside[..], &["What"]].concat()), on_a_line);
+    assert!(tokens(&["--model", base, "What"]) < on_a_line);
     for run in ["0001", "0002"] {
         let run = format!(".groundtune/runs/{run}");
         let arguments = [
@@ -360,6 +372,10 @@ fn a_prompt_is_given_as_it_was_taught() {
     let on_a_line = tokens(&answers, &["7\n"]);
     assert_eq!(tokens(&answers, &["7"]), on_a_line);
     assert_eq!(tokens(&answers, &["--file", "prompt.txt"]), on_a_line);
+    // What the run made is asked as the run is.
+    let made = ".groundtune/runs/0001/model";
+    let reply = answers.json(&["generate", "--max-tokens=1", "--json", "--model", made, "7"]);
+    assert_eq!(reply["prompt_tokens"], on_a_line);
     let lines = ["--file", "prompt.txt", "--lines"];
     assert_eq!(tokens(&answers, &lines), on_a_line);
     assert!(tokens(&answers, &["7:"]) < tokens(&answers, &["7:\n"]));

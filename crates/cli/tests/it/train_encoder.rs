@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{Folder, handbook, learnt, train_on};
+use crate::support::{Folder, MODELS, assert_screen, handbook, learnt, train_on};
 
 const ENCODER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../model/tests/data/bert");
 
 /// Runs a kept recipe with a tiny encoder and `more`; returns what it says at the end.
-fn train(folder: &Folder, recipe: &str, more: &[&str]) -> Value {
+pub(crate) fn train(folder: &Folder, recipe: &str, more: &[&str]) -> Value {
     let recipes = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/recipes");
     let recipe = format!("{recipes}/{recipe}.toml");
     let base = format!("model.path={ENCODER:?}");
@@ -60,12 +60,46 @@ fn what_was_learnt_embeds_and_reranks() {
     let vectors = folder.json_lines(&arguments);
     assert_eq!(vectors[0]["embedding"].as_array().map(Vec::len), Some(24));
 
+    let run = report["run"].as_str().unwrap();
+    let export = [
+        "models", "export", run, "--to", "out.gguf", "--format", "f32",
+    ];
+    assert!(folder.run(&export).status.success());
+    let exported = folder.json_lines(&["embed", "--json", "--model", "out.gguf", "a lamp"]);
+    let numbers = |it: &Value| serde_json::from_value::<Vec<f64>>(it["embedding"].clone()).unwrap();
+    for (found, expect) in numbers(&exported[0]).iter().zip(numbers(&vectors[0])) {
+        assert!((found - expect).abs() < 1e-6);
+    }
+
     let report = train(&folder, "rerank", &[]);
     let model = report["model"].as_str().unwrap();
     let ranked = folder.json_lines(&[
         "rerank", "--json", "--model", model, "a lamp?", "one", "two",
     ]);
     assert!(!ranked.is_empty());
+}
+
+#[test]
+fn what_llama_cpp_does_not_know_is_not_exported() {
+    let folder = Folder::empty();
+    let export = |name: &str, to: &str| {
+        let model = format!("{MODELS}/{name}");
+        folder.screen(&["models", "export", &model, "--to", to])
+    };
+    assert_screen!(export("heads/bert-tags", "out.gguf"), @r"
+    -- stderr --
+    error: `[MODELS]/heads/bert-tags` is a tagger, and llama.cpp knows no such model: of encoders it reads embedders and rerankers
+
+    hint: copy the folder: transformers and sentence-transformers read it as it is
+    -- exit 1 --
+    ");
+    assert_screen!(export("bert", "folder"), @r"
+    -- stderr --
+    error: `[MODELS]/bert` is a Hugging Face folder of an encoder already, whole: there is nothing to merge
+
+    hint: copy the folder: transformers and sentence-transformers read it as it is
+    -- exit 1 --
+    ");
 }
 
 #[test]

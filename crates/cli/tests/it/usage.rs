@@ -21,6 +21,7 @@ fn the_help_names_every_command() {
       documents  Lists the documents, shows one, or takes some out of the store
       embed      Turns texts into vectors, one for each line
       rerank     Orders passages by how well they answer a question, best first
+      label      Labels texts, or the words of them, with an encoder that was taught to
       doctor     Checks the store, the indexes, the files and the access rules
       eval       Measures how good something is, by definitions that others use too
       index      Measures the index of vectors

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use ::train::{Run, RunDescription};
+use ::train::{Run, RunDescription, RunResult};
 use contract::{Bytes, Example};
 use model::generator::{Generator, GeneratorOptions};
 use model::training::IGNORE;
@@ -180,7 +180,8 @@ impl Environment {
         })
     }
 
-    /// Returns the folder of the run that is named, by its path or as a version.
+    /// Returns the folder of the run that is named: by its path, by that of what it made, or
+    /// as a version.
     ///
     /// # Errors
     /// If it is named as a version that is not there.
@@ -190,7 +191,7 @@ impl Environment {
         };
         let path = base.join(text);
         if path.exists() {
-            return Ok(Run::is_run(&path).then_some(path));
+            return Ok(run_at(&path));
         }
         match (text.parse::<VersionName>(), &self.tuned) {
             (Ok(name), Some(tuned)) => {
@@ -200,6 +201,19 @@ impl Environment {
             _ => Ok(None),
         }
     }
+}
+
+/// Returns the folder of the run that `path` is, or that made it.
+pub(crate) fn run_at(path: &Path) -> Option<PathBuf> {
+    let is_result = [RunResult::Model, RunResult::Adapter]
+        .iter()
+        .any(|result| path.ends_with(result.folder()));
+    let made = if is_result { path.parent() } else { None };
+    [Some(path), made]
+        .into_iter()
+        .flatten()
+        .find(|folder| Run::is_run(folder))
+        .map(Path::to_path_buf)
 }
 
 fn compared_run(folder: PathBuf) -> Result<ComparedRun, Error> {

@@ -125,6 +125,9 @@ impl ResolveError {
                 Some(file) => format!("name one: `{}:{file}`", bare(name)),
                 None => format!("get it with `groundtune models pull {name}`"),
             },
+            Self::NotBuiltIn {
+                wanted: ModelUse::Labeller,
+            } => "name a folder, a run, or a model of the hub".into(),
             Self::NotBuiltIn { wanted } => format!(
                 "name a folder, a model of the hub, or a server; `{} = \"none\"` does without",
                 wanted.word()
@@ -138,6 +141,10 @@ impl ResolveError {
             Self::AdapterBase { .. } => {
                 "name the model itself, and the adapter with `--adapter`".into()
             }
+            Self::Adapter {
+                wanted: ModelUse::Labeller,
+                ..
+            } => "`groundtune generate --model` writes with it".into(),
             Self::Adapter { wanted, .. } => {
                 format!("name a whole model as `{}`", wanted.word())
             }
@@ -173,7 +180,9 @@ impl Environment {
     ) -> Result<ModelPlace, ResolveError> {
         match reference {
             ModelReference::None => Ok(ModelPlace::Nowhere),
-            ModelReference::BuiltIn if wanted == ModelUse::Reranker => {
+            ModelReference::BuiltIn
+                if matches!(wanted, ModelUse::Reranker | ModelUse::Labeller) =>
+            {
                 Err(ResolveError::NotBuiltIn { wanted })
             }
             ModelReference::BuiltIn => Ok(ModelPlace::BuiltIn),
