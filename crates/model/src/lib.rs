@@ -16,6 +16,7 @@ pub mod decoder;
 mod describe;
 pub mod distill;
 mod embedder;
+mod encoder_export;
 mod encoder_files;
 mod encoder_names;
 mod error;
@@ -40,6 +41,7 @@ pub use chat_template::{ChatRequest, ChatTemplate};
 pub use constraint::{Constraint, ConstraintError};
 pub use describe::{ModelDescription, ModelKind, describe};
 pub use embedder::{Embedder, EmbedderOptions, LongText};
+pub use encoder_export::{EncoderUse, export_encoder};
 pub use error::ModelError;
 pub use heads::{
     Classifier, CrossEncoder, CrossEncoderOptions, Entity, HeadOptions, Reader, ReaderOptions,

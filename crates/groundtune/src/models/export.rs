@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use contract::Bytes;
 use model::decoder::{ExportOptions, GgufFormat, export_gguf};
+use model::{EncoderUse, ModelKind};
 
 use super::{Environment, ModelReference};
 use crate::Error;
@@ -61,27 +62,45 @@ impl Environment {
             .into_iter()
             .chain(request.adapters.iter().cloned())
             .collect();
-        match request.form {
-            ExportForm::Folder => {
+        let does = match model::describe(&model)?.kind {
+            _ if !adapters.is_empty() => None,
+            Some(ModelKind::Embedder) => Some(EncoderUse::Embedder),
+            Some(ModelKind::Reranker) => Some(EncoderUse::Reranker),
+            Some(kind @ (ModelKind::Classifier | ModelKind::Tagger | ModelKind::Reader)) => {
+                return Err(Error::NotExported {
+                    path: model,
+                    kind,
+                    gguf: request.form != ExportForm::Folder,
+                });
+            }
+            _ => None,
+        };
+        match (request.form, does) {
+            (ExportForm::Folder, Some(_)) => {
+                return Err(Error::NotExported {
+                    kind: ModelKind::Embedder,
+                    path: model,
+                    gguf: false,
+                });
+            }
+            (ExportForm::Gguf(format), Some(does)) => {
+                make_folder_of(&request.to)?;
+                model::export_encoder(&model, does, format, &request.to)?;
+            }
+            (ExportForm::Folder, None) => {
                 let adapters: Vec<(&Path, f32)> = adapters
                     .iter()
                     .map(|(folder, weight)| (folder.as_path(), *weight))
                     .collect();
                 model::lora::merge(&model, &adapters, &request.to)?;
             }
-            ExportForm::Gguf(format) => {
+            (ExportForm::Gguf(format), None) => {
                 let options = ExportOptions {
                     format,
                     tokenizer: request.tokenizer.clone().or(tuned.tokenizer),
                     adapters: adapters.clone(),
                 };
-                if let Some(folder) = request.to.parent() {
-                    let made = fs_err::create_dir_all(folder);
-                    made.map_err(|source| Error::Io {
-                        path: folder.into(),
-                        source,
-                    })?;
-                }
+                make_folder_of(&request.to)?;
                 export_gguf(&model, &options, &request.to)?;
             }
         }
@@ -92,4 +111,15 @@ impl Environment {
             adapters: adapters.into_iter().map(|(folder, _)| folder).collect(),
         })
     }
+}
+
+/// Makes the folder that `file` is to lie in.
+fn make_folder_of(file: &Path) -> Result<(), Error> {
+    let Some(folder) = file.parent() else {
+        return Ok(());
+    };
+    fs_err::create_dir_all(folder).map_err(|source| Error::Io {
+        path: folder.into(),
+        source,
+    })
 }

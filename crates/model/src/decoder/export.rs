@@ -59,7 +59,7 @@ impl GgufFormat {
         }
     }
 
-    fn stored(self) -> Format {
+    pub(crate) fn stored(self) -> Format {
         match self {
             Self::F32 => Format::F32,
             Self::F16 => Format::F16,
@@ -70,7 +70,7 @@ impl GgufFormat {
     }
 
     /// Returns the number of the file's type, `llama_ftype`.
-    fn file_type(self) -> usize {
+    pub(crate) fn file_type(self) -> usize {
         match self {
             Self::F32 => 0,
             Self::F16 => 1,
