@@ -23,7 +23,8 @@ pub(crate) enum Bench {
 }
 
 /// Why the last row of the table has no figures.
-const SHARDING: &str = "one machine only: not measured";
+const SHARDING: &str = "not measured: it takes several GPUs, and this is one machine; 8-bit states, checkpointing \
+     and QLoRA save here";
 
 /// How a process that measures is begun again.
 pub(super) struct Again<'a> {
@@ -122,13 +123,14 @@ fn techniques(
     ];
     table.extend(rows.iter().map(|row| cells(row, plain.as_ref())));
     let mut sharding = [const { String::new() }; 10];
-    sharding[0] = "sharding".into();
+    sharding[0] = "sharding (ZeRO)".into();
     sharding[1] = SHARDING.into();
     sharding[9] = "linear, near-linear".into();
     print(ui, &table, Some(&sharding))?;
     ui.note(format_args!(
         "\nPeak: the most memory while learning. Learnt: weights that are learnt, gradients and \
-         optimiser.\nEach beside the plain run, of {} tokens a step.",
+         optimiser.\nEach beside the plain run, of {} tokens a step. What is claimed beside bf16 is \
+         said of FP16, whose place it takes.",
         plain.map_or_else(|| "?".into(), |it| thousands(it.tokens as u64)),
     ));
     Ok(())
