@@ -13,6 +13,7 @@ mod decoder;
 mod encoder;
 mod heads;
 mod linear;
+mod lookup;
 mod low_rank;
 mod parameters;
 mod rank_budget;

@@ -12,12 +12,13 @@ use crate::decoder::{self, DecoderConfig, Feed, Names, in_layer, side_by_side};
 use crate::gguf::Gguf;
 use crate::lora::bottleneck;
 use crate::training::linear::{Linear, Packed, Vector, Weight};
+use crate::training::lookup::Table;
 use crate::training::low_rank::LowRank;
 use crate::training::start::Start;
 use crate::training::{
     Bottleneck, BottleneckStyle, LowRankTuning, ParameterTable, Targets, Tuning,
 };
-use crate::weights::{Matrix, Weights};
+use crate::weights::Weights;
 
 /// The norm before a part; its kind is that of the model.
 #[derive(Debug)]
@@ -104,13 +105,6 @@ impl Layer {
     }
 }
 
-/// A table that is looked up in.
-#[derive(Debug)]
-pub(super) enum Table {
-    Trained(Range<usize>),
-    Stored(Matrix),
-}
-
 /// All of a decoder.
 #[derive(Debug)]
 pub(super) struct Parts {
@@ -135,10 +129,7 @@ impl Parts {
     /// are widened at a time.
     pub(super) fn frozen(&self, frozen_as: FrozenAs<'_>) -> (usize, usize) {
         let tables = [Some(&self.embedding), self.positions.as_ref()];
-        let tables = tables.into_iter().flatten().map(|table| match table {
-            Table::Trained(_) => 0,
-            Table::Stored(matrix) => matrix.view().bytes().len(),
-        });
+        let tables = tables.into_iter().flatten().map(Table::frozen_bytes);
         let head = match (&self.embedding, &self.head.weight) {
             (Table::Stored(table), Weight::Stored(head))
                 if table.view().bytes().as_ptr() == head.view().bytes().as_ptr() =>

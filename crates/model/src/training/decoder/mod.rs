@@ -19,10 +19,11 @@ use std::path::{Path, PathBuf};
 use tensor::training::Dropout;
 use tensor::{Kernels, Sum, Team};
 
-use self::build::{Builder, FrozenAs, Parts, Table};
+use self::build::{Builder, FrozenAs, Parts};
 use self::layer::Place;
 use self::room::{Memory, Sizes, Widths};
 use super::linear::Adapters;
+use super::lookup::Table;
 use super::{MemoryPlan, Parameters, Pass, RankBudget, Sequences, TrainingOptions, Tuning};
 use crate::ModelError;
 use crate::decoder::{self, DecoderConfig, Names, Positions};
@@ -613,50 +614,4 @@ fn places(lengths: &[usize]) -> Vec<u32> {
         .iter()
         .flat_map(|length| 0..*length as u32)
         .collect()
-}
-
-impl Table {
-    /// Sets `to`, `(T, D)`, to the rows of `ids`, or adds them.
-    fn gather(
-        &self,
-        kernels: &Kernels,
-        team: &Team,
-        values: &[f32],
-        ids: &[u32],
-        sum: Sum,
-        to: &mut [f32],
-    ) {
-        match self {
-            Self::Trained(range) => {
-                kernels.gather_rows(team, &values[range.clone()], ids, sum, to);
-            }
-            Self::Stored(matrix) => {
-                let table = matrix.view();
-                let width = matrix.inputs();
-                team.chunks(to, width, &|token, to| {
-                    let id = ids[token] as usize;
-                    if sum == Sum::Replace {
-                        return table.row(id, to);
-                    }
-                    let mut row = vec![0.0; width];
-                    table.row(id, &mut row);
-                    to.iter_mut().zip(&row).for_each(|(to, from)| *to += from);
-                });
-            }
-        }
-    }
-
-    /// Adds `gradient`, `(T, D)`, to the rows of `ids`, if they are trained.
-    fn scatter(
-        &self,
-        kernels: &Kernels,
-        team: &Team,
-        gradients: &mut [f32],
-        ids: &[u32],
-        gradient: &[f32],
-    ) {
-        if let Self::Trained(range) = self {
-            kernels.scatter_rows(team, ids, gradient, &mut gradients[range.clone()]);
-        }
-    }
 }

@@ -3,8 +3,6 @@
 //! What has no numbers yet, as a head that was never trained, is drawn as transformers
 //! does: weights from a normal distribution of deviation 0.02, biases zeros.
 
-use std::ops::Range;
-
 use tensor::{Layout, Pooling};
 
 use crate::ModelError;
@@ -13,10 +11,11 @@ use crate::encoder_names::HUGGING_FACE;
 use crate::heads::{SPAN, SequenceNames, TAGS};
 use crate::training::heads::Task;
 use crate::training::linear::{Linear, Vector, Weight};
+use crate::training::lookup::Table;
 use crate::training::low_rank::LowRank;
 use crate::training::start::Start;
 use crate::training::{LowRankTuning, ParameterTable, Tuning};
-use crate::weights::{Matrix, Weights};
+use crate::weights::Weights;
 
 /// A norm's weight and bias.
 #[derive(Debug)]
@@ -42,13 +41,6 @@ pub(super) struct Layer {
     pub(super) up: Linear,
     pub(super) down: Linear,
     pub(super) down_norm: Norm,
-}
-
-/// A table that is looked up in.
-#[derive(Debug)]
-pub(super) enum Table {
-    Trained(Range<usize>),
-    Stored(Matrix),
 }
 
 /// What makes a judgement of the last hidden states.

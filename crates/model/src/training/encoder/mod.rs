@@ -289,7 +289,7 @@ fn planned(trained: usize, frozen: usize, parts: &Parts, sizes: &Sizes) -> Memor
         packed: 0,
         weights: trained * size_of::<f32>(),
         gradients: trained * size_of::<f32>(),
-        frozen: frozen * size_of::<f32>() + parts.stored_bytes(),
+        frozen: frozen * size_of::<f32>() + parts.frozen_bytes(),
         activations: sizes.activations(),
         scratch: sizes.scratch(),
     }

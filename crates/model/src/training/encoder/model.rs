@@ -2,14 +2,15 @@
 
 use tensor::{Kernels, Sum, Team};
 
-use super::build::{Parts, Table};
+use super::build::Parts;
+use super::head;
 use super::layer::{Around, Place, Shape};
 use super::memory::{Memory, Widths};
-use super::{build, head};
 use crate::ModelError;
 use crate::bert::Batch;
 use crate::config::EncoderConfig;
 use crate::training::heads::{HeadTargets, Losses};
+use crate::training::lookup::Table;
 use crate::training::{Pass, TrainingOptions};
 
 /// What of an encoder does not change while it is trained.
@@ -282,65 +283,18 @@ impl Model {
             (&self.parts.positions, desk.positions),
             (&self.parts.segments, &batch.segments),
         ] {
-            if let Table::Trained(range) = table {
-                let to = &mut gradients[range.clone()];
-                self.kernels.scatter_rows(team, ids, sum, to);
-            }
+            table.scatter(self.kernels, team, gradients, ids, sum);
         }
     }
 }
 
-impl Table {
-    /// Sets each row of `to` to the row that `ids` names, or adds it.
-    fn gather(
-        &self,
-        kernels: &Kernels,
-        team: &Team,
-        values: &[f32],
-        ids: &[u32],
-        sum: Sum,
-        to: &mut [f32],
-    ) {
-        match self {
-            Self::Trained(range) => {
-                kernels.gather_rows(team, &values[range.clone()], ids, sum, to);
-            }
-            Self::Stored(matrix) => {
-                let view = matrix.view();
-                let mut row = vec![0.0; matrix.inputs()];
-                for (to, id) in to.chunks_exact_mut(matrix.inputs()).zip(ids) {
-                    view.row(*id as usize, &mut row);
-                    match sum {
-                        Sum::Replace => to.copy_from_slice(&row),
-                        Sum::Add => to.iter_mut().zip(&row).for_each(|(to, x)| *to += x),
-                    }
-                }
-            }
-        }
-    }
-}
-
-impl build::Parts {
-    /// Returns the bytes of the weights that are used where they lie.
-    pub(super) fn stored_bytes(&self) -> usize {
-        use crate::training::linear::Weight;
-        let tables = [&self.words, &self.positions, &self.segments]
-            .into_iter()
-            .filter_map(|table| match table {
-                Table::Stored(matrix) => Some(matrix),
-                Table::Trained(_) => None,
-            });
+impl Parts {
+    /// Returns the bytes of the weights that are not trained.
+    pub(super) fn frozen_bytes(&self) -> usize {
+        let tables = [&self.words, &self.positions, &self.segments];
         let linears = self.layers.iter().flat_map(|layer| layer.linears());
-        let weights =
-            linears
-                .chain(self.head.linears())
-                .filter_map(|linear| match &linear.weight {
-                    Weight::Stored(matrix) => Some(matrix),
-                    _ => None,
-                });
-        tables
-            .chain(weights)
-            .map(|matrix| matrix.view().bytes().len())
-            .sum()
+        let weights = linears.chain(self.head.linears());
+        tables.map(Table::frozen_bytes).iter().sum::<usize>()
+            + weights.map(|it| it.weight.frozen_bytes()).sum::<usize>()
     }
 }
