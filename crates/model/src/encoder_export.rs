@@ -1,12 +1,13 @@
-//! An encoder as one GGUF file, for llama.cpp and all that is built on it.
+//! An embedder as one GGUF file, for llama.cpp and all that is built on it.
 //!
 //! Names and metadata are those that llama.cpp reads (`convert_hf_to_gguf.py`,
 //! `llama-model.cpp`: the architecture `bert`). Linear parts and the table of words are
-//! written in the format that is wanted; norms, biases, positions, segments and the head
-//! always as F32. A part whose rows are no whole blocks is written as F16.
+//! written in the format that is wanted; norms, biases, positions and segments always as
+//! F32. A part whose rows are no whole blocks is written as F16.
 //!
-//! llama.cpp makes vectors with embedders and scores pairs with rerankers; of other heads
-//! it knows nothing. What a folder says of prefixes has no place in the file.
+//! What a folder says of prefixes has no place in the file. Rerankers are not written:
+//! llama.cpp takes every token for one of the first text, where BERT was taught which are
+//! of the second. Of other heads it knows nothing.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -20,28 +21,17 @@ use crate::decoder::GgufFormat;
 use crate::encoder_files::EncoderFiles;
 use crate::encoder_names::GGUF;
 use crate::gguf::{Metadata, TensorToWrite, write};
-use crate::heads::SequenceNames;
 
 /// `llama_pooling_type`.
 const MEAN: usize = 1;
 const FIRST: usize = 2;
-const RANK: usize = 4;
 
 /// `llama_token_type`.
 const NORMAL: i32 = 1;
 const CONTROL: i32 = 3;
 const UNUSED: i32 = 5;
 
-/// What an encoder in a GGUF file does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EncoderUse {
-    /// It makes vectors.
-    Embedder,
-    /// It scores pairs of texts.
-    Reranker,
-}
-
-/// Writes the encoder in the Hugging Face folder `model`, a BERT with a vocabulary of word
+/// Writes the embedder in the Hugging Face folder `model`, a BERT with a vocabulary of word
 /// pieces, to the GGUF file `to`. It is there whole or not at all.
 ///
 /// Texts are as long as the folder says, at most: later positions are not written.
@@ -49,23 +39,13 @@ pub enum EncoderUse {
 /// # Errors
 /// If it is another kind of model, has something that these files cannot say, or the file
 /// cannot be written.
-pub fn export_encoder(
-    model: &Path,
-    does: EncoderUse,
-    format: GgufFormat,
-    to: &Path,
-) -> Result<(), ModelError> {
+pub fn export_embedder(model: &Path, format: GgufFormat, to: &Path) -> Result<(), ModelError> {
     let mut files = EncoderFiles::open(model)?;
-    let (said, pooling) = match does {
-        EncoderUse::Embedder => {
-            let sentence = files.sentence()?;
-            (sentence.longest, Some(sentence.pooling))
-        }
-        EncoderUse::Reranker => (files.longest()?, None),
-    };
+    let sentence = files.sentence()?;
+    let longest = sentence.longest.unwrap_or(usize::MAX);
     let export = Export {
-        positions: said.unwrap_or(usize::MAX).min(files.config.longest()),
-        pooling,
+        positions: longest.min(files.config.longest()),
+        pooling: sentence.pooling,
         format,
         files,
     };
@@ -94,8 +74,7 @@ pub fn export_encoder(
 
 struct Export {
     files: EncoderFiles,
-    /// An embedder's; a reranker has none.
-    pooling: Option<Pooling>,
+    pooling: Pooling,
     format: GgufFormat,
     /// Tokens that a text may have.
     positions: usize,
@@ -158,10 +137,9 @@ impl Export {
         metadata.flag("bert.attention.causal", false);
         metadata.size("tokenizer.ggml.token_type_count", config.segments);
         let pooling = match self.pooling {
-            None => RANK,
-            Some(Pooling::Mean) => MEAN,
-            Some(Pooling::First) => FIRST,
-            Some(other) => {
+            Pooling::Mean => MEAN,
+            Pooling::First => FIRST,
+            other => {
                 let (file, found) = ("modules.json", format!("{other:?}"));
                 return Err(self.cannot(file, "pooling", "the mean or the first token", found));
             }
@@ -325,17 +303,6 @@ impl Export {
             for (to, from) in norms {
                 self.norm(&mut tensors, &named(to), &named(from));
             }
-        }
-        if let (None, Some([dense, out])) = (self.pooling, GGUF.classifier) {
-            let names = SequenceNames::of(config.family, prefix);
-            self.linear(
-                &mut tensors,
-                dense,
-                &names.dense,
-                [width, width],
-                Format::F32,
-            );
-            self.linear(&mut tensors, out, names.out, [1, width], Format::F32);
         }
         tensors
     }

@@ -41,7 +41,7 @@ pub use chat_template::{ChatRequest, ChatTemplate};
 pub use constraint::{Constraint, ConstraintError};
 pub use describe::{ModelDescription, ModelKind, describe};
 pub use embedder::{Embedder, EmbedderOptions, LongText};
-pub use encoder_export::{EncoderUse, export_encoder};
+pub use encoder_export::export_embedder;
 pub use error::ModelError;
 pub use heads::{
     Classifier, CrossEncoder, CrossEncoderOptions, Entity, HeadOptions, Reader, ReaderOptions,

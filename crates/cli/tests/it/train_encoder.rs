@@ -88,7 +88,7 @@ fn what_llama_cpp_does_not_know_is_not_exported() {
     };
     assert_screen!(export("heads/bert-tags", "out.gguf"), @r"
     -- stderr --
-    error: `[MODELS]/heads/bert-tags` is a tagger, and llama.cpp knows no such model: of encoders it reads embedders and rerankers
+    error: `[MODELS]/heads/bert-tags` is a tagger: of encoders, llama.cpp reads only embedders as they were taught
 
     hint: copy the folder: transformers and sentence-transformers read it as it is
     -- exit 1 --

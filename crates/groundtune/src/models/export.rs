@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use contract::Bytes;
+use model::ModelKind as K;
 use model::decoder::{ExportOptions, GgufFormat, export_gguf};
-use model::{EncoderUse, ModelKind};
 
 use super::{Environment, ModelReference};
 use crate::Error;
@@ -62,39 +62,33 @@ impl Environment {
             .into_iter()
             .chain(request.adapters.iter().cloned())
             .collect();
-        let does = match model::describe(&model)?.kind {
-            _ if !adapters.is_empty() => None,
-            Some(ModelKind::Embedder) => Some(EncoderUse::Embedder),
-            Some(ModelKind::Reranker) => Some(EncoderUse::Reranker),
-            Some(kind @ (ModelKind::Classifier | ModelKind::Tagger | ModelKind::Reader)) => {
-                return Err(Error::NotExported {
-                    path: model,
-                    kind,
-                    gguf: request.form != ExportForm::Folder,
-                });
-            }
-            _ => None,
+        let kind = model::describe(&model)?.kind;
+        let is_gguf = request.form != ExportForm::Folder;
+        let is_embedder = kind == Some(K::Embedder) && adapters.is_empty();
+        let is_refused = match kind {
+            Some(K::Reranker | K::Classifier | K::Tagger | K::Reader) => true,
+            _ => is_embedder && !is_gguf,
         };
-        match (request.form, does) {
-            (ExportForm::Folder, Some(_)) => {
-                return Err(Error::NotExported {
-                    kind: ModelKind::Embedder,
-                    path: model,
-                    gguf: false,
-                });
-            }
-            (ExportForm::Gguf(format), Some(does)) => {
+        if let (true, Some(kind)) = (is_refused, kind) {
+            return Err(Error::NotExported {
+                path: model,
+                kind,
+                gguf: is_gguf,
+            });
+        }
+        match request.form {
+            ExportForm::Gguf(format) if is_embedder => {
                 make_folder_of(&request.to)?;
-                model::export_encoder(&model, does, format, &request.to)?;
+                model::export_embedder(&model, format, &request.to)?;
             }
-            (ExportForm::Folder, None) => {
+            ExportForm::Folder => {
                 let adapters: Vec<(&Path, f32)> = adapters
                     .iter()
                     .map(|(folder, weight)| (folder.as_path(), *weight))
                     .collect();
                 model::lora::merge(&model, &adapters, &request.to)?;
             }
-            (ExportForm::Gguf(format), None) => {
+            ExportForm::Gguf(format) => {
                 let options = ExportOptions {
                     format,
                     tokenizer: request.tokenizer.clone().or(tuned.tokenizer),

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use contract::{Embed as _, TextRole};
 use model::decoder::GgufFormat;
 use model::{
-    CrossEncoder, CrossEncoderOptions, Embedder, EmbedderOptions, EncoderUse, ModelError,
-    ModelKind, describe, export_encoder,
+    CrossEncoder, CrossEncoderOptions, Embedder, EmbedderOptions, ModelError, ModelKind, describe,
+    export_embedder,
 };
 use serde::Deserialize;
 
@@ -177,7 +177,7 @@ fn an_exported_embedder_makes_the_same_vectors() {
         (GgufFormat::Q8_0, 2e-3),
     ] {
         let to = room.path().join(format!("{format}.gguf"));
-        export_encoder(&tiny("bert"), EncoderUse::Embedder, format, &to).unwrap();
+        export_embedder(&tiny("bert"), format, &to).unwrap();
         assert_eq!(describe(&to).unwrap().kind, Some(ModelKind::Embedder));
         for (found, expect) in vectors(&to).iter().zip(vectors(&tiny("bert"))) {
             for (found, expect) in found.values().iter().zip(expect.values()) {
@@ -191,26 +191,6 @@ fn an_exported_embedder_makes_the_same_vectors() {
 }
 
 #[test]
-fn an_exported_reranker_scores_the_same() {
-    let room = tempfile::tempdir().unwrap();
-    let to = room.path().join("cross.gguf");
-    let from = tiny("bert-cross");
-    export_encoder(&from, EncoderUse::Reranker, GgufFormat::F32, &to).unwrap();
-    assert_eq!(describe(&to).unwrap().kind, Some(ModelKind::Reranker));
-    let Cross {
-        question, passages, ..
-    } = wanted().cross;
-    let passages: Vec<&str> = passages.iter().map(String::as_str).collect();
-    let logits = |path: &std::path::Path| {
-        let cross = CrossEncoder::open(path, &CrossEncoderOptions::default()).unwrap();
-        cross.logits(&question, &passages).unwrap()
-    };
-    for (found, expect) in logits(&to).into_iter().zip(logits(&from)) {
-        assert!((found - expect).abs() <= OF_LOGITS * expect.abs().max(1.0));
-    }
-}
-
-#[test]
 fn what_gguf_cannot_say_is_not_exported() {
     let room = tempfile::tempdir().unwrap();
     let to = room.path().join("out.gguf");
@@ -219,7 +199,7 @@ fn what_gguf_cannot_say_is_not_exported() {
         ("encoders-gguf/bert-F32.gguf", "a GGUF file already"),
         ("decoders/gpt2", "`model_type`"),
     ] {
-        let error = export_encoder(&tiny(name), EncoderUse::Embedder, GgufFormat::F32, &to);
+        let error = export_embedder(&tiny(name), GgufFormat::F32, &to);
         let error = error.unwrap_err().to_string();
         assert!(error.contains(expect), "{name}: {error}");
         assert!(!to.exists(), "{name}");
