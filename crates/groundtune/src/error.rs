@@ -91,7 +91,7 @@ pub enum Error {
     },
     /// An encoder cannot be written in another way.
     #[error("{}", match gguf {
-        true => format!("`{}` is {}, and llama.cpp knows no such model: of encoders it reads embedders and rerankers", path.display(), called(Some(*kind))),
+        true => format!("`{}` is {}: of encoders, llama.cpp reads only embedders as they were taught", path.display(), called(Some(*kind))),
         false => format!("`{}` is a Hugging Face folder of an encoder already, whole: there is nothing to merge", path.display()),
     })]
     NotExported {
@@ -278,7 +278,7 @@ impl Error {
             Self::NotExported { .. } => {
                 "copy the folder: transformers and sentence-transformers read it as it is".into()
             }
-            Self::LabelsNothing { kind, .. } => labels_nothing_hint(*kind).into(),
+            Self::LabelsNothing { kind, .. } => kind.map_or(LABELLERS, used_by).into(),
             Self::NoModel {
                 wanted: ModelUse::Labeller,
             } => LABELLERS.into(),
@@ -331,16 +331,16 @@ fn called(kind: Option<ModelKind>) -> &'static str {
     }
 }
 
-/// Returns what a model that labels nothing is used with.
-fn labels_nothing_hint(kind: Option<ModelKind>) -> &'static str {
+/// Returns which command uses a model of this kind.
+fn used_by(kind: ModelKind) -> &'static str {
     match kind {
-        Some(ModelKind::Embedder) => "`groundtune embed --model` makes vectors with it",
-        Some(ModelKind::Reranker) => "`groundtune rerank --model` orders passages with it",
-        Some(ModelKind::Reader) => "`groundtune ask --model` answers questions with it",
-        Some(ModelKind::Decoder | ModelKind::Adapter) => {
-            "`groundtune generate --model` writes with it"
+        ModelKind::Embedder => "`groundtune embed --model` makes vectors with it",
+        ModelKind::Reranker => "`groundtune rerank --model` orders passages with it",
+        ModelKind::Classifier | ModelKind::Tagger => {
+            "`groundtune label --model` labels texts with it"
         }
-        Some(ModelKind::Classifier | ModelKind::Tagger) | None => LABELLERS,
+        ModelKind::Reader => "`groundtune ask --model` answers questions with it",
+        ModelKind::Decoder | ModelKind::Adapter => "`groundtune generate --model` writes with it",
     }
 }
 
@@ -355,8 +355,12 @@ fn model_hint(error: &model::ModelError) -> Option<String> {
         M::TensorMissing { tensor, .. } if tensor.starts_with("classifier.") || tensor.starts_with("cls.") => {
             "a reranker is a cross-encoder, which has such a layer (`cross-encoder/ms-marco-MiniLM-L-6-v2`); an embedder has none".into()
         }
-        M::Setting { key: "model_type", .. } => {
-            "`groundtune models show` says what kind of model it is".into()
+        M::Setting { key: "model_type", path, .. } => {
+            let described = path.parent().and_then(|it| model::describe(it).ok());
+            match described.and_then(|it| it.kind) {
+                Some(kind) => used_by(kind).into(),
+                None => "`groundtune models show` says what kind of model it is".into(),
+            }
         }
         M::CutShort { .. } => "copy the file again, or get it again with `groundtune models pull`".into(),
         _ => return None,

@@ -193,7 +193,7 @@ fn what_is_missing_is_said() {
     error: the model cannot be opened
       `model_type` in `[MODELS]/bert/config.json` is `bert`, expected `gpt2`, `llama`, `mistral`, `qwen2` or `qwen3`
 
-    hint: `groundtune models show` says what kind of model it is
+    hint: `groundtune embed --model` makes vectors with it
     -- exit 1 --
     ");
     let bare = format!("{MODELS}/decoders/gguf/llama.gguf");
