@@ -124,6 +124,7 @@ pub(crate) fn run(
     }
     interrupt::listen();
     let mut screen = Screen::new();
+    screen.knows_patience = prepared.recipe().evaluation.patience.is_some();
     let report = prepared.run(&mut |run, event| {
         screen.show(ui, run, event);
         if interrupt::asked() {
@@ -132,9 +133,10 @@ pub(crate) fn run(
             ControlFlow::Continue(())
         }
     });
+    let from = screen.from;
     drop(screen);
     let report = report.map_err(|error| failed(ui, error))?;
-    conclude(ui, &report, arguments.json)
+    conclude(ui, &report, from, arguments.json)
 }
 
 /// Says what will be done.
@@ -212,6 +214,10 @@ struct Screen {
     progress: Progress,
     shown: Instant,
     dev: Option<f64>,
+    /// Steps that were done before.
+    from: u64,
+    /// Whether it need not be said any more how learning by heart is ended.
+    knows_patience: bool,
 }
 
 impl Screen {
@@ -220,17 +226,23 @@ impl Screen {
             progress: Progress::start(),
             shown: Instant::now(),
             dev: None,
+            from: 0,
+            knows_patience: false,
         }
     }
 
     fn show(&mut self, ui: &Ui, run: &Path, event: &Event) {
         match event {
             Event::Started { step, .. } => {
+                self.from = *step;
                 let from = match step {
                     0 => String::new(),
                     step => format!(", from step {} on", thousands(*step)),
                 };
-                ui.note(format_args!("run     {}{from}\n", shell_word(from_here(run))));
+                ui.note(format_args!(
+                    "run     {}{from}\n",
+                    shell_word(from_here(run))
+                ));
             }
             Event::Step { .. } => {
                 let line = self.line(event);
@@ -250,21 +262,32 @@ impl Screen {
                 best,
             } => {
                 self.dev = Some(*loss);
-                let training = training_loss.map_or_else(String::new, |it| format!(" · loss {it:.3}"));
+                let training =
+                    training_loss.map_or_else(String::new, |it| format!(" · loss {it:.3}"));
                 let metrics: String = metrics
                     .iter()
                     .map(|(name, value)| format!(" · {name} {value:.3}"))
                     .collect();
                 let best = if *best { " · best so far" } else { "" };
-                self.note(ui, &format!("step {step}{training} · dev {loss:.3}{metrics}{best}"));
+                self.note(
+                    ui,
+                    &format!("step {step}{training} · dev {loss:.3}{metrics}{best}"),
+                );
             }
-            Event::Overfitting { step, best_step } => self.note(
-                ui,
-                &format!(
-                    "{} overfitting: at step {step} it learns by heart; dev was best at step {best_step}",
-                    ui.paint_error(Style::Warning, "warning:")
-                ),
-            ),
+            Event::Overfitting { step, best_step } => {
+                // What to do about it is said once.
+                let end = match std::mem::replace(&mut self.knows_patience, true) {
+                    true => "",
+                    false => "; `evaluation.patience = 3` would end it",
+                };
+                self.note(
+                    ui,
+                    &format!(
+                        "{} overfitting: at step {step} it learns by heart; dev was best at step {best_step}{end}",
+                        ui.paint_error(Style::Warning, "warning:")
+                    ),
+                );
+            }
             Event::Spike { step, loss, mean } => self.note(
                 ui,
                 &format!(
@@ -335,7 +358,13 @@ fn failed(ui: &Ui, error: TrainingError) -> CommandError {
     CommandError::failed(error)
 }
 
-fn conclude(ui: &mut Ui, report: &TrainReport, as_json: bool) -> Result<(), CommandError> {
+/// Says what came of a run that had taken `from` steps before.
+fn conclude(
+    ui: &mut Ui,
+    report: &TrainReport,
+    from: u64,
+    as_json: bool,
+) -> Result<(), CommandError> {
     let outcome = &report.outcome;
     for line in report.curve.text(ui.width(), CURVE_ROWS) {
         ui.note(format_args!("{line}"));
@@ -360,8 +389,8 @@ fn conclude(ui: &mut Ui, report: &TrainReport, as_json: bool) -> Result<(), Comm
             }
         }
         ui.json(&json!({
-            "run": report.run,
-            "model": outcome.model,
+            "run": std::path::absolute(&report.run)?,
+            "model": outcome.model.as_ref().map(std::path::absolute).transpose()?,
             "steps": outcome.steps,
             "best_step": outcome.best_step,
             "metrics": metrics,
@@ -380,14 +409,23 @@ fn conclude(ui: &mut Ui, report: &TrainReport, as_json: bool) -> Result<(), Comm
     let memory = report
         .peak_memory_bytes
         .map_or_else(String::new, |it| format!(", at most {}", Bytes(it)));
+    let steps = count(outcome.steps as usize, "step");
+    let time = elapsed(outcome.elapsed);
+    let (steps, how) = match (outcome.steps.saturating_sub(from), from) {
+        (0, _) => (format!("{steps}, all done before"), String::new()),
+        (taken, from) => (
+            match from {
+                0 => format!("{steps} in {time}"),
+                _ => format!("{steps}, the last {} in {time}", thousands(taken)),
+            },
+            format!(" ({} tok/s{memory})", speed(outcome.tokens_per_second)),
+        ),
+    };
     writeln!(
         ui.out(),
-        "{} in {}, to a loss of {:.3}{why}; the state after step {} is kept{dev} ({} tok/s{memory})",
-        count(outcome.steps as usize, "step"),
-        elapsed(outcome.elapsed),
+        "{steps}, to a loss of {:.3}{why}; the state after step {} is kept{dev}{how}",
         outcome.training_loss,
         thousands(outcome.best_step),
-        speed(outcome.tokens_per_second),
     )?;
     let run = shell_word(from_here(&report.run));
     writeln!(ui.out(), "{}", next(report.kind, &run))?;

@@ -24,11 +24,7 @@ pub(super) fn read(path: &Path, set: &[String]) -> Result<ReadRecipe, TrainingEr
     let written = parse(&text, path)?;
     let mut table: Table = toml::from_str(&text).expect("it was just read");
     for set in set {
-        let more: Table = set.parse().map_err(|source| TrainingError::Set {
-            set: set.clone(),
-            source: Box::new(source),
-        })?;
-        table = over(more, table);
+        table = over(said(set)?, table);
     }
     let says_length = table
         .get("steps")
@@ -38,7 +34,7 @@ pub(super) fn read(path: &Path, set: &[String]) -> Result<ReadRecipe, TrainingEr
         table = over(table, preset);
     }
     let whole = toml::to_string(&table).expect("a table is TOML");
-    let mut recipe = parse(&whole, path)?;
+    let mut recipe = parse(&whole, path).map_err(|error| culprit(set).unwrap_or(error))?;
     let base = path.parent().unwrap_or(Path::new(""));
     let base = std::path::absolute(if base.as_os_str().is_empty() {
         Path::new(".")
@@ -49,6 +45,35 @@ pub(super) fn read(path: &Path, set: &[String]) -> Result<ReadRecipe, TrainingEr
     Ok(ReadRecipe {
         recipe,
         says_length,
+    })
+}
+
+/// Returns the key of `--set KEY=VALUE`. A value that is no TOML is a text: quotes are lost
+/// on the way through most shells.
+fn said(set: &str) -> Result<Table, TrainingError> {
+    set.parse().or_else(|source| {
+        let text = set.split_once('=').and_then(|(key, value)| {
+            let value = value.trim();
+            let is_text = !value.is_empty() && !value.starts_with(['"', '\'', '[', '{']);
+            let text = Value::String(value.into());
+            is_text.then(|| format!("{key} = {text}").parse().ok())?
+        });
+        text.ok_or_else(|| TrainingError::Set {
+            set: set.into(),
+            source: Box::new(source),
+        })
+    })
+}
+
+/// Returns what is wrong with the first of `set` that is wrong by itself.
+fn culprit(set: &[String]) -> Option<TrainingError> {
+    set.iter().find_map(|set| {
+        let text = toml::to_string(&said(set).ok()?).expect("a table is TOML");
+        let error = toml::from_str::<Recipe>(&text).err()?;
+        // What it does not say the recipe does.
+        let is_missing = error.message().starts_with("missing field");
+        let path = PathBuf::from(format!("--set {set}"));
+        (!is_missing).then(|| ConfigError::from_toml(&path, &text, &error).into())
     })
 }
 
@@ -126,6 +151,28 @@ mod tests {
             &set.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>(),
         )
         .map(|it| it.recipe)
+    }
+
+    #[test]
+    fn what_is_set_needs_no_quotes_and_is_named_if_it_is_wrong() {
+        let set = recipe("", &["model.path=some/folder", "steps.batch=2"]).unwrap();
+        assert!(matches!(set.model, ModelSource::Base { path, .. } if path == "some/folder"));
+        let check = |set: &str, expect: &str| {
+            let error = recipe("", &["steps.batch=2", set]).unwrap_err();
+            let error = error.to_string();
+            assert!(error.contains(expect), "{set}: {error}");
+        };
+        check(
+            "stes.limit=3",
+            "`--set stes.limit=3`, line 1: unknown key `stes`",
+        );
+        check(
+            "steps.limit=x",
+            "`--set steps.limit=x`, line 2: `limit` must be",
+        );
+        check("steps.limit=[", "sets nothing");
+        check("steps.limit=", "sets nothing");
+        check("steps", "sets nothing");
     }
 
     #[test]
