@@ -106,8 +106,10 @@ pub(crate) fn verdict(
                 format!("{group} do not differ by the {interest} that matters: {shown}{also}");
             (Outcome::Equivalent, statement)
         } else {
-            let settling = tied.iter().map(|it| it.settling).max_by_key(effort);
-            let settling = settling.map_or(String::new(), |it| would_settle(it, &interest));
+            let settling = tied.iter().max_by_key(|it| effort(&it.settling));
+            let settling = settling.map_or(String::new(), |it| {
+                would_settle(it.settling, &it.worse, &interest)
+            });
             let statement = format!("no difference seen between {group}: {shown}{settling}{also}");
             (Outcome::Unsettled, statement)
         }
@@ -171,7 +173,7 @@ fn shown(plan: &Plan, questions: usize, difference: &Difference) -> String {
     )
 }
 
-fn would_settle(settling: Settling, interest: &str) -> String {
+fn would_settle(settling: Settling, other: &str, interest: &str) -> String {
     match settling {
         Settling::MoreQuestions(0) => {
             format!(", though so many questions would mostly have shown one of {interest}")
@@ -185,7 +187,7 @@ fn would_settle(settling: Settling, interest: &str) -> String {
              the training seeds differ too much; {seeds} seeds might"
         ),
         Settling::Unknown => {
-            ", for all questions were answered alike; harder ones may tell".to_owned()
+            format!(", for `{other}` answered every question as well; harder ones may tell")
         }
     }
 }

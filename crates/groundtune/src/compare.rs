@@ -22,6 +22,7 @@ mod names;
 mod neighbours;
 mod recipe;
 mod routing;
+mod served;
 mod spans;
 mod teach;
 mod tune;
@@ -33,6 +34,7 @@ use std::path::PathBuf;
 
 use contract::{Bytes, QuestionId};
 use eval::{Gold, Prediction};
+use search::store::Snapshot;
 use serde::{Deserialize, Serialize};
 
 use crate::Project;
@@ -197,80 +199,18 @@ pub fn compare(
     let project = &project.absolute()?;
     let environment = &project.surroundings(environment);
     let comparison = Comparison::begin(project, start, base, environment)?;
-    let told = tell(CompareEvent::Examined {
-        folder: &comparison.folder,
-        examination: &comparison.examination,
-        protocol: &comparison.protocol,
+    let found = comparison.run(&mut |event| match comparison.base.gone() {
+        Some(_) => ControlFlow::Break(()),
+        None => tell(event),
     });
-    if told.is_break() {
-        return Ok(None);
+    match comparison.base.gone() {
+        Some(failure) => Err(CompareError::Gone {
+            model: comparison.protocol.base.clone(),
+            failure,
+            folder: comparison.folder.path().to_owned(),
+        }),
+        None => found,
     }
-    let Some(retrieval) = comparison.tune(tell)? else {
-        return Ok(None);
-    };
-    let searched = comparison.searched(&retrieval.way)?;
-    let Some(findings) = comparison.find(&searched, tell)? else {
-        return Ok(None);
-    };
-    let retrieval = comparison.look_at(retrieval, &findings)?;
-    let mut answers: BTreeMap<Arm, Vec<Vec<Prediction>>> = BTreeMap::new();
-    let mut tuned: BTreeMap<Arm, Tuned> = BTreeMap::new();
-    let mut taught: BTreeMap<Arm, Vec<Taught>> = BTreeMap::new();
-    let mut guide = None;
-    for (arm, seed) in comparison.contestants() {
-        if arm == Arm::Routed {
-            match comparison.route(&findings, &retrieval.chosen, tell)? {
-                Some((router, found)) => {
-                    guide = Some(router);
-                    answers.insert(arm, vec![found]);
-                }
-                None => return Ok(None),
-            }
-            continue;
-        }
-        let mut model = None;
-        if arm.learns() {
-            let shown = &retrieval.chosen;
-            let Some(run) = comparison.teach(arm, seed, &findings, shown, tell)? else {
-                return Ok(None);
-            };
-            model = Some(comparison.open(&run)?);
-            taught.entry(arm).or_default().push(run);
-        }
-        let asked = model.as_ref();
-        match comparison.examine(arm, seed, asked, &findings, &retrieval.chosen, tell)? {
-            Some(found) => answers.entry(arm).or_default().push(found),
-            None => return Ok(None),
-        }
-        if let Some(model) = model {
-            // The first of a candidate's seeds speaks for it where one is enough.
-            tuned.entry(arm).or_insert(model);
-        }
-    }
-    let stages = Stages {
-        searched: &searched,
-        findings: &findings,
-        shown: &retrieval.chosen,
-        taught: &taught,
-        answers: &answers,
-    };
-    let Some(drills) = comparison.drill(&stages, &tuned, guide.as_ref(), tell)? else {
-        return Ok(None);
-    };
-    if comparison.judge(&answers, tell)?.is_none() {
-        return Ok(None);
-    }
-    let judgement = Judgement::of(
-        &comparison.folder,
-        &comparison.protocol,
-        &comparison.examination,
-        retrieval,
-        taught,
-        drills,
-        &answers,
-    )?;
-    judgement.write()?;
-    Ok(Some(judgement))
 }
 
 /// What the stages before the drills left.
@@ -365,6 +305,90 @@ impl<'a> Comparison<'a> {
             project,
             environment,
         })
+    }
+
+    /// Goes through all stages, each from where it was broken off. Nothing, if `tell` breaks.
+    ///
+    /// # Errors
+    /// If a stage fails. What is done by then is kept.
+    fn run(
+        &self,
+        tell: &mut dyn FnMut(CompareEvent<'_>) -> ControlFlow<()>,
+    ) -> Result<Option<Judgement>, CompareError> {
+        let told = tell(CompareEvent::Examined {
+            folder: &self.folder,
+            examination: &self.examination,
+            protocol: &self.protocol,
+        });
+        if told.is_break() {
+            return Ok(None);
+        }
+        let Some(retrieval) = self.tune(tell)? else {
+            return Ok(None);
+        };
+        let searched = self.searched(&retrieval.way)?;
+        let Some(findings) = self.find(&searched, tell)? else {
+            return Ok(None);
+        };
+        let retrieval = self.look_at(retrieval, &findings)?;
+        let mut answers: BTreeMap<Arm, Vec<Vec<Prediction>>> = BTreeMap::new();
+        let mut tuned: BTreeMap<Arm, Tuned> = BTreeMap::new();
+        let mut taught: BTreeMap<Arm, Vec<Taught>> = BTreeMap::new();
+        let mut guide = None;
+        for (arm, seed) in self.contestants() {
+            if arm == Arm::Routed {
+                match self.route(&findings, &retrieval.chosen, tell)? {
+                    Some((router, found)) => {
+                        guide = Some(router);
+                        answers.insert(arm, vec![found]);
+                    }
+                    None => return Ok(None),
+                }
+                continue;
+            }
+            let mut model = None;
+            if arm.learns() {
+                let shown = &retrieval.chosen;
+                let Some(run) = self.teach(arm, seed, &findings, shown, tell)? else {
+                    return Ok(None);
+                };
+                model = Some(self.open(&run)?);
+                taught.entry(arm).or_default().push(run);
+            }
+            let asked = model.as_ref();
+            match self.examine(arm, seed, asked, &findings, &retrieval.chosen, tell)? {
+                Some(found) => answers.entry(arm).or_default().push(found),
+                None => return Ok(None),
+            }
+            if let Some(model) = model {
+                // The first of a candidate's seeds speaks for it where one is enough.
+                tuned.entry(arm).or_insert(model);
+            }
+        }
+        let stages = Stages {
+            searched: &searched,
+            findings: &findings,
+            shown: &retrieval.chosen,
+            taught: &taught,
+            answers: &answers,
+        };
+        let Some(drills) = self.drill(&stages, &tuned, guide.as_ref(), tell)? else {
+            return Ok(None);
+        };
+        if self.judge(&answers, tell)?.is_none() {
+            return Ok(None);
+        }
+        let judgement = Judgement::of(
+            &self.folder,
+            &self.protocol,
+            &self.examination,
+            retrieval,
+            taught,
+            drills,
+            &answers,
+        )?;
+        judgement.write()?;
+        Ok(Some(judgement))
     }
 
     fn recipe(&self) -> &CompareRecipe {
@@ -646,6 +670,14 @@ fn usual_base(project: &Project, examination: &Examination) -> ModelReference {
     }
 }
 
+/// Returns whether a project has documents that were taken in. A store that cannot be read is said
+/// when it is searched.
+fn holds_documents(project: &Project) -> bool {
+    let folder = project.store_folder();
+    let totals = || Snapshot::open(&folder)?.totals();
+    folder.is_dir() && totals().is_ok_and(|it| it.documents > 0)
+}
+
 /// Returns the candidates that cannot be had, with why not.
 fn left_out(
     recipe: &CompareRecipe,
@@ -657,7 +689,7 @@ fn left_out(
     let mut out = BTreeMap::new();
     let of_documents = base.task().is_of_documents();
     let found = match of_documents {
-        true => project.store_folder().is_dir(),
+        true => holds_documents(project),
         false => !examination.train.is_empty(),
     };
     let unteachable = match base {
@@ -674,7 +706,7 @@ fn left_out(
             "there are no examples to teach it from"
         } else if arm.retrieves() && !found {
             match of_documents {
-                true => "no documents are ingested",
+                true => "there are no documents; `groundtune ingest` takes them in",
                 false => "there are no labelled examples to look for",
             }
         } else if arm == Arm::FewShot && examination.train.is_empty() {

@@ -228,6 +228,10 @@ impl Screen {
                 self.progress.at(*done as u64, *of as u64, &what);
             }
             CompareEvent::Tuned(retrieval) => {
+                if !retrieval.is_chosen() {
+                    // Nobody looks for anything, or there was nothing to choose by.
+                    return;
+                }
                 self.note(
                     ui,
                     &format!(

@@ -2,8 +2,12 @@
 
 use std::fmt::Write as _;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
+use crate::server::{Answer, Server};
 use crate::support::{Folder, names_of};
 
 /// A model that is small enough to be taught five times in a test.
@@ -145,17 +149,17 @@ fn five_candidates_answer_the_same_questions() {
     assert!(tries.iter().any(|it| chunks(&it)));
     assert!(tries.iter().filter(|it| it["score"].is_number()).count() >= 2);
 
-    // What is done is not done again, and comes to the same.
+    // What is done is not done again, and comes to the same, to the last digit.
     let again = folder.json(&["compare", "--resume", root, "--json"]);
-    assert_eq!(again["verdict"], found["verdict"]);
+    assert_eq!(again, found);
 
     // A report needs what is kept, and nothing else.
     std::fs::remove_dir_all(folder.path().join("documents")).unwrap();
     std::fs::remove_dir_all(folder.path().join(".groundtune/runs")).unwrap();
     folder.remove("examples.jsonl");
     let told = folder.json(&["report", "--json"]);
-    for key in ["verdict", "candidates", "flips", "drills"] {
-        assert_eq!(told[key], again[key], "{key}");
+    for key in found.as_object().unwrap().keys() {
+        assert_eq!(told[key], found[key], "{key}");
     }
     assert_eq!(told["answers"].as_array().unwrap().len() as u64, questions);
     let kept = std::fs::read_to_string(folder.path().join(root).join("report.html")).unwrap();
@@ -174,10 +178,79 @@ fn five_candidates_answer_the_same_questions() {
     assert!(shown.contains("`rag` has answered 0 of"), "{shown}");
 }
 
+/// Takes out of what a comparison has come to all that is another each time: what took how long, how
+/// much memory and money; and what follows from that, or says it in words.
+fn without_times(value: &mut serde_json::Value) {
+    const OTHERS: [&str; 10] = [
+        "seconds", "usd", "memory", "disk", "elapsed", "latency", "flips", "drills", "rows",
+        "folder",
+    ];
+    match value {
+        serde_json::Value::Object(fields) => {
+            fields.retain(|name, _| !OTHERS.iter().any(|it| name.contains(it)));
+            fields.remove("report");
+            fields.remove("run");
+            fields.values_mut().for_each(without_times);
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(without_times),
+        _ => {}
+    }
+}
+
+/// Sees to it that a comparison that was broken off has come to what an unbroken one has.
+fn is_the_same(mut broken: serde_json::Value, mut whole: serde_json::Value) {
+    without_times(&mut broken);
+    without_times(&mut whole);
+    for (key, value) in whole.as_object().unwrap() {
+        assert_eq!(&broken[key], value, "{key}");
+    }
+    assert!(whole["tried"]["noise"].is_object(), "{whole}");
+}
+
+#[test]
+fn a_server_that_dies_is_said_and_the_comparison_goes_on_when_it_is_back() {
+    let left = Arc::new(AtomicUsize::new(usize::MAX));
+    let counted = left.clone();
+    let server = Server::start(move |request, _| {
+        let left = counted.fetch_update(SeqCst, SeqCst, |it| it.checked_sub(1));
+        if left.is_err() {
+            // It is not asked again, as it would be where the connection broke.
+            return Some(Answer::new(401, "text/plain", "who are you?"));
+        }
+        let text = request.json()["messages"][0]["content"].to_string();
+        let said = text.split(" is ").find_map(|it| it.split_once(" dollars"));
+        let said = said.map_or("not in the documents".to_owned(), |(price, _)| {
+            format!("{price} dollars")
+        });
+        Some(Answer::json(&serde_json::json!({
+            "choices": [{ "message": { "content": said }, "finish_reason": "stop" }],
+            "usage": { "prompt_tokens": text.len(), "completion_tokens": 3 },
+        })))
+    });
+    let model = format!("{}/v1#reads", server.url);
+    let begin = ["compare", "--json", "--model", &model];
+    let whole = project(24);
+    let expect = whole.json(&begin);
+    let all = usize::MAX - left.load(SeqCst);
+    let broken = project(24);
+    let root = ".groundtune/comparisons/0001";
+    let resume = ["compare", "--resume", root, "--json"];
+    // In tuning, in the examination, and in the drills.
+    for (number, answers) in [5, all / 4, all / 4, all / 8].into_iter().enumerate() {
+        left.store(answers, SeqCst);
+        let arguments = if number == 0 { &begin[..] } else { &resume };
+        let shown = broken.screen(arguments);
+        assert!(shown.contains("does not answer any more"), "{shown}");
+        assert!(shown.contains("groundtune compare --resume"), "{shown}");
+    }
+    left.store(usize::MAX, SeqCst);
+    is_the_same(broken.json(&resume), expect);
+}
+
 #[test]
 fn a_comparison_that_was_killed_goes_on_to_the_same_answers() {
     let whole = project(24);
-    whole.json(&["compare", "--json"]);
+    let expect = whole.json(&["compare", "--json"]);
     let broken = project(24);
     for milliseconds in [300, 900, 1500, 2500] {
         let root = broken.path().join(".groundtune/comparisons/0001");
@@ -198,8 +271,9 @@ fn a_comparison_that_was_killed_goes_on_to_the_same_answers() {
         child.wait().unwrap();
     }
     let root = ".groundtune/comparisons/0001";
-    broken.json(&["compare", "--resume", root, "--json"]);
+    let found = broken.json(&["compare", "--resume", root, "--json"]);
     assert_eq!(answers(&broken, root), answers(&whole, root));
+    is_the_same(found, expect);
 }
 
 #[test]
@@ -212,7 +286,7 @@ fn bad_examples_are_said() {
     folder.write("empty.jsonl", "");
     check(&["compare", "empty.jsonl"], "empty.jsonl");
     folder.write("texts.jsonl", "{\"text\": \"only a text\"}\n");
-    check(&["compare", "texts.jsonl"], "none is left to examine");
+    check(&["compare", "texts.jsonl"], "nothing is left to examine");
     check(
         &["compare", "--candidates", "rga"],
         "expected one of prompt, few-shot",
@@ -220,7 +294,10 @@ fn bad_examples_are_said() {
     check(&["compare", "--resume", "documents"], "is no comparison");
     // Ten examples: it goes on, and says what they can show.
     let shown = folder.screen(&["compare", "--candidates", "prompt,rag"]);
-    assert!(shown.contains("show only large differences"), "{shown}");
+    assert!(
+        shown.contains("can hardly show a difference, however large"),
+        "{shown}"
+    );
     let mut lines = std::fs::read_to_string(folder.path().join("examples.jsonl")).unwrap();
     lines.push_str("{\"question\": \"What is new?\", \"answer\": \"this\"}\n");
     folder.write("examples.jsonl", &lines);

@@ -13,6 +13,7 @@ use super::evidence::{Documents, FoundFor};
 use super::labels::Labels;
 use super::leaks::Leaks;
 use super::names::Names;
+use super::served::Served;
 use super::spans::Spans;
 use super::{AnswerKind, Arm, CompareError, CompareRecipe, Examination, Taught};
 use crate::models::{
@@ -64,7 +65,7 @@ pub(super) trait Answers {
 /// What all candidates begin with.
 pub(super) enum Base {
     /// A model that writes.
-    Writer(Box<dyn Generate>),
+    Writer(Served),
     /// An encoder, with the examples that its candidates look at.
     Encoder(Box<dyn Encoder>),
 }
@@ -116,7 +117,8 @@ impl Base {
             ModelPlace::Local(path) if is_encoder(path)? => path,
             _ => {
                 let generator = open_generator(reference, root, environment)?;
-                return Ok(Self::Writer(generator.ok_or(CompareError::NoBase)?));
+                let generator = generator.ok_or(CompareError::NoBase)?;
+                return Ok(Self::Writer(Served::new(generator)));
             }
         };
         let kind = examination.kind();
@@ -179,10 +181,12 @@ impl Base {
                 encoder.contestant(arm, Some(taught))
             }
             (Self::Encoder(encoder), _) => encoder.contestant(arm, None),
-            (Self::Writer(generator), Some(Tuned::Encoder(_)) | None)
-            | (Self::Writer(_), Some(Tuned::Writer(generator))) => Box::new(Contestant {
+            (Self::Writer(served), tuned) => Box::new(Contestant {
                 arm,
-                generator: &**generator,
+                generator: match tuned {
+                    Some(Tuned::Writer(generator)) => &**generator,
+                    Some(Tuned::Encoder(_)) | None => served,
+                },
                 recipe,
                 shots,
             }),
@@ -211,10 +215,18 @@ impl Base {
         })
     }
 
+    /// Returns why a model on a server does not answer any more, if so.
+    pub(super) fn gone(&self) -> Option<String> {
+        match self {
+            Self::Writer(served) => served.gone(),
+            Self::Encoder(_) => None,
+        }
+    }
+
     /// Returns the model, where it writes.
     pub(super) fn writer(&self) -> Option<&dyn Generate> {
         match self {
-            Self::Writer(generator) => Some(&**generator),
+            Self::Writer(served) => Some(served),
             Self::Encoder(_) => None,
         }
     }

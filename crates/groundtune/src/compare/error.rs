@@ -29,7 +29,10 @@ pub enum CompareError {
     #[error("there are no questions to compare on")]
     NoExamples,
     /// Nothing of the examples can be asked.
-    #[error("of {examples} examples, none is left to examine the candidates on")]
+    #[error(
+        "nothing is left to examine the candidates on, of {examples} {}",
+        if *examples == 1 { "example" } else { "examples" }
+    )]
     NoQuestions {
         /// How many there are.
         examples: usize,
@@ -96,6 +99,16 @@ pub enum CompareError {
         /// What changed.
         what: &'static str,
     },
+    /// The model is on a server, and nobody answers there any more.
+    #[error("`{model}` does not answer any more: {failure}")]
+    Gone {
+        /// The model.
+        model: String,
+        /// How the last request ended.
+        failure: String,
+        /// Where the comparison is kept.
+        folder: PathBuf,
+    },
     /// What was answered cannot be judged.
     #[error(transparent)]
     Judge(#[from] eval::CompareError),
@@ -122,7 +135,7 @@ impl CompareError {
         Some(match self {
             Self::NoExamples => "name files of questions with their answers: `groundtune compare questions.jsonl`, or `[compare] examples = […]` in `groundtune.toml`".into(),
             Self::NoQuestions { .. } => {
-                "each needs a question and an answer, such as {\"question\": …, \"answer\": …}, and what says nearly the same stays together; `groundtune data audit` shows what was read".into()
+                "each needs a question and an answer, such as {\"question\": …, \"answer\": …}; what says nearly the same stays together, so of one there is nothing to hold out: ten show that it runs, a hundred show something. `groundtune data audit` shows what was read".into()
             }
             Self::NotForEncoders { .. } => "name a model that writes, with `--model`; or give examples with labels, such as {\"text\": …, \"label\": …}, with tags, or with a context".into(),
             Self::NoBase => "name one as `[models] generator` in `groundtune.toml`, or with `--model`".into(),
@@ -131,6 +144,10 @@ impl CompareError {
             Self::Unfinished { folder, .. } => {
                 format!("go on with `groundtune compare --resume {}`", folder.display())
             }
+            Self::Gone { folder, .. } => format!(
+                "what was answered is kept; when it runs again, go on with `groundtune compare --resume {}`",
+                folder.display()
+            ),
             Self::Damaged { path, .. } => {
                 format!("take `{}` away; that stage is then done again", path.display())
             }
@@ -139,7 +156,8 @@ impl CompareError {
             Self::Ask(error) => return error.hint(),
             Self::Resolve(error) => return error.hint(),
             Self::Training(error) => return error.hint(),
-            Self::Key { .. } | Self::Data(_) | Self::Judge(_) | Self::Io(_) => return None,
+            Self::Data(_) => "fields that are called otherwise, or another layout, are named to `groundtune data convert FILE --to question --field question=… --field answer=…`; compare what it writes".into(),
+            Self::Key { .. } | Self::Judge(_) | Self::Io(_) => return None,
         })
     }
 }

@@ -114,13 +114,21 @@ pub enum ExaminationNote {
 impl std::fmt::Display for ExaminationNote {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::FewQuestions { count } if *count < FEWEST_QUESTIONS => write!(
+                f,
+                "{} can hardly show a difference, however large: even all right against all wrong may be chance; ask {FEW_QUESTIONS} to know a share to ten points",
+                counted(*count, "question")
+            ),
             Self::FewQuestions { count } => write!(
                 f,
-                "{count} questions show only large differences: of 100, a share is known to about ten points"
+                "{count} questions show only large differences: a share of them is known to about {:.0} points to each side, of {FEW_QUESTIONS} to ten",
+                98.0 / (*count as f64).sqrt()
             ),
+            Self::FewLessons { count: 0 } => f.write_str("there is nothing to learn from"),
             Self::FewLessons { count } => write!(
                 f,
-                "{count} examples to learn from teach a format at best; hundreds teach a behaviour"
+                "{} to learn from: that teaches a format at best; hundreds teach a behaviour",
+                counted(*count, "example")
             ),
             Self::Repeated { count } => {
                 write!(f, "{count} of the examples repeat another and are left out")
@@ -154,9 +162,20 @@ impl std::fmt::Display for ExaminationNote {
     }
 }
 
+/// Returns `1 question`, `2 questions`.
+fn counted(count: usize, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        many => format!("{many} {what}s"),
+    }
+}
+
 /// Fewer questions than this show only large differences: with 100 of them, the 95 % interval
 /// of a share near a half is ten points to each side.
 const FEW_QUESTIONS: usize = 100;
+/// With fewer than this, five candidates of which one is right on all and the others on none are not
+/// told apart: of nine, such an outcome has a chance of 2⁻⁸, and ten pairs are compared.
+const FEWEST_QUESTIONS: usize = 9;
 /// Fewer examples than this teach a format at best.
 const FEW_LESSONS: usize = 50;
 /// Answers with more words than this on average are sentences.

@@ -114,6 +114,12 @@ const SURE: f64 = 0.99;
 const DOUBTFUL: f64 = 0.5;
 
 impl Retrieval {
+    /// Returns whether anything was tried on development questions.
+    pub fn is_chosen(&self) -> bool {
+        let tried = |it: &Try| it.trial.recall.is_some() || it.trial.silence.is_some();
+        self.tries.iter().any(tried)
+    }
+
     /// Says so where the answers to the development questions are found far less often than those
     /// to the questions that are examined: then they are older than the documents, or of another
     /// kind, and what was chosen on them was chosen badly.

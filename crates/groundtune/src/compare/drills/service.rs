@@ -189,6 +189,13 @@ fn open(ground: &Ground<'_>, arm: Arm, environment: &Environment) -> Result<Open
         let before = examined.get(&asked.id);
         opened.same += usize::from(before.is_some_and(|it| it.said() == answer.said()));
         opened.failure = opened.failure.or(answer.failure);
+        if let Some(failure) = base.gone() {
+            return Err(CompareError::Gone {
+                model: ground.reference.to_string(),
+                failure,
+                folder: ground.folder.path().to_owned(),
+            });
+        }
     }
     opened.memory = peak()
         .zip(before)

@@ -12,6 +12,7 @@ use super::*;
 use crate::compare::answer::Contestant;
 use crate::compare::evidence::Documents;
 use crate::compare::leaks::Leaks;
+use crate::compare::served::Served;
 use crate::config::Config;
 use crate::ingest::{IngestRequest, ingest};
 
@@ -140,7 +141,7 @@ fn drilled(root: &Path, folder: &Folder, breaks_after: usize) -> (Option<Drills>
         project: &project,
         environment: &environment,
         recipe: &recipe,
-        base: &Base::Writer(Box::new(Reads::default())),
+        base: &Base::Writer(Served::new(Box::new(Reads::default()))),
         reference: &ModelReference::BuiltIn,
         metric: eval::Metric::TokenF1,
         examination: &examination,
