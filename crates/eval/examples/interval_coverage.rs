@@ -2,7 +2,8 @@
 //! whose true difference is known, how often the 95 % interval has it (it should be 93 to 97 %),
 //! and how often a winner is claimed where there is none (5 % at most).
 //!
-//! `cargo run --release -p groundtune-eval --example interval_coverage -- [WORLDS]`
+//! `cargo run --release -p groundtune-eval --example interval_coverage -- [WORLDS [SEEDS…]]`: of so
+//! many worlds a row; of candidates trained with 1, 2, 3 and 5 seeds, or with those alone.
 
 #![expect(clippy::print_stdout, reason = "an example's answer is what it prints")]
 
@@ -104,25 +105,26 @@ const HARDNESS: f64 = 0.2;
 const LEVEL: f64 = 0.55;
 
 fn main() {
-    let worlds: u64 = std::env::args()
-        .nth(1)
-        .and_then(|it| it.parse().ok())
-        .unwrap_or(1000);
-    println!("| world | true difference | interval has it | a winner is claimed |");
-    println!("|---|---|---|---|");
-    for world in WORLDS {
-        for difference in [0.0, 0.1] {
-            let found = measure(world, difference, worlds);
-            println!("| {} | {found}", world.name);
-        }
-    }
-    for seeds in [2, 3, 5] {
+    let numbers: Vec<u64> = std::env::args()
+        .skip(1)
+        .filter_map(|it| it.parse().ok())
+        .collect();
+    let (worlds, asked) = match numbers.split_first() {
+        Some((worlds, [])) => (*worlds, &[1, 2, 3, 5][..]),
+        Some((worlds, asked)) => (*worlds, asked),
+        None => (1000, &[1, 2, 3, 5][..]),
+    };
+    for seeds in asked {
         println!("\nTrained with {seeds} seeds:\n");
         println!(
             "| world | the seeds | true difference | interval has it | a winner is claimed |\n\
              |---|---|---|---|---|"
         );
-        for world in trained(seeds) {
+        let of = match seeds {
+            1 => WORLDS.to_vec(),
+            seeds => trained(*seeds as usize),
+        };
+        for world in of {
             for difference in [0.0, 0.1] {
                 let found = measure(world, difference, worlds);
                 println!("| {} | {} | {found}", world.name, world.seed_name);

@@ -184,8 +184,9 @@ impl Bootstrap {
             high: value,
         };
         let plain = percentile_interval(&resampled, level).unwrap_or(point);
-        if of_questions + of_seeds == 0.0
-            && let Some(largest) = self.largest
+        // A mean of equal numbers is off by its last digits.
+        if let Some(largest) = self.largest
+            && of_questions + of_seeds <= (1e-9 * largest).powi(2)
         {
             // No question differed from the others. How many may yet: that share p which
             // would go unseen in (1 − p)ⁿ of all samples (Clopper and Pearson 1934).

@@ -92,6 +92,12 @@ fn what_is_the_same_does_not_differ() {
     );
     assert_eq!(compared.verdict.outcome, Outcome::Unsettled);
     assert!(compared.differences[0].interval.high > 0.3);
+    // A mean over three seeds is rounded, and means no less for that.
+    let mut taught = candidate("b", 10, |it| it < 2);
+    taught.runs = vec![taught.runs.remove(0); 3];
+    let compared = judge(10, &[candidate("a", 10, |it| it < 2), taught]);
+    assert!(compared.differences[0].interval.high > 0.3);
+    assert_eq!(compared.verdict.outcome, Outcome::Unsettled);
 }
 
 #[test]
@@ -166,6 +172,10 @@ fn seeds_that_differ_are_not_a_difference() {
         "{}",
         lucky.verdict.statement
     );
+    // Seeds count in the p-value as they do in the interval.
+    let found = &lucky.differences[0];
+    assert!(found.p_value > 0.5, "{}", found.p_value);
+    assert!(found.test.contains("seeds"), "{}", found.test);
     let steady = judge(300, &[runs([5, 5, 5]), runs([7, 7, 7])]);
     assert!(
         steady.verdict.winner.is_some(),
