@@ -53,6 +53,11 @@ pub(crate) struct Arguments {
     #[arg(long, conflicts_with = "resume")]
     quick: bool,
 
+    /// Leaves nothing out, whatever `[compare]` says: three seeds at least, all questions, all
+    /// drills, every way to find evidence. Where `[compare]` says nothing, this is what is done.
+    #[arg(long, conflicts_with_all = ["resume", "quick"])]
+    full: bool,
+
     /// A language model that judges the answers too, at best on a server: `URL#MODEL`. It
     /// decides nothing unless `[compare.verdict] metric` names its grades.
     #[arg(long, value_name = "MODEL", conflicts_with = "resume")]
@@ -92,6 +97,9 @@ pub(crate) fn run(
                 Some(path) => CompareRecipe::read(path).map_err(failed)?,
                 None => project.compare_recipe(),
             };
+            if arguments.full {
+                recipe = recipe.full();
+            }
             if !arguments.examples.is_empty() {
                 recipe.examples = arguments.examples;
             }

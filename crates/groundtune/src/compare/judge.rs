@@ -251,7 +251,7 @@ impl Judgement {
 /// Says what was compared with what.
 fn facts(protocol: &Protocol, examination: &Examination) -> Vec<String> {
     let seeds = match protocol.recipe.seeds {
-        1 => "once".to_owned(),
+        1 => "once: how another seed would come out was not tried".to_owned(),
         many => format!("{many} times, each with another seed"),
     };
     vec![

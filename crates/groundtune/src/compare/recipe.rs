@@ -239,6 +239,18 @@ impl CompareRecipe {
         self
     }
 
+    /// Takes all of everything that the recipe has less of: three seeds at least for each candidate that
+    /// learns, every question, every drill, and every way to find evidence.
+    pub fn full(mut self) -> Self {
+        let usual = Self::default();
+        self.seeds = self.seeds.max(usual.seeds);
+        self.questions = None;
+        self.drills.run = usual.drills.run;
+        self.drills.questions = self.drills.questions.max(usual.drills.questions);
+        self.retrieval.tries = Tries::All;
+        self
+    }
+
     /// Sees to it that the numbers make sense.
     ///
     /// # Errors
@@ -303,5 +315,18 @@ impl CompareRecipe {
             );
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_comparison_takes_back_what_a_quick_one_leaves_out() {
+        let usual = CompareRecipe::default();
+        assert_eq!(usual.clone().quick().full(), usual);
+        let more = CompareRecipe { seeds: 5, ..usual };
+        assert_eq!(more.clone().full(), more);
     }
 }
