@@ -5,14 +5,16 @@
 //! cargo run --release -p groundtune --example planted -- reader FOLDER
 //! cargo run --release -p groundtune --example planted -- run FOLDER READER FIRST LAST [KIND…]
 //! cargo run --release -p groundtune --example planted -- show FOLDER [PAGE]
-//! cargo run --release -p groundtune --example planted -- orderings FOLDER READER FIRST LAST
+//! cargo run --release -p groundtune --example planted -- orderings FOLDER READER FIRST LAST [PART…]
+//! cargo run --release -p groundtune --example planted -- orderings FOLDER [PAGE]
 //! ```
 //!
 //! `reader` makes the small model that all worlds begin with, in a few minutes. `run` makes the
 //! worlds with the seeds from `FIRST` to `LAST` of each kind, one project each, and has them
 //! compared; each verdict is a line of `FOLDER/worlds.jsonl`. What stands there is not done again, so
 //! a run that was broken off goes on, and several may run side by side. `show` prints the
-//! table of what was found, or puts it into the page that keeps it. `orderings` tries what papers found of large models.
+//! table of what was found, or puts it into the page that keeps it. `orderings` tries what papers found of large models,
+//! as resumably, and prints or puts its tables.
 #![expect(clippy::print_stdout, reason = "an example says what it found")]
 
 mod journey;
@@ -21,7 +23,6 @@ mod keep;
 mod maker;
 mod orderings;
 mod page;
-#[expect(dead_code, reason = "worlds need only some of it")]
 #[path = "../base_model/random.rs"]
 mod random;
 mod reader;
@@ -61,12 +62,20 @@ fn main() -> Result<(), Box<dyn Error>> {
             let found = summary::summary(Path::new(folder))?;
             page::put(Path::new(page), "planted show", &found)
         }
-        ["orderings", folder, reader, first, last] => {
-            let (first, last) = (first.parse()?, last.parse()?);
-            orderings::show(Path::new(folder), Path::new(reader), first, last)
+        ["orderings", folder] => {
+            print!("{}", orderings::summary(Path::new(folder))?);
+            Ok(())
+        }
+        ["orderings", folder, page] => {
+            let found = orderings::summary(Path::new(folder))?;
+            page::put(Path::new(page), "planted orderings", &found)
+        }
+        ["orderings", folder, reader, first, last, ref parts @ ..] => {
+            let seeds = (first.parse()?, last.parse()?);
+            orderings::run(Path::new(folder), Path::new(reader), seeds, parts)
         }
         _ => Err(
-            "expected `reader FOLDER`, `run FOLDER READER FIRST LAST [KIND…]`, `show FOLDER [PAGE]` or `orderings FOLDER READER FIRST LAST`"
+            "expected `reader FOLDER`, `run FOLDER READER FIRST LAST [KIND…]`, `show FOLDER [PAGE]` `orderings FOLDER READER FIRST LAST [PART…]` or `orderings FOLDER [PAGE]`"
                 .into(),
         ),
     }
