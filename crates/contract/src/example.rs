@@ -15,6 +15,10 @@ pub struct Example {
     /// The passage, page or record that it was made from. Examples of one passage never
     /// stand on two sides of a split.
     pub passage: Option<PassageId>,
+    /// The document that it is about: a file's path, or what else it is called. Other examples may
+    /// be about the same, and stand on another side of a split.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<String>,
     /// What there is to learn.
     pub lesson: Lesson,
 }

@@ -344,6 +344,7 @@ mod tests {
         Example {
             id: QuestionId::new(format!("a.jsonl:{number}")),
             passage: None,
+            document: None,
             lesson: Lesson::Labelled {
                 text: format!("text number {number}"),
                 labels: Labels::One(label.into()),

@@ -154,6 +154,7 @@ mod tests {
         Example {
             id: QuestionId::new(id),
             passage: passage.map(|it| PassageId(it.into())),
+            document: None,
             lesson,
         }
     }

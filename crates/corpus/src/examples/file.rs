@@ -397,6 +397,7 @@ impl Iterator for Examples {
                     example: Example {
                         id: QuestionId::new(id),
                         passage: None,
+                        document: None,
                         lesson: Lesson::Text { text },
                     },
                 }));

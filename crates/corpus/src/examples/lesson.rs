@@ -31,6 +31,13 @@ pub(super) fn examples(
         .find("passage")
         .and_then(|(name, value)| plain(name, value).ok())
         .filter(|passage| !passage.trim().is_empty());
+    // Elsewhere it is a text that something is learnt of.
+    let names_document = !matches!(record.layout, Layout::Pair | Layout::Summary);
+    let document = record
+        .find("document")
+        .filter(|_| names_document)
+        .and_then(|(_, value)| Some(value.as_str()?.trim().to_owned()))
+        .filter(|document| !document.is_empty());
     let several = |lessons: Vec<Lesson>, passage: Option<String>| -> Vec<Result<Example, Fault>> {
         let many = lessons.len() > 1;
         let numbered = (1..).zip(lessons).map(|(number, lesson)| {
@@ -41,6 +48,7 @@ pub(super) fn examples(
                     id.clone()
                 }),
                 passage: passage.clone().map(PassageId),
+                document: document.clone(),
                 lesson,
             })
         });
@@ -58,6 +66,7 @@ pub(super) fn examples(
                         lesson.map(|(own, lesson)| Example {
                             id: QuestionId::new(own.unwrap_or_else(|| format!("{id}#{number}"))),
                             passage: of_record().map(PassageId),
+                            document: document.clone(),
                             lesson,
                         })
                     })

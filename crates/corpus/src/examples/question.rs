@@ -157,6 +157,7 @@ pub(super) fn article(file: &str, line: u64, article: &Json) -> Vec<Result<Examp
                     QuestionId::new,
                 ),
                 passage: Some(PassageId(format!("{title}#{number}"))),
+                document: None,
                 lesson,
             }));
         }

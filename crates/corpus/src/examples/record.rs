@@ -29,14 +29,7 @@ const ALIASES: &[(&str, &[&str])] = &[
     ("output", &["response"]),
     (
         "passage",
-        &[
-            "passage_id",
-            "doc_id",
-            "document_id",
-            "doc",
-            "document",
-            "url",
-        ],
+        &["passage_id", "doc_id", "document_id", "doc", "url"],
     ),
     ("positive", &["positives", "pos"]),
     ("query", &["anchor", "question"]),

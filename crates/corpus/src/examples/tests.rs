@@ -550,12 +550,40 @@ fn lesson() -> impl Strategy<Value = Lesson> {
     ]
 }
 
+#[test]
+fn a_document_is_named_and_parts_nothing() {
+    let check = |line: &str, passage: Option<&str>, document: Option<&str>| {
+        let file = read("a.jsonl", line, &ReadExamples::default()).unwrap();
+        let [example] = &file.examples[..] else {
+            panic!("{file:?}");
+        };
+        let found = example.passage.as_ref().map(|it| it.0.as_str());
+        assert_eq!((found, example.document.as_deref()), (passage, document));
+        let again = read(
+            "a.jsonl",
+            &written(example).to_string(),
+            &ReadExamples::default(),
+        );
+        assert_eq!(again.unwrap().examples[0].document, example.document);
+    };
+    let asked = r#"{"question":"Q","answers":["A"],"document":"a/b.md"}"#;
+    check(asked, None, Some("a/b.md"));
+    let both = r#"{"question":"Q","answers":["A"],"document":"b","passage_id":"p7"}"#;
+    check(both, Some("p7"), Some("b"));
+    check(
+        r#"{"document":"A long text.","summary":"It is long."}"#,
+        Some("a.jsonl:1"),
+        None,
+    );
+}
+
 proptest! {
     #[test]
     fn what_is_written_is_read_again(lesson in lesson(), passage in prop::option::of("[a-z]{3}")) {
         let example = Example {
             id: QuestionId::new("one"),
             passage: passage.map(PassageId),
+            document: None,
             lesson,
         };
         let line = written(&example).to_string();

@@ -44,6 +44,9 @@ pub fn written_as(example: &Example, layout: Layout) -> Result<Json, Fault> {
     if let Some(passage) = &example.passage {
         record.insert("passage_id".into(), passage.0.as_str().into());
     }
+    if let Some(document) = &example.document {
+        record.insert("document".into(), document.as_str().into());
+    }
     let fields = match layout {
         Layout::Text => match lesson {
             Lesson::Text { text } => json!({ "text": text }),

@@ -274,16 +274,24 @@ pub(super) struct Named {
 }
 
 impl Named {
-    /// Looks for the documents that `asked` name among those of `project`: a name is a file's path,
-    /// the end of it, or its name with or without what its kind adds. Nothing, if none is there.
+    /// Looks for the documents that `asked` are about among those of `project`, as `documents` name
+    /// them, or else the passages that they were made from: a name is a file's path, the end of it,
+    /// or its name with or without what its kind adds. Nothing, if none is there.
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub(super) fn of(project: &Project, asked: &[Gold]) -> Result<Option<Self>, Error> {
+    pub(super) fn of(
+        project: &Project,
+        asked: &[Gold],
+        documents: &BTreeMap<QuestionId, String>,
+    ) -> Result<Option<Self>, Error> {
         let answered = asked.iter().filter(|it| !it.is_unanswerable());
-        let naming: Vec<(&Gold, &str)> = answered
-            .filter_map(|it| Some((it, it.passage.as_ref()?.0.as_str())))
-            .collect();
+        let name = |it: &'_ Gold| {
+            let passage = || it.passage.as_ref().map(|it| it.0.clone());
+            documents.get(&it.id).cloned().or_else(passage)
+        };
+        let naming: Vec<(&Gold, String)> =
+            answered.filter_map(|it| Some((it, name(it)?))).collect();
         if naming.is_empty() {
             return Ok(None);
         }
@@ -295,7 +303,7 @@ impl Named {
         }
         let mut documents = Qrels::new();
         for (asked, name) in naming {
-            for file in files.get(name).into_iter().flatten() {
+            for file in files.get(&name).into_iter().flatten() {
                 documents.insert(asked.id.clone(), file.clone(), 1);
             }
         }
@@ -438,7 +446,9 @@ mod tests {
             naming("b", "docs/blue.md"),
             naming("c", "green.md"),
             asked("d", &["x"]),
+            asked("e", &["x"]),
         ];
+        let documents = BTreeMap::from([(QuestionId::new("e"), "blue".to_owned())]);
         let of = |file: &str| Evidence {
             document: contract::DocumentId::new(format!("docs/{file}")),
             ..passage("text", 1.0)
@@ -447,6 +457,7 @@ mod tests {
         for (id, evidence) in [
             ("a", vec![of("blue.md"), of("blue.md"), of("red.md")]),
             ("b", vec![of("blue.md")]),
+            ("e", vec![of("blue.md")]),
         ] {
             findings.add(FoundFor {
                 question: QuestionId::new(id),
@@ -454,7 +465,7 @@ mod tests {
                 elapsed: Duration::ZERO,
             });
         }
-        let named = Named::of(&project, &dev).unwrap().unwrap();
+        let named = Named::of(&project, &dev, &documents).unwrap().unwrap();
         let mut trials = [trial(
             &findings,
             &dev,
@@ -464,13 +475,17 @@ mod tests {
             },
         )];
         named.mark(&findings, &mut trials);
-        // The second document of two, and the first.
+        // The second document of two, and twice the first.
         let second = 1.0 / 3f64.log2();
         let ndcg = trials[0].ndcg.unwrap();
-        assert!((ndcg - (second + 1.0) / 2.0).abs() < 1e-12, "{ndcg}");
-        assert_eq!(trials[0].named, Some(0.5));
+        assert!((ndcg - (second + 2.0) / 3.0).abs() < 1e-12, "{ndcg}");
+        assert_eq!(trials[0].named, Some(2.0 / 3.0));
         assert_eq!(trials[0].merit(), ndcg / 2.0);
-        assert!(Named::of(&project, &dev[2..]).unwrap().is_none());
+        assert!(
+            Named::of(&project, &dev[2..4], &documents)
+                .unwrap()
+                .is_none()
+        );
     }
 
     #[test]

@@ -42,6 +42,9 @@ pub struct Examination {
     /// where the examples say it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub starts: BTreeMap<QuestionId, usize>,
+    /// The documents that development questions are about, where the examples name them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub documents: BTreeMap<QuestionId, String>,
     /// What is to be known about the examples before the result is believed.
     pub notes: Vec<ExaminationNote>,
     /// Tells the examples from others.
@@ -229,12 +232,15 @@ impl Examination {
         if train.len() < FEW_LESSONS {
             notes.push(ExaminationNote::FewLessons { count: train.len() });
         }
+        let about = |it: &Example| Some((it.id.clone(), it.document.clone()?));
+        let documents = sets.dev.examples().iter().filter_map(about).collect();
         let learnt = sets.train.examples().iter().chain(sets.dev.examples());
         Ok(Self {
             train,
             dev,
             test,
             starts: learnt.filter_map(start).collect(),
+            documents,
             notes,
             fingerprint,
         })

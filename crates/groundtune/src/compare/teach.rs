@@ -206,6 +206,7 @@ impl Lessons<'_> {
             lessons.extend(lesson.map(|lesson| Example {
                 id: QuestionId::new(asked.id.as_str()),
                 passage: None,
+                document: None,
                 lesson,
             }));
         }

@@ -451,7 +451,7 @@ impl Comparison<'_> {
             Base::Encoder(encoder) => encoder.trials(&findings, dev)?,
         };
         if self.base.task().is_of_documents()
-            && let Some(named) = Named::of(self.project, dev)?
+            && let Some(named) = Named::of(self.project, dev, &self.examination.documents)?
         {
             named.mark(&findings, &mut trials);
         }

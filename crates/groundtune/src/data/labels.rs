@@ -163,6 +163,7 @@ mod tests {
         Example {
             id: QuestionId::new("a.jsonl:1"),
             passage: None,
+            document: None,
             lesson,
         }
     }

@@ -574,6 +574,7 @@ mod tests {
         Example {
             id: QuestionId::new("a.jsonl:1"),
             passage: None,
+            document: None,
             lesson,
         }
     }

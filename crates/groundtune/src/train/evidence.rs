@@ -304,6 +304,7 @@ mod tests {
         Example {
             id: QuestionId::new(format!("set.jsonl:{number}")),
             passage: None,
+            document: None,
             lesson: Lesson::Question {
                 question: question.into(),
                 context: Some(PASSAGES[passage].into()),

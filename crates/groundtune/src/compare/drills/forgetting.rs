@@ -237,6 +237,7 @@ impl Material {
                 .map(|(number, text)| Example {
                     id: QuestionId::new(format!("general {number}")),
                     passage: None,
+                    document: None,
                     lesson: Lesson::Text { text },
                 })
                 .collect(),
