@@ -127,6 +127,8 @@ fn techniques(
     sharding[1] = SHARDING.into();
     sharding[9] = "linear, near-linear".into();
     print(ui, &table, Some(&sharding))?;
+    // What is said of the table comes behind it.
+    ui.finish()?;
     ui.note(format_args!(
         "\nPeak: the most memory while learning. Learnt: weights that are learnt, gradients and \
          optimiser.\nEach beside the plain run, of {} tokens a step. What is claimed beside bf16 is \
