@@ -26,7 +26,8 @@ impl Table {
     }
 }
 
-/// Returns each candidate's scores with their intervals, the deciding metric first.
+/// Returns each candidate's scores with their intervals, the deciding metric first; where some were
+/// trained with several seeds, what each seed came to by that metric.
 pub fn scores(report: &Report) -> Table {
     let metrics = metrics(report);
     let mut heads = vec!["candidate"];
@@ -44,9 +45,27 @@ pub fn scores(report: &Report) -> Table {
             )
         })
     };
-    let rows = report.compared.candidates.iter().map(|candidate| {
+    let decides = report.compared.plan.metric;
+    let of_each = |candidate: &CandidateScores| -> Vec<String> {
+        let score = candidate.metrics.get(decides.name());
+        let each = score.map_or(&[][..], |it| &it.by_seed);
+        each.iter().map(|it| figure(decides, *it, 0.01)).collect()
+    };
+    let candidates = &report.compared.candidates;
+    let several = candidates.iter().any(|it| of_each(it).len() > 1);
+    let last = format!("{} of each seed", decides.name());
+    if several {
+        heads.push(&last);
+    }
+    let rows = candidates.iter().map(|candidate| {
         let mut row = vec![candidate.name.clone()];
         row.extend(metrics.iter().map(|metric| cell(candidate, metric)));
+        if several {
+            row.push(match of_each(candidate).as_slice() {
+                [] | [_] => "–".to_owned(),
+                each => each.join(", "),
+            });
+        }
         row
     });
     Table::new(&heads, rows.collect())

@@ -371,3 +371,21 @@ fn a_report_is_whole_and_harmless() {
     assert_eq!(json["causes"]["rag"]["right"], 60);
     assert!(json["verdict"]["interval"][0].as_f64() > Some(0.0));
 }
+
+#[test]
+fn a_report_shows_what_each_seed_came_to() {
+    let mut taught = candidate("fine-tuned", 40, |it| it % 2 == 0);
+    taught
+        .runs
+        .push(candidate("", 40, |it| it % 4 != 0).runs.remove(0));
+    let candidates = [candidate("rag", 40, |_| true), taught];
+    let compared = judge(40, &candidates);
+    let report = Report::new("", &gold(40), &candidates, compared, 0);
+    let text = markdown(&report);
+    assert!(
+        text.contains("| candidate | exact_match | exact_match of each seed |"),
+        "{text}"
+    );
+    assert!(text.contains("| 0.50, 0.75 |"), "{text}");
+    assert!(text.contains("trained with two seeds only"), "{text}");
+}
