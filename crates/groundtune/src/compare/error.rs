@@ -156,7 +156,7 @@ impl CompareError {
             Self::Ask(error) => return error.hint(),
             Self::Resolve(error) => return error.hint(),
             Self::Training(error) => return error.hint(),
-            Self::Data(_) => "fields that are called otherwise, or another layout, are named to `groundtune data convert FILE --to question --field question=… --field answer=…`; compare what it writes".into(),
+            Self::Data(_) => "fields that are called otherwise, or another layout, are named to `groundtune data convert FILE --to completion --field prompt=… --field completion=… --out FILE.jsonl`; compare what it writes".into(),
             Self::Key { .. } | Self::Judge(_) | Self::Io(_) => return None,
         })
     }

@@ -515,7 +515,7 @@ fn guards(
     };
     let mut drill = table(
         "The five common mistakes, and answers given away",
-        &["guarded against", "how"],
+        &["what is guarded against", "guarded", "how"],
         "A tuned model is recommended only where the five are guarded against.".into(),
     );
     for (mistake, guarded, how) in [
