@@ -332,6 +332,9 @@ fn conclude(ui: &mut Ui, judgement: &Judgement, as_json: bool) -> Result<(), Com
     for line in table::lines(&Table { heads, rows }, ui.width()) {
         writeln!(ui.out(), "{line}")?;
     }
+    for (mistake, why) in judgement.unguarded() {
+        ui.warn(format_args!("not guarded against: {mistake} ({why})"));
+    }
     if let Some(stale) = judgement.retrieval.staleness() {
         ui.warn(format_args!("{stale}"));
     }

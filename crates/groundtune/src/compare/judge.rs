@@ -18,6 +18,9 @@ use super::{
 
 use crate::opinion::{self, attach, read_labels};
 
+/// The table of what was guarded against, and what it says where that was not.
+const GUARDS: &str = "The five common mistakes, and answers given away";
+const UNGUARDED: &str = "NO";
 /// Below this, nobody feels a difference of time.
 const SMALLEST_LATENCY: f64 = 0.05;
 /// The most questions whose answers the report shows side by side.
@@ -187,6 +190,18 @@ impl Judgement {
     /// Returns the verdict, in a sentence.
     pub fn statement(&self) -> &str {
         &self.report.compared.verdict.statement
+    }
+
+    /// Returns the common mistakes that nothing was done against, each with why.
+    pub fn unguarded(&self) -> impl Iterator<Item = (&str, &str)> {
+        let tables = self.report.drills.iter();
+        let rows = tables
+            .filter(|it| it.name == GUARDS)
+            .flat_map(|it| &it.rows);
+        rows.filter_map(|(mistake, cells)| match cells.as_slice() {
+            [guarded, how] if guarded == UNGUARDED => Some((mistake.as_str(), how.as_str())),
+            _ => None,
+        })
     }
 
     /// Returns the page of the report.
@@ -514,7 +529,7 @@ fn guards(
         false => format!("`{arm}` was not compared"),
     };
     let mut drill = table(
-        "The five common mistakes, and answers given away",
+        GUARDS,
         &["what is guarded against", "guarded", "how"],
         "A tuned model is recommended only where the five are guarded against.".into(),
     );
@@ -570,7 +585,7 @@ fn guards(
         ),
         given_away(examination, retrieves && protocol.task.is_of_documents()),
     ] {
-        let guarded = if guarded { "yes" } else { "NO" };
+        let guarded = if guarded { "yes" } else { UNGUARDED };
         drill
             .rows
             .push((mistake.to_owned(), vec![guarded.to_owned(), how]));
