@@ -84,6 +84,19 @@ pub struct Trial {
 }
 
 impl Trial {
+    /// Returns a setting that nobody tried.
+    pub(super) fn untried(shown: Shown) -> Self {
+        Self {
+            shown,
+            recall: None,
+            silence: None,
+            right: 0.0,
+            rank: None,
+            ndcg: None,
+            named: None,
+        }
+    }
+
     /// Returns what is chosen by: the share of the questions that are served; where the examples
     /// name their documents, the mean of that and of nDCG. An answer of a word stands in many
     /// passages by chance, a document that was named does not.

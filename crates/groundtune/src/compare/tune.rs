@@ -283,18 +283,10 @@ impl Comparison<'_> {
         let retrieval = &self.project.config.retrieval;
         Try {
             way: Way::default(),
-            trial: Trial {
-                shown: Shown {
-                    top_k: retrieval.top_k,
-                    threshold: retrieval.threshold,
-                },
-                recall: None,
-                silence: None,
-                right: 0.0,
-                rank: None,
-                ndcg: None,
-                named: None,
-            },
+            trial: Trial::untried(Shown {
+                top_k: retrieval.top_k,
+                threshold: retrieval.threshold,
+            }),
             score: None,
         }
     }
@@ -566,18 +558,10 @@ mod tests {
                 chunk: Some(corpus::Chunker::Sentence { max_words }),
                 ..Way::default()
             },
-            trial: Trial {
-                shown: Shown {
-                    top_k,
-                    threshold: Share::ZERO,
-                },
-                recall: None,
-                silence: None,
-                right: 0.0,
-                rank: None,
-                ndcg: None,
-                named: None,
-            },
+            trial: Trial::untried(Shown {
+                top_k,
+                threshold: Share::ZERO,
+            }),
             score: None,
         };
         let check = |tries: &[Try], expect: &[usize]| assert_eq!(for_model(tries), expect);

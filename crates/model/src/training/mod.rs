@@ -26,7 +26,7 @@ pub use heads::{HeadTargets, Task};
 pub use parameters::{Parameter, Parameters};
 pub use rank_budget::RankBudget;
 pub use tensor::Precision;
-pub use tensor::training::IGNORE;
+pub use tensor::training::{IGNORE, NF4};
 pub(crate) use tuning::LowRankTuning;
 pub use tuning::{
     AdaLora, Bottleneck, BottleneckActivation, BottleneckStyle, Lora, LoraScale, Targets, Tuning,

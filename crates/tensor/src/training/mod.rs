@@ -28,7 +28,7 @@ pub use attention::{Heads, HeadsMut, Mask, TrainingAttention};
 pub use dropout::Dropout;
 pub use eight_bit::EightBitMoments;
 pub use loss::{CrossEntropy, IGNORE};
-pub use nf4::Nf4Matrix;
+pub use nf4::{NF4, Nf4Matrix};
 pub use norm::{NORM_STATISTICS, Norm, NormBackward};
 pub use rotary::{Angles, Turn};
 

@@ -16,9 +16,9 @@ const GROUP: usize = 256;
 /// Blocks that are a thread's part.
 const PART: usize = 256;
 
-/// The sixteen values: quantiles of the normal distribution, scaled to ±1, with a zero
+/// NormalFloat's sixteen values: quantiles of the normal distribution, scaled to ±1, with a zero
 /// (appendix E).
-const VALUES: [f32; 16] = [
+pub const NF4: [f32; 16] = [
     -1.0,
     -0.696_192_8,
     -0.525_073_05,
@@ -128,7 +128,7 @@ impl Nf4Matrix {
     /// Sets `numbers` to those of one block.
     fn widen(&self, block: usize, numbers: &mut [f32]) {
         let scale = Code::signed().value(self.scales[block]) * self.groups[block / GROUP];
-        let values = VALUES.map(|value| value * (scale + self.mean));
+        let values = NF4.map(|value| value * (scale + self.mean));
         let codes = &self.codes[block * BLOCK / 2..];
         for (pair, code) in numbers.chunks_mut(2).zip(codes) {
             pair[0] = values[usize::from(code >> 4)];
@@ -167,11 +167,11 @@ impl Kernels {
 
 /// Returns the number of the value nearest to `x`.
 fn nearest(x: f32) -> u8 {
-    let above = VALUES.partition_point(|value| *value < x);
+    let above = NF4.partition_point(|value| *value < x);
     match above {
         0 => 0,
         16 => 15,
-        above if x - VALUES[above - 1] < VALUES[above] - x => above as u8 - 1,
+        above if x - NF4[above - 1] < NF4[above] - x => above as u8 - 1,
         above => above as u8,
     }
 }
@@ -226,7 +226,7 @@ mod tests {
         let most = quantile(offset);
         let mut expect: Vec<f64> = expect.iter().map(|x| x / most).collect();
         expect.sort_by(f64::total_cmp);
-        for (found, expect) in VALUES.iter().zip(expect) {
+        for (found, expect) in NF4.iter().zip(expect) {
             assert!(
                 (f64::from(*found) - expect).abs() < 1e-6,
                 "{found} is not {expect}"
@@ -237,7 +237,7 @@ mod tests {
     #[test]
     fn blocks_of_one_size_come_back_whole() {
         // All sixteen values in each block; the scales are alike, so nothing is rounded.
-        let rows: Vec<f32> = (0..64 * 9).map(|at| 0.25 * VALUES[at * 7 % 16]).collect();
+        let rows: Vec<f32> = (0..64 * 9).map(|at| 0.25 * NF4[at * 7 % 16]).collect();
         let (matrix, found) = round_trip(&rows, 96);
         for (found, expect) in found.iter().zip(&rows) {
             assert!((found - expect).abs() < 1e-7, "{found} is not {expect}");

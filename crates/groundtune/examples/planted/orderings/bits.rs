@@ -6,7 +6,7 @@ use std::path::Path;
 
 use model::generator::{Generator, GeneratorOptions};
 use model::tokenizer::Special;
-use model::training::IGNORE;
+use model::training::{IGNORE, NF4};
 use serde_json::{Map, Value as Json};
 
 use super::super::random::Random;
@@ -19,25 +19,6 @@ const GROUP: usize = 256;
 const PIECES: usize = 4;
 const PIECE: usize = 2500;
 
-/// Quantiles of the normal distribution, scaled to ±1, with a zero (appendix E).
-const NF4: [f32; 16] = [
-    -1.0,
-    -0.696_192_8,
-    -0.525_073_05,
-    -0.394_917_5,
-    -0.284_441_38,
-    -0.184_773_43,
-    -0.091_050_036,
-    0.0,
-    0.079_580_3,
-    0.160_930_2,
-    0.246_112_3,
-    0.337_915_24,
-    0.440_709_83,
-    0.562_617,
-    0.722_956_84,
-    1.0,
-];
 /// Two bits of exponent and one of mantissa; the largest is 6.
 const E2M1: [f32; 8] = [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0];
 /// Three bits of exponent; the largest is 16.
