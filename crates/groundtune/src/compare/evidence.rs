@@ -84,7 +84,7 @@ pub struct Trial {
 }
 
 impl Trial {
-    /// Returns a setting that nobody tried.
+    /// Returns a setting of which nothing is known yet.
     pub(super) fn untried(shown: Shown) -> Self {
         Self {
             shown,
@@ -271,13 +271,11 @@ fn trial(findings: &Findings, dev: &[Gold], shown: Shown) -> Trial {
     }
     let share = |part: usize, of: usize| (of > 0).then(|| part as f64 / of as f64);
     Trial {
-        shown,
         recall: share(found, answerable),
         silence: share(silent, dev.len() - answerable),
         right: share(found + silent, dev.len()).unwrap_or(0.0),
         rank: (answerable > 0).then(|| ranks / answerable as f64),
-        ndcg: None,
-        named: None,
+        ..Trial::untried(shown)
     }
 }
 

@@ -148,13 +148,10 @@ impl Labels {
         }
         let share = |part: usize, of: usize| (of > 0).then(|| part as f64 / of as f64);
         Trial {
-            shown,
             recall: share(among, labelled),
             silence: share(silent, dev.len() - labelled),
             right: share(right + silent, dev.len()).unwrap_or(0.0),
-            rank: None,
-            ndcg: None,
-            named: None,
+            ..Trial::untried(shown)
         }
     }
 

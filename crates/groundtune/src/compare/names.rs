@@ -276,13 +276,9 @@ impl Encoder for Names {
             }
             let share = |part: usize, of: usize| (of > 0).then(|| part as f64 / of as f64);
             trials.push(Trial {
-                shown,
                 recall: share(among, naming),
-                silence: None,
                 right: share(right, dev.len()).unwrap_or(0.0),
-                rank: None,
-                ndcg: None,
-                named: None,
+                ..Trial::untried(shown)
             });
         }
         trials.sort_by(|a, b| b.right.total_cmp(&a.right));

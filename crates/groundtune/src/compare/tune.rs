@@ -346,12 +346,16 @@ impl Comparison<'_> {
             true => Extent::All,
             false => self.extent(dev, notes)?,
         };
+        let named = match self.base.task().is_of_documents() {
+            true => Named::of(self.project, dev, &self.examination.documents)?,
+            false => None,
+        };
         let mut ways: Vec<OfWay> = Vec::new();
         let mut try_way = |way: Way, ways: &mut Vec<OfWay>| -> Result<bool, CompareError> {
             let found = match known.iter().position(|it| it.way == way) {
                 Some(place) => known.swap_remove(place),
                 None => {
-                    let found = self.of_way(way, dev, &extent)?;
+                    let found = self.of_way(way, dev, named.as_ref(), &extent)?;
                     lines.add(&found)?;
                     found
                 }
@@ -432,7 +436,13 @@ impl Comparison<'_> {
     }
 
     /// Finds evidence for the development questions one way.
-    fn of_way(&self, way: Way, dev: &[Gold], extent: &Extent) -> Result<OfWay, CompareError> {
+    fn of_way(
+        &self,
+        way: Way,
+        dev: &[Gold],
+        named: Option<&Named>,
+        extent: &Extent,
+    ) -> Result<OfWay, CompareError> {
         let mut finder = self.finder_of(&way, extent)?;
         let mut findings = Findings::default();
         for asked in dev {
@@ -442,9 +452,7 @@ impl Comparison<'_> {
             Base::Writer(_) => evidence::trials(&findings, dev),
             Base::Encoder(encoder) => encoder.trials(&findings, dev)?,
         };
-        if self.base.task().is_of_documents()
-            && let Some(named) = Named::of(self.project, dev, &self.examination.documents)?
-        {
+        if let Some(named) = named {
             named.mark(&findings, &mut trials);
         }
         Ok(OfWay { way, trials })
