@@ -60,7 +60,7 @@ pub use eval::report::tables::{self, Table};
 pub use evidence::{Shown, Trial};
 pub use examination::{AnswerKind, Examination, ExaminationNote};
 pub use folder::Folder;
-pub use judge::Judgement;
+pub use judge::{Guard, Judgement};
 pub use kept::{KeptComparison, comparison, comparisons};
 pub use leaks::{GivenAway, Leak};
 pub use recipe::{Arm, CompareRecipe, Prices, VerdictTerms};

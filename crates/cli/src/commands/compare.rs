@@ -332,8 +332,11 @@ fn conclude(ui: &mut Ui, judgement: &Judgement, as_json: bool) -> Result<(), Com
     for line in table::lines(&Table { heads, rows }, ui.width()) {
         writeln!(ui.out(), "{line}")?;
     }
-    for (mistake, why) in judgement.unguarded() {
-        ui.warn(format_args!("not guarded against: {mistake} ({why})"));
+    for it in judgement.guards.iter().filter(|it| !it.guarded) {
+        ui.warn(format_args!(
+            "not guarded against: {} ({})",
+            it.mistake, it.how
+        ));
     }
     if let Some(stale) = judgement.retrieval.staleness() {
         ui.warn(format_args!("{stale}"));

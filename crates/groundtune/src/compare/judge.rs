@@ -18,17 +18,27 @@ use super::{
 
 use crate::opinion::{self, attach, read_labels};
 
-/// The table of what was guarded against, and what it says where that was not.
-const GUARDS: &str = "The five common mistakes, and answers given away";
-const UNGUARDED: &str = "NO";
 /// Below this, nobody feels a difference of time.
 const SMALLEST_LATENCY: f64 = 0.05;
 /// The most questions whose answers the report shows side by side.
 const QUESTIONS: usize = 500;
 
+/// A mistake that makes a comparison worth less, and whether it was guarded against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guard {
+    /// What it is.
+    pub mistake: &'static str,
+    /// Whether nothing of the kind can have happened.
+    pub guarded: bool,
+    /// How, or why not.
+    pub how: String,
+}
+
 /// What a comparison has come to.
 #[derive(Clone, Debug)]
 pub struct Judgement {
+    /// What was guarded against, and what was not.
+    pub guards: Vec<Guard>,
     /// The scores, the differences, the verdict, and when it flips.
     pub report: Report,
     /// What was chosen of retrieval.
@@ -146,10 +156,8 @@ impl Judgement {
         }
         report.warnings.splice(0..0, known);
         report.curves = curves(&taught);
-        report.drills = vec![
-            tuning(protocol, &retrieval),
-            guards(protocol, &retrieval, &taught, answers, examination),
-        ];
+        let guards = guards(protocol, &retrieval, &taught, answers, examination);
+        report.drills = vec![tuning(protocol, &retrieval), guarded(&guards)];
         if !taught.is_empty() {
             report.drills.push(learning(&taught));
         }
@@ -177,6 +185,7 @@ impl Judgement {
         });
         report.drills.push(rows::table(&rows));
         Ok(Self {
+            guards,
             report,
             retrieval,
             taught,
@@ -190,18 +199,6 @@ impl Judgement {
     /// Returns the verdict, in a sentence.
     pub fn statement(&self) -> &str {
         &self.report.compared.verdict.statement
-    }
-
-    /// Returns the common mistakes that nothing was done against, each with why.
-    pub fn unguarded(&self) -> impl Iterator<Item = (&str, &str)> {
-        let tables = self.report.drills.iter();
-        let rows = tables
-            .filter(|it| it.name == GUARDS)
-            .flat_map(|it| &it.rows);
-        rows.filter_map(|(mistake, cells)| match cells.as_slice() {
-            [guarded, how] if guarded == UNGUARDED => Some((mistake.as_str(), how.as_str())),
-            _ => None,
-        })
     }
 
     /// Returns the page of the report.
@@ -513,7 +510,7 @@ fn guards(
     taught: &BTreeMap<Arm, Vec<Taught>>,
     answers: &BTreeMap<Arm, Vec<Vec<Prediction>>>,
     examination: &Examination,
-) -> Drill {
+) -> Vec<Guard> {
     let has = |arm: Arm| answers.contains_key(&arm);
     let learnt = !taught.is_empty();
     let retrieves = answers.keys().any(|arm| arm.retrieves());
@@ -528,12 +525,7 @@ fn guards(
         true => format!("`{arm}` answered the same questions"),
         false => format!("`{arm}` was not compared"),
     };
-    let mut drill = table(
-        GUARDS,
-        &["what is guarded against", "guarded", "how"],
-        "A tuned model is recommended only where the five are guarded against.".into(),
-    );
-    for (mistake, guarded, how) in [
+    let guards = [
         (
             "tuning before retrieval was tried",
             has(Arm::Rag) || !learnt,
@@ -584,12 +576,29 @@ fn guards(
             },
         ),
         given_away(examination, retrieves && protocol.task.is_of_documents()),
-    ] {
-        let guarded = if guarded { "yes" } else { UNGUARDED };
-        drill
-            .rows
-            .push((mistake.to_owned(), vec![guarded.to_owned(), how]));
-    }
+    ];
+    let guard = |(mistake, guarded, how)| Guard {
+        mistake,
+        guarded,
+        how,
+    };
+    guards.map(guard).into()
+}
+
+/// Returns the table of what was guarded against.
+fn guarded(guards: &[Guard]) -> Drill {
+    let mut drill = table(
+        "The five common mistakes, and answers given away",
+        &["what is guarded against", "guarded", "how"],
+        "A tuned model is recommended only where the five are guarded against.".into(),
+    );
+    drill.rows.extend(guards.iter().map(|it| {
+        let guarded = if it.guarded { "yes" } else { "NO" };
+        (
+            it.mistake.to_owned(),
+            vec![guarded.to_owned(), it.how.clone()],
+        )
+    }));
     drill
 }
 
