@@ -7,6 +7,7 @@ mod bench;
 mod error;
 mod evidence;
 mod exercises;
+mod job;
 mod lessons;
 mod memory;
 mod recipe;
@@ -222,9 +223,7 @@ impl PreparedRun {
         let description = self.describe();
         let mut run = match &self.start {
             Start::New { runs, .. } => {
-                let text = toml::to_string(&self.recipe)
-                    .map_err(|error| TrainingError::Io(io::Error::other(error)))?;
-                let run = Run::create(runs, &text, description)?;
+                let run = Run::create(runs, &self.recipe_text()?, description)?;
                 self.source.keep(run.folder())?;
                 run
             }
@@ -257,12 +256,17 @@ impl PreparedRun {
             tell(&folder, event)
         })?;
         Ok(TrainReport {
-            curve: run.curve()?,
+            curve: run.curve().clone(),
             run: folder,
             outcome,
             peak_memory_bytes: memory::peak(),
             kind: taught(&recipe.objective),
         })
+    }
+
+    /// Returns the recipe with every key, as a run keeps it.
+    fn recipe_text(&self) -> Result<String, TrainingError> {
+        toml::to_string(&self.recipe).map_err(|error| TrainingError::Io(io::Error::other(error)))
     }
 
     fn describe(&self) -> RunDescription {
@@ -278,6 +282,8 @@ impl PreparedRun {
                 .map(|(path, _)| path.clone())
                 .collect(),
             examples: self.lessons.summary.examples,
+            tokens: self.lessons.summary.tokens,
+            left_out: self.lessons.summary.left_out_count,
             base: self.source.folder().map(Into::into),
             prompts: self.lessons.prompts && !self.recipe.objective.is_for_encoders(),
             model: self.source.identity(),

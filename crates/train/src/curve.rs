@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::Event;
+
 /// A loss after a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
@@ -39,6 +41,15 @@ impl Curve {
             }
         }
         curve
+    }
+
+    /// Adds what an event says of the loss.
+    pub(crate) fn take(&mut self, event: &Event) {
+        match *event {
+            Event::Step { step, loss, .. } => self.training.push(Point { step, loss }),
+            Event::Examined { step, loss, .. } => self.examined.push(Point { step, loss }),
+            _ => {}
+        }
     }
 
     /// Returns the steps and losses between which all points lie.

@@ -15,6 +15,7 @@ mod learner;
 mod measure;
 mod optimiser;
 mod order;
+mod page;
 mod preference;
 mod recipe;
 mod run;

@@ -118,6 +118,15 @@ mod tests {
     }
 
     #[test]
+    fn the_order_is_that_of_jobs_on_other_machines() {
+        // As `Order` of `groundtune/src/train/job/train.py` gives it.
+        let mut order = Order::new(3, 10);
+        let found: Vec<usize> = (0..20).map(|at| order.at(at)).collect();
+        let expect = [3, 1, 4, 5, 6, 0, 7, 9, 8, 2, 7, 6, 9, 1, 5, 3, 4, 8, 2, 0];
+        assert_eq!(found, expect);
+    }
+
+    #[test]
     fn every_place_is_as_likely() {
         // χ² of where example 0 lands, over 6,000 seeds in 6 places: 5 degrees of freedom,
         // 25.7 has a probability of 1e-4; the seeds are fixed.

@@ -8,12 +8,13 @@
 //! | `events.jsonl` | What happened: one [`Event`] a line. |
 //! | `tensorboard/` | The curves for TensorBoard. |
 //! | `curve.svg` | The curves as a picture. |
+//! | `run.html` | The run as a page: its stages, how far each is, and the curves. |
 //! | `checkpoints/` | States to go on from, and the best one's numbers. |
 //! | `model/` or `adapter/` | What was learnt, as others read it. |
 
-use std::fmt::Write as _;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use fs_err::{File, OpenOptions};
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,7 @@ use crate::checkpoint::{self, State};
 use crate::curve::Curve;
 use crate::learner::{Examination, Learner};
 use crate::optimiser::Update;
+use crate::page::Stages;
 use crate::tensorboard::TensorBoard;
 use crate::{Event, TrainError};
 
@@ -51,6 +53,12 @@ pub struct RunDescription {
     pub model: String,
     /// What is written at the end: `model` or `adapter`.
     pub result: RunResult,
+    /// Tokens of an epoch.
+    #[serde(default)]
+    pub tokens: usize,
+    /// Examples that could not be used.
+    #[serde(default)]
+    pub left_out: usize,
     /// Whether prompts with their answers were among the examples, and not texts alone.
     #[serde(default)]
     pub prompts: bool,
@@ -85,7 +93,14 @@ pub struct Run {
     events_bytes: u64,
     board: TensorBoard,
     saved: Option<u64>,
+    curve: Curve,
+    stages: Stages,
+    /// When the pictures were last drawn.
+    drawn: Option<Instant>,
 }
+
+/// How long pictures may be behind while steps are taken.
+const BEHIND: Duration = Duration::from_secs(5);
 
 impl Run {
     /// Makes the next folder in `runs`: `0001`, `0002`, ….
@@ -169,6 +184,9 @@ impl Run {
             events,
             events_bytes,
             saved: None,
+            curve: Curve::default(),
+            stages: Stages::default(),
+            drawn: None,
         })
     }
 
@@ -202,6 +220,11 @@ impl Run {
         self.saved = state.as_ref().map(|it| it.step);
         let kept = state.as_ref().map_or(0, |it| it.events_bytes);
         self.events.set_len(kept)?;
+        self.events.seek(SeekFrom::Start(0))?;
+        let mut text = String::new();
+        self.events.read_to_string(&mut text)?;
+        self.curve = Curve::of_events(&text);
+        self.stages = Stages::of_events(&text);
         self.events_bytes = self.events.seek(SeekFrom::Start(kept))?;
         Ok(state)
     }
@@ -212,7 +235,14 @@ impl Run {
         line.push('\n');
         self.events.write_all(line.as_bytes())?;
         self.events_bytes += line.len() as u64;
-        self.board.note(event)
+        self.board.note(event)?;
+        self.curve.take(event);
+        self.stages.take(event);
+        let waits = matches!(event, Event::Step { .. });
+        if waits && self.drawn.is_some_and(|it| it.elapsed() < BEHIND) {
+            return Ok(());
+        }
+        self.draw()
     }
 
     /// Saves the state, and removes checkpoints beyond the last `keep` and best states that
@@ -245,7 +275,7 @@ impl Run {
                 checkpoint::remove(&old)?;
             }
         }
-        self.draw()
+        Ok(())
     }
 
     /// Keeps the numbers that are learnt, as those after `step`, which was the best.
@@ -279,24 +309,22 @@ impl Run {
     }
 
     /// Returns the curves so far.
-    ///
-    /// # Errors
-    /// If the events cannot be read.
-    pub fn curve(&mut self) -> Result<Curve, TrainError> {
-        self.events.seek(SeekFrom::Start(0))?;
-        let mut text = String::new();
-        (&mut self.events)
-            .take(self.events_bytes)
-            .read_to_string(&mut text)?;
-        self.events.seek(SeekFrom::Start(self.events_bytes))?;
-        Ok(Curve::of_events(&text))
+    pub fn curve(&self) -> &Curve {
+        &self.curve
     }
 
-    /// Draws the curves so far.
-    pub(crate) fn draw(&mut self) -> Result<(), TrainError> {
-        let mut svg = String::new();
-        write!(svg, "{}", self.curve()?.svg()).expect("a text can always be written to");
-        Ok(fs_err::write(self.folder.join("curve.svg"), svg)?)
+    /// Draws the curves and the page, as the run is now.
+    fn draw(&mut self) -> Result<(), TrainError> {
+        let svg = self.curve.svg().to_string();
+        fs_err::write(self.folder.join("curve.svg"), &svg)?;
+        let page = self.stages.page(&self.folder, &self.description, &svg);
+        let page = page.expect("a text can always be written to");
+        // A browser never sees half of it.
+        let part = self.folder.join("run.html.part");
+        fs_err::write(&part, page)?;
+        fs_err::rename(&part, self.folder.join("run.html"))?;
+        self.drawn = Some(Instant::now());
+        Ok(())
     }
 }
 

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tensor::Team;
 
 use crate::checkpoint::State;
@@ -22,7 +22,7 @@ use crate::run::Run;
 use crate::{TrainError, optimiser};
 
 /// What happens in a run, as it is told and as `events.jsonl` keeps it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// The run begins, or goes on.
@@ -99,7 +99,7 @@ pub enum Event {
 }
 
 /// Why a run has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Why {
     /// All steps are done.
@@ -385,6 +385,8 @@ mod tests {
             base: None,
             model: "line".into(),
             result: RunResult::Model,
+            tokens: 0,
+            left_out: 0,
             prompts: false,
         };
         Run::create(runs, "", description).unwrap()

@@ -64,6 +64,11 @@ pub(crate) struct Arguments {
     )]
     bench: Option<Bench>,
 
+    /// Writes the run as a program in PyTorch for machines with GPUs, and does not begin it
+    /// here.
+    #[arg(long, conflicts_with_all = ["resume", "dry_run", "bench"])]
+    job: bool,
+
     /// One of these processes.
     #[arg(long, hide = true)]
     measure: bool,
@@ -115,6 +120,10 @@ pub(crate) fn run(
         };
         return train_bench::run(ui, bench, &prepared, &again, arguments.json);
     }
+    if arguments.job {
+        let folder = prepared.job().map_err(CommandError::failed)?;
+        return hand_over(ui, &folder, arguments.json);
+    }
     if arguments.dry_run {
         return if prepared.estimate().fits() {
             Ok(())
@@ -137,6 +146,23 @@ pub(crate) fn run(
     drop(screen);
     let report = report.map_err(|error| failed(ui, error))?;
     conclude(ui, &report, from, arguments.json)
+}
+
+/// Says what is done with a job.
+fn hand_over(ui: &mut Ui, folder: &Path, as_json: bool) -> Result<(), CommandError> {
+    if as_json {
+        let run = std::path::absolute(folder)?;
+        return Ok(ui.json(&json!({ "run": run, "program": run.join("train.py") }))?);
+    }
+    let run = shell_word(from_here(folder));
+    writeln!(ui.out(), "the job is in {run}")?;
+    ui.hint(format_args!(
+        "take the folder to the machine that has PyTorch, and there `accelerate launch \
+         {name}/train.py`; what it leaves in the folder is used as any run's: `groundtune generate \
+         --model {run}`",
+        name = folder.file_name().unwrap_or_default().display(),
+    ));
+    Ok(())
 }
 
 /// Says what will be done.

@@ -74,6 +74,7 @@ fn the_kept_recipes_teach_a_model_that_writes() {
         "run.json",
         "events.jsonl",
         "curve.svg",
+        "run.html",
         "model/config.json",
     ] {
         assert!(run.join(file).is_file(), "{file}");
@@ -228,6 +229,59 @@ fn a_run_that_is_killed_comes_to_the_same_numbers() {
     assert_eq!(losses(killed.path()), losses(unbroken.path()));
     assert_eq!(losses(killed.path()).len(), 30);
     assert!(std::fs::read(learnt(&killed)).unwrap() == expect);
+}
+
+#[test]
+fn a_job_is_a_run_that_others_can_take() {
+    let unbroken = small();
+    assert!(train_on(&unbroken).wait().unwrap().success());
+    let folder = small();
+    let report = folder.json(&["train", "recipe.toml", "--job", "--json"]);
+    let run = folder.path().join(".groundtune/runs/0001");
+    assert_eq!(report["run"], run.to_str().unwrap());
+    assert_eq!(
+        report["program"],
+        run.join("train.py").display().to_string()
+    );
+    let read = |name: &str| std::fs::read_to_string(run.join(name)).unwrap();
+    let job: serde_json::Value = serde_json::from_str(&read("job.json")).unwrap();
+    assert_eq!(
+        (&job["steps"], &job["result"]),
+        (&30.into(), &"model".into())
+    );
+    assert_eq!(job["recipe"]["schedule"]["kind"], "linear");
+    let rows = read("train.jsonl");
+    let row: serde_json::Value = serde_json::from_str(rows.lines().next().unwrap()).unwrap();
+    let length = |key: &str| row[key].as_array().unwrap().len();
+    assert_eq!((length("ids"), length("targets")), (32, 32));
+    // A text's tokens are all learnt: each predicts the next.
+    assert_eq!(row["targets"][0], row["ids"][1]);
+    for file in [
+        "dev.jsonl",
+        "start/model.safetensors",
+        "start/tokenizer.json",
+    ] {
+        assert!(run.join(file).is_file(), "{file}");
+    }
+    // Here it is learnt as if it had been begun here.
+    let resumed = ["train", "--resume", ".groundtune/runs/0001", "--json"];
+    assert_eq!(folder.json(&resumed)["steps"], 30);
+    assert_eq!(losses(folder.path()), losses(unbroken.path()));
+}
+
+#[test]
+fn there_is_not_a_job_of_everything() {
+    let folder = small();
+    let adalora = "[model]\nkind = \"base\"\npath = \"built-in\"\n[data]\ntrain = [\"text.txt\"]\n[tuning]\nkind = \"adalora\"\n";
+    folder.write("adalora.toml", adalora);
+    let screen = folder.screen(&["train", "adalora.toml", "--job"]);
+    let expect = "error: there is no job of `tuning.kind = \"adalora\"`: jobs are of";
+    assert!(screen.contains(expect), "{screen}");
+    assert!(
+        screen.contains("hint: learn it here, without `--job`"),
+        "{screen}"
+    );
+    assert!(!folder.path().join(".groundtune/runs/0001").exists());
 }
 
 #[test]

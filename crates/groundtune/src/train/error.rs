@@ -96,6 +96,20 @@ pub enum TrainingError {
     /// What is no decoder does not grow.
     #[error("how cost grows is measured of decoders, with `objective.kind = \"language\"`")]
     NoGrowth,
+    /// There is no program for other machines that does this.
+    #[error(
+        "there is no job of {what}: jobs are of `objective.kind = \"language\"` with `tuning.kind = \"full\"`, `\"lora\"` or `\"qlora\"`"
+    )]
+    NoJob {
+        /// What it was to be of.
+        what: String,
+    },
+    /// PyTorch reads no such file.
+    #[error("a job begins with a folder of safetensors, and `{}` is a GGUF file", file.display())]
+    NoJobOfGguf {
+        /// The model.
+        file: PathBuf,
+    },
     /// There is no such template for questions and their evidence.
     #[error(
         "`data.evidence.template` is `{found}`, expected `cited`, `spaced`, `compact` or `grounded`"
@@ -195,6 +209,11 @@ impl TrainingError {
             Self::OnlyAdapter { .. } => {
                 "make it and its base one model: `groundtune models export RUN --to FOLDER`".into()
             }
+            Self::NoJob { .. } => "learn it here, without `--job`".into(),
+            Self::NoJobOfGguf { file } => format!(
+                "write it as one: `groundtune models export {} --to FOLDER`",
+                file.display()
+            ),
             Self::TooLong { context, .. } => {
                 format!("set `length = {context}` in `[steps]`, or less")
             }
