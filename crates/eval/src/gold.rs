@@ -102,6 +102,36 @@ impl GoldSet {
         set
     }
 
+    /// Takes questions that ask the same as one: the first, with the right answers of all of
+    /// them, each once. A meaning that several texts were written for is then asked once, and each
+    /// of the texts is right. What is asked of another context, and labels that are right
+    /// together, stay apart.
+    pub fn merged(questions: impl IntoIterator<Item = Gold>) -> Self {
+        let mut merged: Vec<Gold> = Vec::new();
+        let mut places: HashMap<(String, Option<String>), usize> = HashMap::new();
+        for gold in questions {
+            let asks = (gold.question.clone(), gold.context.clone());
+            let joins = !gold.all_together && !gold.is_unanswerable();
+            match places.get(&asks).filter(|_| joins) {
+                Some(place) => {
+                    let answers = &mut merged[*place].answers;
+                    for answer in gold.answers {
+                        if !answers.contains(&answer) {
+                            answers.push(answer);
+                        }
+                    }
+                }
+                None => {
+                    if joins {
+                        places.insert(asks, merged.len());
+                    }
+                    merged.push(gold);
+                }
+            }
+        }
+        Self::new(merged)
+    }
+
     /// Returns the questions of a test set that have something to answer.
     pub fn of_test_set(set: &TestSet) -> Self {
         Self::new(set.examples().iter().filter_map(Gold::of_example))
@@ -186,6 +216,32 @@ mod tests {
         assert_eq!(set.twice(), [QuestionId::new("a")]);
         assert!(set.questions()[1].is_unanswerable());
         assert!(!set.questions()[0].is_unanswerable());
+    }
+
+    #[test]
+    fn what_asks_the_same_may_have_the_answers_of_all() {
+        let asks = |id: &str, question: &str, context: Option<&str>, answers: &[&str]| Gold {
+            id: QuestionId::new(id),
+            question: question.into(),
+            answers: answers.iter().map(|it| (*it).into()).collect(),
+            all_together: false,
+            passage: None,
+            context: context.map(str::to_owned),
+        };
+        let set = GoldSet::merged([
+            asks("a", "name[X]", None, &["X is there."]),
+            asks("b", "name[Y]", None, &["Y."]),
+            asks("c", "name[X]", None, &["Go to X.", "X is there."]),
+            asks("d", "name[X]", Some("of another text"), &["Z"]),
+            asks("e", "name[X]", None, &[]),
+            Gold {
+                all_together: true,
+                ..asks("f", "name[X]", None, &["label"])
+            },
+        ]);
+        let ids: Vec<&str> = set.questions().iter().map(|it| it.id.as_str()).collect();
+        assert_eq!(ids, ["a", "b", "d", "e", "f"]);
+        assert_eq!(set.questions()[0].answers, ["X is there.", "Go to X."]);
     }
 
     #[test]

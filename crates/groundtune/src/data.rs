@@ -22,10 +22,10 @@ pub use corpus::examples::{
 };
 pub(crate) use labels::other;
 pub use labels::{LabelError, Labelled, Tagged, label_names, labelled, tag_names, tagged};
-pub(crate) use sequences::prompt_line;
 pub use sequences::{
     LeftOut, Overlong, Prepared, PreparedPairs, SequenceOptions, Why, preferences, sequences,
 };
+pub(crate) use sequences::{asked, plain_prompt, prompt_line};
 
 /// Why a data set could not be used.
 #[derive(Debug, Error)]

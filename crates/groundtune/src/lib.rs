@@ -15,6 +15,7 @@ pub mod data;
 pub mod demo;
 pub mod distill;
 mod error;
+pub mod examine;
 mod fit;
 pub mod generate;
 pub mod index_bench;

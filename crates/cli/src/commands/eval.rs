@@ -1,4 +1,5 @@
 mod answers;
+mod model;
 
 use std::env;
 use std::io::{self, Write as _};
@@ -35,6 +36,12 @@ enum What {
     /// perhaps `candidate`, `seed`, `refused`, `evidence`, `confidence`, `seconds`. Every score
     /// has its interval; of several candidates, each two are compared, question by question.
     Answers(answers::AnswersArguments),
+    /// Asks a model every example of a file and measures its answers.
+    ///
+    /// Each is asked in the words in which `train` teaches it, so a run is asked what it has
+    /// learnt. Examples that ask the same are asked once. `--out` keeps the answers, for
+    /// `eval answers` and `eval diff`.
+    Model(Box<model::ModelArguments>),
     /// Says whether answers got better or worse, question by question.
     ///
     /// Ends with 3 if they got worse for sure, so that a build can stop there.
@@ -103,6 +110,7 @@ pub(crate) fn run(
     match arguments.what {
         What::Retrieval(arguments) => retrieval(arguments, project, ui),
         What::Answers(arguments) => answers::answers(&arguments, ui),
+        What::Model(arguments) => model::model(&arguments, project, ui),
         What::Diff(arguments) => answers::diff(&arguments, ui),
     }
 }

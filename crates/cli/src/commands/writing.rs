@@ -106,6 +106,11 @@ pub(crate) struct TextArguments {
 }
 
 impl WriterArguments {
+    /// Returns the model's name as it was given, if it was.
+    pub(crate) fn model(&self) -> Option<&ModelReference> {
+        self.model.as_ref()
+    }
+
     /// Opens the model that is meant, with its adapters, and returns it with their names.
     pub(crate) fn open(
         &self,

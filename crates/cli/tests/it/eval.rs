@@ -178,3 +178,44 @@ fn citations_are_held_against_the_evidence() {
         0.5
     );
 }
+
+#[test]
+fn a_model_is_asked_every_example_and_judged() {
+    let folder = Folder::empty();
+    let line = |mr: &str, said: &str| format!("{}\n", serde_json::json!({"mr": mr, "ref": said}));
+    folder.write(
+        "meanings.jsonl",
+        &[
+            line("name[Alimentum], area[riverside]", "Alimentum is there."),
+            line("name[Alimentum], area[riverside]", "Go to Alimentum."),
+            line("name[Zizzi]", "Zizzi."),
+        ]
+        .concat(),
+    );
+    let ask = |more: &[&str]| {
+        let arguments = ["eval", "model", "meanings.jsonl", "--model", "built-in"];
+        let of_all = ["--max-tokens", "12", "--metric", "rougeL", "--json"];
+        folder.json(&[&arguments[..], &of_all, more].concat())
+    };
+    let alone = ask(&["--out", "alone"]);
+    assert_eq!(alone["questions"], 3, "{alone}");
+    assert_eq!(alone["writing"]["asked"], 2, "{alone}");
+    assert!(alone["writing"]["completion_tokens"].as_u64() > Some(0));
+    let merged = ask(&["--merge", "--out", "merged"]);
+    assert_eq!(merged["questions"], 2, "{merged}");
+    assert_eq!(merged["writing"]["asked"], 2, "{merged}");
+    // What was kept is judged the same.
+    for (name, report) in [("alone", alone), ("merged", merged)] {
+        let again = folder.json(&["eval", "answers", name, "--metric", "rougeL", "--json"]);
+        assert_eq!(again["candidates"], report["candidates"], "{name}");
+        assert_eq!(again["questions"], report["questions"], "{name}");
+    }
+    folder.write("tagged.jsonl", "{\"tokens\":[\"a\"],\"tags\":[\"O\"]}\n");
+    let tagged = folder.run(&["eval", "model", "tagged.jsonl", "--model", "built-in"]);
+    let screen = String::from_utf8_lossy(&tagged.stderr).into_owned();
+    assert_eq!(tagged.status.code(), Some(1), "{screen}");
+    assert!(
+        screen.contains("is a tagged; expected a completion, a question"),
+        "{screen}"
+    );
+}

@@ -243,6 +243,56 @@ pub(crate) fn prompt_line(prompt: &str) -> Cow<'_, str> {
     }
 }
 
+/// Returns the turns that a model is given before it answers an example, as it is taught to
+/// answer it; nothing of a lesson that is not answered in words, or that calls tools. A conversation
+/// is asked for its last answer.
+pub(crate) fn asked(lesson: &Lesson, template: Template) -> Option<Vec<Message>> {
+    let after = |system: Option<&str>, prompt: &str| {
+        let system = system.map(|system| Message::new(Role::System, system));
+        let prompt = Message::new(Role::User, prompt);
+        system.into_iter().chain([prompt]).collect()
+    };
+    match lesson {
+        Lesson::Completion { system, prompt, .. } => Some(after(system.as_deref(), prompt)),
+        Lesson::Labelled { text, .. } => Some(after(None, text)),
+        Lesson::Question {
+            question, context, ..
+        } => {
+            let evidence: Vec<Evidence> = context.iter().map(Evidence::of_text).collect();
+            Some(after(None, render(template, question, &evidence).as_str()))
+        }
+        Lesson::Conversation {
+            messages,
+            tools: None,
+        } => {
+            let answer = messages.iter().rposition(|message| message.trained)?;
+            let said = |message: &Message| message.calls.is_empty() && message.role != Role::Tool;
+            messages[..=answer]
+                .iter()
+                .all(said)
+                .then(|| messages[..answer].to_vec())
+        }
+        Lesson::Conversation { .. }
+        | Lesson::Text { .. }
+        | Lesson::Preference { .. }
+        | Lesson::Tagged { .. }
+        | Lesson::Pair { .. }
+        | Lesson::Contrast { .. } => None,
+    }
+}
+
+/// Returns turns as one text, for a model without a chat template; nothing of turns that such a
+/// model is not taught.
+pub(crate) fn plain_prompt(turns: &[Message]) -> Option<String> {
+    match turns {
+        [one] if one.role == Role::User => Some(one.content.clone()),
+        [system, one] if system.role == Role::System && one.role == Role::User => {
+            Some(format!("{}\n\n{}", system.content, one.content))
+        }
+        _ => None,
+    }
+}
+
 /// What can be done about an example, or why nothing can.
 type Told<T> = Result<Result<T, Why>, DataError>;
 
@@ -289,17 +339,12 @@ impl Teller<'_> {
             Lesson::Labelled { text, labels } => {
                 one(self.completion(None, text, &labels.as_slice().join(", "))?)
             }
-            Lesson::Question {
-                question,
-                context,
-                answers,
-            } => {
-                let evidence: Vec<Evidence> = context.iter().map(Evidence::of_text).collect();
-                let prompt = render(self.options.template, question, &evidence);
+            lesson @ Lesson::Question { answers, .. } => {
+                let turns = asked(lesson, self.options.template).expect("a question is answered");
                 let answer = answers
                     .first()
                     .map_or(NOT_IN_THE_DOCUMENTS, |answer| &answer.text);
-                one(self.exchange(None, prompt.as_str(), answer)?)
+                one(self.answered(&turns, answer)?)
             }
             Lesson::Conversation { messages, tools } => {
                 self.conversation(messages, tools.as_deref())?
@@ -349,13 +394,6 @@ impl Teller<'_> {
 
     /// Returns a prompt with its answer.
     fn exchange(&self, system: Option<&str>, prompt: &str, completion: &str) -> Told<Taught> {
-        if self.tokenizer.chat_template().is_none() {
-            let prompt = match system {
-                Some(system) => format!("{system}\n\n{prompt}"),
-                None => prompt.to_owned(),
-            };
-            return self.plain_exchange(&prompt, completion);
-        }
         let system = system.map(|system| Message::new(Role::System, system));
         let asked = [Message::new(Role::User, prompt)];
         let prompt: Vec<Message> = system.into_iter().chain(asked).collect();
@@ -383,12 +421,9 @@ impl Teller<'_> {
     /// Returns a conversation that a given answer ends.
     fn answered(&self, prompt: &[Message], answer: &str) -> Told<Taught> {
         if self.tokenizer.chat_template().is_none() {
-            return match prompt {
-                [one] if one.role == Role::User => self.plain_exchange(&one.content, answer),
-                [system, one] if system.role == Role::System && one.role == Role::User => {
-                    self.plain_exchange(&format!("{}\n\n{}", system.content, one.content), answer)
-                }
-                _ => Ok(Err(Why::NoTemplate)),
+            return match plain_prompt(prompt) {
+                Some(prompt) => self.plain_exchange(&prompt, answer),
+                None => Ok(Err(Why::NoTemplate)),
             };
         }
         let mut messages: Vec<Message> = prompt

@@ -21,6 +21,12 @@ use crate::interrupt;
 use crate::progress::Progress;
 use crate::ui::{Style, Ui, count, shell_word, wrap};
 
+/// How often a difference may be claimed where there is none, if nothing else is said.
+const ALPHA: f64 = 0.05;
+
+/// The seed from which resamples are drawn, if nothing else is said.
+const SEED: u64 = 12345;
+
 #[derive(Debug, Args)]
 pub(super) struct AnswersArguments {
     /// Predictions, one JSON object a line, of any number of candidates.
@@ -73,10 +79,10 @@ struct How {
     #[arg(long, value_name = "NUMBER")]
     smallest: Option<f64>,
     /// How often a difference may be claimed where there is none.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
+    #[arg(long, value_name = "SHARE", default_value_t = ALPHA)]
     alpha: f64,
     /// The seed from which resamples are drawn.
-    #[arg(long, value_name = "NUMBER", default_value_t = 12345)]
+    #[arg(long, value_name = "NUMBER", default_value_t = SEED)]
     seed: u64,
     /// Prints one JSON object, as `docs/json.md` describes it.
     #[arg(long)]
@@ -143,6 +149,26 @@ impl How {
         }
         Ok(compared)
     }
+}
+
+/// Measures what a model said, by `metrics` or by what suits the answers.
+pub(super) fn measured(
+    gold: &GoldSet,
+    candidate: CandidateAnswers,
+    metrics: &[Metric],
+) -> Result<(Compared, CandidateAnswers), CommandError> {
+    let how = How {
+        gold: None,
+        metrics: metrics.to_vec(),
+        smallest: None,
+        alpha: ALPHA,
+        seed: SEED,
+        json: false,
+    };
+    let mut candidates = [candidate];
+    let compared = how.compared(gold, &mut candidates)?;
+    let [candidate] = candidates;
+    Ok((compared, candidate))
 }
 
 pub(super) fn answers(arguments: &AnswersArguments, ui: &mut Ui) -> Result<(), CommandError> {
@@ -316,7 +342,7 @@ pub(super) fn diff(arguments: &DiffArguments, ui: &mut Ui) -> Result<(), Command
 }
 
 /// Says on stderr what makes the figures doubtful.
-fn say_what_is_odd(gold: &GoldSet, compared: &Compared, ui: &Ui) {
+pub(super) fn say_what_is_odd(gold: &GoldSet, compared: &Compared, ui: &Ui) {
     if !gold.twice().is_empty() {
         let many = count(gold.twice().len(), "question");
         ui.warn(format_args!(
@@ -341,7 +367,7 @@ fn say_what_is_odd(gold: &GoldSet, compared: &Compared, ui: &Ui) {
     }
 }
 
-fn print_scores(compared: &Compared, ui: &mut Ui) -> io::Result<()> {
+pub(super) fn print_scores(compared: &Compared, ui: &mut Ui) -> io::Result<()> {
     let plan = &compared.plan;
     let shown: Vec<Metric> = [plan.metric]
         .into_iter()
@@ -395,7 +421,7 @@ fn print_scores(compared: &Compared, ui: &mut Ui) -> io::Result<()> {
     Ok(())
 }
 
-fn as_json(compared: &Compared) -> Value {
+pub(super) fn as_json(compared: &Compared) -> Value {
     json!({
         "verdict": compared.verdict,
         "candidates": compared.candidates,
