@@ -29,6 +29,9 @@ pub struct EmbedderOptions {
     pub long: LongText,
     /// In what the model multiplies.
     pub precision: Precision,
+    /// How tokens become a text's vector, whatever the folder says: an encoder that was taught
+    /// something else says no more how it was pooled ([`Embedder::pooling`]).
+    pub pooling: Option<Pooling>,
 }
 
 /// What is done with a text that is longer than the model reads at once.
@@ -69,6 +72,8 @@ impl Embedder {
         if let Some(prefix) = &options.passage_prefix {
             sentence.passage_prefix.clone_from(prefix);
         }
+        let as_named = sentence.pooling;
+        sentence.pooling = options.pooling.unwrap_or(as_named);
         let longest = match options.longest {
             Some(longest) => longest,
             None => sentence
@@ -87,6 +92,9 @@ impl Embedder {
         }
         if options.precision == Precision::Int8 {
             folder.add(b"int8");
+        }
+        if sentence.pooling != as_named {
+            folder.add(format!("{:?}", sentence.pooling).as_bytes());
         }
         Ok(Self {
             identity: EmbedderId {

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use contract::{Embed as _, TextRole};
 use model::{Embedder, EmbedderOptions, LongText, Precision};
 use serde::Deserialize;
+use tensor::Pooling;
 
 use crate::{copy, expected, tiny};
 
@@ -133,6 +134,12 @@ fn the_identity_is_that_of_what_changes_the_vector() {
         ..Default::default()
     };
     assert_ne!(identity(int8), plain);
+    let pooled = |pooling| EmbedderOptions {
+        pooling: Some(pooling),
+        ..Default::default()
+    };
+    assert_eq!(identity(pooled(Pooling::Mean)), plain);
+    assert_ne!(identity(pooled(Pooling::First)), plain);
 
     let other = copy("bert");
     let weights = other.path().join("model.safetensors");
@@ -144,6 +151,19 @@ fn the_identity_is_that_of_what_changes_the_vector() {
         other.identity().name.split('@').next_back(),
         plain.name.split('@').next_back()
     );
+}
+
+#[test]
+fn pooling_is_as_said_whatever_the_folder_says() {
+    let options = EmbedderOptions {
+        pooling: Some(Pooling::First),
+        ..Default::default()
+    };
+    let embedder = Embedder::open(&tiny("bert"), &options).unwrap();
+    assert_eq!(embedder.pooling(), Pooling::First);
+    let text = ["the cat sat on the mat"];
+    let (found, plain) = (embedder.vectors(&text), open("bert").vectors(&text));
+    assert_ne!(found.unwrap(), plain.unwrap());
 }
 
 #[test]
