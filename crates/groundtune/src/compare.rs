@@ -52,7 +52,7 @@ use teach::Lessons;
 pub use base::Task;
 pub use drills::{
     DrillKind, DrillTerms, Drills, Forgetting, Forgot, Formatted, Freshness, General, Growth, Held,
-    Noise, Refusal, Row, Service, Size, Tried,
+    Noise, OfTexts, Refusal, Row, Searched, Service, Size, TextsLost, Tried,
 };
 pub use error::CompareError;
 pub use eval::report::QuestionRow;

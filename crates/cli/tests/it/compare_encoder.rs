@@ -68,6 +68,35 @@ fn five_candidates_of_an_encoder_tell_labels() {
         found["taught"]["hybrid"][0]["neighbours"].is_f64(),
         "{found}"
     );
+    let tried = &found["tried"];
+    let before = &tried["general"]["before"];
+    let halves = before["halves_found"].as_f64().unwrap();
+    assert!((0.0..=1.0).contains(&halves), "{tried}");
+    assert!(before.get("bits_per_byte").is_none(), "{tried}");
+    let forgot = &tried["forgetting"]["candidates"];
+    let of = &forgot["fine-tuned"];
+    let after = of["after"][0]["halves_found"].as_f64().unwrap();
+    let lost = of["halves_lost"].as_f64().unwrap();
+    assert!((halves - after - lost).abs() < 1e-9, "{forgot}");
+    assert!(of["halves_lost_interval"]["low"].is_f64(), "{forgot}");
+    assert_eq!(of["after"].as_array().unwrap().len(), 2, "{forgot}");
+    // It is the same model, whether neighbours vote beside it or not.
+    assert_eq!(forgot["hybrid"], *of);
+    let noise = &tried["noise"]["candidates"];
+    for unmoved in ["prompt", "few-shot", "fine-tuned"] {
+        let it = &noise[unmoved];
+        assert_eq!(it["plain_right"], it["noisy_right"], "{unmoved}: {noise}");
+        assert_eq!(it["unopposed_right"], it["opposed_right"], "{noise}");
+    }
+    assert!(noise["rag"]["conflicts"].as_u64().unwrap() > 0, "{noise}");
+    let misled = noise["rag"]["opposed_misled"].as_f64().unwrap();
+    assert!(misled > 0.0, "{noise}");
+    let refusal = tried["refusal"]["not_measured"].as_str().unwrap();
+    assert!(refusal.contains("has its label"), "{refusal}");
+    let sizes = tried["growth"]["sizes"].as_array().unwrap();
+    let count = |at: usize| sizes[at]["examples"].as_u64().unwrap();
+    assert!(count(0) < count(1) && count(1) < count(2), "{sizes:?}");
+    assert!(sizes[2]["voted_right"].is_f64(), "{sizes:?}");
 
     let root = folder.path().join(".groundtune/comparisons/0001");
     // The hybrid is the taught model with neighbours beside it: it is taught once.
@@ -144,6 +173,14 @@ fn five_candidates_of_an_encoder_tell_names() {
     }
     let warnings = found["warnings"].to_string();
     assert!(warnings.contains("was not measured"), "{warnings}");
+    let tried = &found["tried"];
+    let forgot = &tried["forgetting"]["candidates"]["fine-tuned"];
+    assert!(forgot["halves_lost"].is_f64(), "{tried}");
+    let noise = &tried["noise"]["candidates"];
+    assert!(noise["rag"]["conflicts"].as_u64().unwrap() > 0, "{noise}");
+    let of = &noise["fine-tuned"];
+    assert_eq!(of["unopposed_right"], of["opposed_right"], "{noise}");
+    assert_eq!(tried["growth"]["sizes"].as_array().unwrap().len(), 3);
 }
 
 #[test]
@@ -184,6 +221,12 @@ fn an_encoder_finds_answers_in_given_texts_and_in_documents() {
         warnings.contains("`few-shot` was not compared"),
         "{warnings}"
     );
+    let tried = &found["tried"];
+    for drill in ["forgetting", "noise", "refusal"] {
+        let of = &tried[drill]["candidates"]["hybrid"];
+        assert!(of.is_object(), "{drill}: {tried}");
+    }
+    assert!(tried["growth"]["sizes"][0]["files"].is_u64(), "{tried}");
     let root = folder.path().join(".groundtune/comparisons/0001");
     assert!(!root.join("taught/hybrid.0/runs").exists());
     let answers = std::fs::read_to_string(root.join("predictions/hybrid.0.jsonl")).unwrap();

@@ -1,6 +1,6 @@
 //! What all candidates begin with, and what it becomes when it is taught.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use contract::{Evidence, Generate, Template, render};
 use eval::{Gold, Prediction};
@@ -8,7 +8,7 @@ use model::ModelKind;
 use serde::{Deserialize, Serialize};
 
 use super::answer::Contestant;
-use super::encoder::{Encoder, TaughtEncoder};
+use super::encoder::{Encoder, Examples, TaughtEncoder};
 use super::evidence::{Documents, FoundFor};
 use super::labels::Labels;
 use super::leaks::Leaks;
@@ -75,7 +75,7 @@ pub(super) enum Finder<'a> {
     /// Passages of the documents.
     Documents(Box<Documents<'a>>),
     /// Labelled examples.
-    Examples(&'a dyn Encoder),
+    Examples(&'a dyn Examples),
 }
 
 impl Finder<'_> {
@@ -86,7 +86,7 @@ impl Finder<'_> {
     pub(super) fn find(&mut self, asked: &Gold) -> Result<FoundFor, Error> {
         match self {
             Self::Documents(documents) => documents.find(asked),
-            Self::Examples(encoder) => encoder.find(asked),
+            Self::Examples(examples) => examples.find(asked),
         }
     }
 }
@@ -157,10 +157,7 @@ impl Base {
                 Ok(Tuned::Writer(generator.ok_or(CompareError::NoBase)?))
             }
             Self::Encoder(encoder) => {
-                let place = environment.resolve(&run, ModelUse::Generator, root)?;
-                let ModelPlace::Local(model) = place else {
-                    return Err(CompareError::NoBase);
-                };
+                let model = folder_of(&run, root, environment)?;
                 let part = taught.neighbours.unwrap_or(0.0);
                 let opened = TaughtEncoder::open(encoder.task(), &model, part)?;
                 Ok(Tuned::Encoder(Box::new(opened)))
@@ -204,15 +201,22 @@ impl Base {
         environment: &Environment,
         leaks: &'f Leaks,
     ) -> Result<Finder<'f>, Error> {
-        Ok(match self {
-            Self::Encoder(encoder) if !encoder.task().is_of_documents() => {
-                Finder::Examples(&**encoder)
-            }
-            Self::Encoder(_) | Self::Writer(_) => {
+        Ok(match self.examples() {
+            Some(examples) => Finder::Examples(examples),
+            None => {
                 let documents = Documents::open(searched, environment, leaks)?;
                 Finder::Documents(Box::new(documents))
             }
         })
+    }
+
+    /// Returns the labelled examples of which the nearest are found for a question. Nothing,
+    /// where what is found are passages of the documents.
+    pub(super) fn examples(&self) -> Option<&dyn Examples> {
+        match self {
+            Self::Writer(_) => None,
+            Self::Encoder(encoder) => encoder.examples(),
+        }
     }
 
     /// Returns why a model on a server does not answer any more, if so.
@@ -245,6 +249,21 @@ impl Base {
             Self::Writer(_) => Task::Write,
             Self::Encoder(encoder) => encoder.task(),
         }
+    }
+}
+
+/// Returns where an encoder lies.
+///
+/// # Errors
+/// If it is not there.
+pub(super) fn folder_of(
+    reference: &ModelReference,
+    root: &Path,
+    environment: &Environment,
+) -> Result<PathBuf, CompareError> {
+    match environment.resolve(reference, ModelUse::Generator, root)? {
+        ModelPlace::Local(model) => Ok(model),
+        _ => Err(CompareError::NoBase),
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use contract::Evidence;
 use eval::Gold;
 use model::{Classifier, HeadOptions, Reader, ReaderOptions, TokenClassifier};
 
@@ -13,8 +14,7 @@ use super::evidence::{Findings, FoundFor, Shown, Trial};
 use super::{Arm, CompareError, Freshness, Task};
 use crate::Error;
 
-/// An encoder, with the labelled examples that may be learnt from: its candidates look at the
-/// nearest of them.
+/// An encoder whose candidates are compared.
 pub(super) trait Encoder {
     /// Returns what it does with a text.
     fn task(&self) -> Task;
@@ -22,12 +22,11 @@ pub(super) trait Encoder {
     /// Returns why it cannot be taught, if so.
     fn unteachable(&self) -> Option<&'static str>;
 
-    /// Finds the nearest labelled examples of a question. Not asked where what is found are
-    /// passages of the documents.
-    ///
-    /// # Errors
-    /// If the encoder cannot read it, or the examples.
-    fn find(&self, asked: &Gold) -> Result<FoundFor, Error>;
+    /// Returns the labelled examples that its candidates look at. Nothing, where what is found
+    /// are passages of the documents.
+    fn examples(&self) -> Option<&dyn Examples> {
+        None
+    }
 
     /// Tries each number of voters on the development questions; for each, the threshold with
     /// which most are answered rightly. The best first; of equals, the one with fewer voters.
@@ -59,13 +58,69 @@ pub(super) trait Encoder {
         arm: Arm,
         taught: Option<&'a TaughtEncoder>,
     ) -> Box<dyn Answers + 'a>;
+}
 
-    /// Changes the examples and asks every candidate again. Returns nothing where none can be
-    /// changed: tags stand in each example by themselves, and passages are the documents'.
+/// Labelled examples that may be learnt from, of which the nearest are found for a text; and what
+/// drills do to them.
+pub(super) trait Examples {
+    /// Returns how many there are.
+    fn count(&self) -> usize;
+
+    /// Finds the nearest of a question.
+    ///
+    /// # Errors
+    /// If the encoder cannot read it, or the examples.
+    fn find(&self, asked: &Gold) -> Result<FoundFor, Error>;
+
+    /// Says how many of `asked` have what is right among what is shown, and of how many the
+    /// votes of these are right.
+    ///
+    /// # Errors
+    /// If the encoder cannot read the questions.
+    fn trial(
+        &self,
+        findings: &Findings,
+        asked: &[Gold],
+        shown: Shown,
+    ) -> Result<Trial, CompareError>;
+
+    /// Reads those anew whose number `keep` keeps, and has no others.
+    ///
+    /// # Errors
+    /// If the encoder cannot read them.
+    fn only(&self, keep: &dyn Fn(usize) -> bool) -> Result<Box<dyn Examples>, CompareError>;
+
+    /// Returns whether an example that was found says something that is right for a question.
+    fn tells(&self, found: &Evidence, asked: &Gold) -> bool;
+
+    /// Returns examples that were found for others, with how near they lie to this question.
+    ///
+    /// # Errors
+    /// If the encoder cannot read it, or the examples.
+    fn likened(&self, asked: &Gold, found: Vec<Evidence>) -> Result<Vec<Evidence>, Error>;
+
+    /// Returns a copy of an example, as near as it is, that says something else than is right
+    /// for the question, and what an answer then is that follows it; `number` chooses what else.
+    /// Nothing, where nothing else could be said.
+    fn contradiction(
+        &self,
+        found: &Evidence,
+        asked: &Gold,
+        number: usize,
+    ) -> Option<(Evidence, String)>;
+
+    /// Returns whether an answer says all that is right and nothing else.
+    fn is_right(&self, said: &str, asked: &Gold) -> bool;
+
+    /// Returns whether an answer follows a contradiction that would have it say `instead`.
+    fn follows(&self, said: &str, instead: &str) -> bool;
+
+    /// Changes what examples say and asks every candidate again. Returns nothing where that
+    /// cannot be: tags stand in each example by themselves.
     ///
     /// # Errors
     /// If the encoder cannot read the examples.
-    fn drill(
+    fn pass_round(
         &self,
         contestants: &[(Arm, Option<&TaughtEncoder>)],
         test: &[Gold],

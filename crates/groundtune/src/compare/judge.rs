@@ -180,6 +180,7 @@ impl Judgement {
             taught: &taught,
             answers,
             examination,
+            task: protocol.task,
             situation: recipe.situation,
             shots: recipe.shots,
         });

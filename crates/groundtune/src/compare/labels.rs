@@ -14,7 +14,6 @@ mod drill;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -24,10 +23,10 @@ use eval::{Gold, Prediction};
 use model::ModelError;
 
 use super::base::Answers;
-use super::encoder::{Encoder, Head, TaughtEncoder};
-use super::evidence::{Findings, FoundFor, Shown, Trial, best_trials, given};
+use super::encoder::{Encoder, Examples, Head, TaughtEncoder};
+use super::evidence::{Findings, Shown, Trial, best_trials, given};
 use super::neighbours::{Neighbours, VOTERS, best_part, cosine, mean, softmax, surprise, text};
-use super::{Arm, CompareError, Freshness, Task};
+use super::{Arm, CompareError, Task};
 use crate::Error;
 use crate::ingest::sentence;
 
@@ -51,6 +50,7 @@ pub(super) struct Labels {
     several: bool,
 }
 
+#[derive(Clone)]
 struct Name {
     label: String,
     vector: Vec<f32>,
@@ -116,18 +116,32 @@ impl Labels {
         let mut shares = Shares::new();
         for (neighbour, weight) in neighbours.iter().zip(weights) {
             for label in self.labels_of(neighbour) {
-                *shares.entry(label.clone()).or_default() += weight;
+                *shares.entry(label.to_owned()).or_default() += weight;
             }
         }
         (!neighbours.is_empty()).then_some(shares)
     }
 
-    fn labels_of(&self, neighbour: &Evidence) -> &[String] {
-        let labels = self.labels.get(neighbour.chunk.0 as usize);
-        labels.map_or(&[], Vec::as_slice)
+    /// Returns the labels that a neighbour has, or that were passed on to it.
+    fn labels_of(&self, neighbour: &Evidence) -> Vec<&str> {
+        let (number, places) = self.neighbours.example(neighbour);
+        let labels = self.labels.get(number).into_iter().flatten();
+        let label = |label| match places {
+            0 => label,
+            _ => self.passed_on(label, places),
+        };
+        labels.map(|it| label(it)).collect()
     }
 
-    fn trial(&self, findings: &Findings, dev: &[Gold], shown: Shown) -> Trial {
+    /// Returns the label that stands so many places behind another, after the last the first.
+    fn passed_on<'l>(&'l self, label: &'l str, places: usize) -> &'l str {
+        let known = self.names.binary_search_by(|name| (*name.label).cmp(label));
+        known.map_or(label, |at| {
+            &self.names[(at + places) % self.names.len()].label
+        })
+    }
+
+    fn tried(&self, findings: &Findings, dev: &[Gold], shown: Shown) -> Trial {
         let (mut among, mut labelled, mut right, mut silent) = (0usize, 0usize, 0usize, 0usize);
         for asked in dev {
             let neighbours = findings.shown(&asked.id, &shown);
@@ -137,11 +151,11 @@ impl Labels {
             }
             labelled += 1;
             let wanted: BTreeSet<String> = labels(asked).into_iter().collect();
-            let near: BTreeSet<&String> = neighbours
+            let near: BTreeSet<&str> = neighbours
                 .iter()
                 .flat_map(|it| self.labels_of(it))
                 .collect();
-            among += usize::from(wanted.iter().any(|label| near.contains(label)));
+            among += usize::from(wanted.iter().any(|label| near.contains(&**label)));
             let voted = self.votes(neighbours).map(|shares| self.hold(&shares));
             let voted = voted.map(BTreeSet::from_iter);
             right += usize::from(voted.is_some_and(|voted: BTreeSet<String>| voted == wanted));
@@ -200,12 +214,12 @@ impl Encoder for Labels {
             .or((self.names.len() < 2).then_some(why))
     }
 
-    fn find(&self, asked: &Gold) -> Result<FoundFor, Error> {
-        self.neighbours.find(asked)
+    fn examples(&self) -> Option<&dyn Examples> {
+        Some(self)
     }
 
     fn trials(&self, findings: &Findings, dev: &[Gold]) -> Result<Vec<Trial>, CompareError> {
-        let trial = |shown| self.trial(findings, dev, shown);
+        let trial = |shown| self.tried(findings, dev, shown);
         Ok(best_trials(&VOTERS, &THRESHOLDS, trial))
     }
 
@@ -244,16 +258,6 @@ impl Encoder for Labels {
             labels: self,
             taught,
         })
-    }
-
-    fn drill(
-        &self,
-        contestants: &[(Arm, Option<&TaughtEncoder>)],
-        test: &[Gold],
-        shown: &Shown,
-        tell: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
-    ) -> Result<Option<BTreeMap<Arm, Freshness>>, CompareError> {
-        self.pass_round(contestants, test, shown, tell)
     }
 }
 
@@ -320,7 +324,7 @@ impl Answers for Contestant<'_> {
                     confidence: share.copied().filter(|_| !self.labels.several),
                     prompt_tokens: tokens,
                     completion_tokens: Some(Tokens(0)),
-                    ..Prediction::new(id, hold.join(", "))
+                    ..Prediction::new(id, hold.join(drill::BETWEEN))
                 }
             }
             Err(error) => Prediction::failed(id, sentence(&error)),
@@ -329,7 +333,7 @@ impl Answers for Contestant<'_> {
             format!(
                 "{} → {}",
                 found.text,
-                self.labels.labels_of(found).join(", ")
+                self.labels.labels_of(found).join(drill::BETWEEN)
             )
         };
         Prediction {
@@ -602,7 +606,10 @@ mod tests {
         };
         let arms = [(Arm::Prompt, None), (Arm::FewShot, None), (Arm::Rag, None)];
         let go = &mut |_, _| std::ops::ControlFlow::Continue(());
-        let found = labels.drill(&arms, &test, &shown, go).unwrap().unwrap();
+        let found = labels
+            .pass_round(&arms, &test, &shown, go)
+            .unwrap()
+            .unwrap();
         let (prompt, rag) = (&found[&Arm::Prompt], &found[&Arm::Rag]);
         assert_eq!((rag.facts, rag.before, rag.changed_right), (2, 1.0, 1.0));
         assert_eq!(
@@ -613,5 +620,80 @@ mod tests {
         // A name says what it always said.
         assert_eq!((prompt.before, prompt.changed_stale), (1.0, 1.0));
         assert_eq!(found[&Arm::FewShot].changed_right, 1.0);
+    }
+    #[test]
+    fn a_contradiction_is_as_near_and_says_something_else() {
+        let labels = of(&THREE, false);
+        let question = asked("aab", &["A_a"], false);
+        let near = labels.neighbours.find(&question).unwrap().evidence;
+        assert!(labels.tells(&near[0], &question) && !labels.tells(&near[1], &question));
+        let mut said = Vec::new();
+        for number in 0..2 {
+            let (copy, says) = labels.contradiction(&near[0], &question, number).unwrap();
+            assert_eq!((&copy.text, copy.score), (&near[0].text, near[0].score));
+            assert_eq!(labels.labels_of(&copy), [&*says]);
+            assert!(!labels.tells(&copy, &question));
+            // Alone it is followed, and beside the example each has half of the votes.
+            let rag = labels.contestant(Arm::Rag, None);
+            let misled = rag.answer(&question, std::slice::from_ref(&copy), 0.0);
+            assert!(labels.follows(&misled.said(), &says));
+            assert!(!labels.is_right(&misled.said(), &question));
+            let votes = labels.votes(&[near[0].clone(), copy]).unwrap();
+            assert_eq!((votes["A_a"], votes[&says]), (0.5, 0.5));
+            said.push(says);
+        }
+        assert_eq!(said, ["b", "other"]);
+        // What is right as well is no contradiction.
+        let either = asked("aab", &["A_a", "b"], false);
+        assert!(labels.contradiction(&near[0], &either, 0).is_none());
+    }
+
+    #[test]
+    fn lists_of_labels_are_contradicted_too() {
+        let labels = of(&[("a", &["x", "y"]), ("b", &["z"]), ("c", &["w"])], true);
+        let question = asked("a", &["x", "y"], true);
+        let near = labels.neighbours.find(&question).unwrap().evidence;
+        // Passed on by two of `w x y z`.
+        let (_, says) = labels.contradiction(&near[0], &question, 1).unwrap();
+        assert_eq!(says, "z, w");
+        assert!(labels.contradiction(&near[0], &question, 0).is_none());
+        assert!(labels.is_right("y, x", &question) && !labels.is_right("x", &question));
+        assert!(labels.follows("w, x", &says) && !labels.follows("x, y", &says));
+    }
+
+    #[test]
+    fn an_example_of_another_text_lies_where_it_lies() {
+        let labels = of(&THREE, false);
+        let other = asked("ccc", &["other"], false);
+        let found = labels.neighbours.find(&other).unwrap().evidence;
+        assert!(found[0].score.get() > 0.99, "{found:?}");
+        let question = asked("aab", &["A_a"], false);
+        let likened = labels.likened(&question, found[..1].to_vec()).unwrap();
+        let own = labels.neighbours.find(&question).unwrap().evidence;
+        let same = own.iter().find(|it| it.chunk == likened[0].chunk).unwrap();
+        assert_eq!(*same, likened[0]);
+    }
+
+    #[test]
+    fn some_of_the_examples_are_examples() {
+        let labels = of(&THREE, false);
+        let some = labels.only(&|number| number > 1).unwrap();
+        assert_eq!(some.count(), 2);
+        let question = asked("caa", &["other"], false);
+        let near = some.find(&question).unwrap();
+        assert_eq!(near.evidence[0].text, "caa");
+        assert!(some.tells(&near.evidence[0], &question));
+        let shown = Shown {
+            top_k: 1,
+            threshold: Share::ZERO,
+        };
+        let asked = [question, asked("bbb", &["b"], false)];
+        let mut findings = Findings::default();
+        for asked in &asked {
+            findings.add(some.find(asked).unwrap());
+        }
+        // Nobody is left who says `b`.
+        let trial = some.trial(&findings, &asked, shown).unwrap();
+        assert_eq!((trial.recall, trial.right), (Some(0.5), 0.5));
     }
 }

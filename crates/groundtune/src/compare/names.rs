@@ -12,6 +12,8 @@
 //!
 //! The last two are taught the same, so it is done once for both.
 
+mod drill;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -22,8 +24,8 @@ use eval::{Gold, GoldSet, Metric, Prediction};
 use model::{HeadOptions, ModelError, WordEncoder, tagged_spans};
 
 use super::base::Answers;
-use super::encoder::{Encoder, Head, TaughtEncoder};
-use super::evidence::{Findings, FoundFor, Shown, Trial, given};
+use super::encoder::{Encoder, Examples, Head, TaughtEncoder};
+use super::evidence::{Findings, Shown, Trial, given};
 use super::labels::{largest, mixed as mixed_word};
 use super::neighbours::{Neighbours, VOTERS, best_part, cosine, mean, softmax, surprise};
 use super::{Arm, CompareError, Task};
@@ -43,7 +45,7 @@ type Shares = BTreeMap<String, f64>;
 /// An encoder, and the tagged examples that may be learnt from.
 pub(super) struct Names {
     neighbours: Neighbours,
-    encoder: WordEncoder,
+    encoder: Arc<WordEncoder>,
     /// The tags of each example.
     tags: Vec<Vec<String>>,
     /// The words' vectors of each example, once they are needed.
@@ -73,7 +75,7 @@ impl Names {
         let encoder = WordEncoder::open(model, &HeadOptions::default()).map_err(Error::from)?;
         let mut names = Self {
             neighbours: Neighbours::new(embedder, model, &train)?,
-            encoder,
+            encoder: Arc::new(encoder),
             tags: train.iter().map(|asked| tags(asked)).collect(),
             words: OnceLock::new(),
             kinds: Vec::new(),
@@ -87,8 +89,7 @@ impl Names {
     }
 
     fn know_kinds(&mut self) -> Result<(), CompareError> {
-        let spans = self.tags.iter().flat_map(|tags| spans(tags));
-        let kinds: BTreeSet<String> = spans.map(|(kind, _)| kind).collect();
+        let kinds: BTreeSet<String> = self.tags.iter().flat_map(|tags| kinds(tags)).collect();
         let kinds: Vec<String> = kinds.into_iter().collect();
         let words: Vec<String> = kinds.iter().map(|it| super::labels::in_words(it)).collect();
         let vectors = self.neighbours.embed(&words).map_err(Error::from)?;
@@ -160,7 +161,7 @@ impl Names {
     }
 
     /// Returns the vectors of the examples' words.
-    fn examples(&self) -> Result<&[Vec<Vec<f32>>], ModelError> {
+    fn known(&self) -> Result<&[Vec<Vec<f32>>], ModelError> {
         if let Some(words) = self.words.get() {
             return Ok(words);
         }
@@ -211,11 +212,14 @@ impl Names {
         words: &[Vec<f32>],
         neighbours: &[Evidence],
     ) -> Result<Option<Vec<Shares>>, ModelError> {
-        let examples = self.examples()?;
-        let known = neighbours.iter().map(|it| it.chunk.0 as usize);
-        let known = known.filter(|number| *number < self.tags.len());
-        let voters: Vec<(&String, &Vec<f32>)> = known
-            .flat_map(|number| self.tags[number].iter().zip(&examples[number]))
+        let examples = self.known()?;
+        let all: Vec<(Vec<String>, usize)> = neighbours
+            .iter()
+            .filter_map(|it| Some((self.tags_of(it)?, self.neighbours.example(it).0)))
+            .collect();
+        let voters: Vec<(&String, &Vec<f32>)> = all
+            .iter()
+            .flat_map(|(tags, number)| tags.iter().zip(&examples[*number]))
             .collect();
         if voters.is_empty() {
             return Ok(None);
@@ -232,6 +236,80 @@ impl Names {
     }
 }
 
+/// Tagged questions, with the vectors of their words.
+struct Read<'a> {
+    asked: Vec<&'a Gold>,
+    words: Vec<Vec<Vec<f32>>>,
+}
+
+impl<'a> Read<'a> {
+    fn new(names: &Names, asked: &'a [Gold]) -> Result<Self, CompareError> {
+        let asked: Vec<&Gold> = asked.iter().filter(|it| is_tagged(it)).collect();
+        let texts: Vec<&str> = asked.iter().map(|asked| &*asked.question).collect();
+        let words = names.vectors(&texts).map_err(Error::from)?;
+        Ok(Self { asked, words })
+    }
+}
+
+impl Names {
+    fn tried(
+        &self,
+        findings: &Findings,
+        read: &Read<'_>,
+        shown: Shown,
+    ) -> Result<Trial, CompareError> {
+        let (mut among, mut naming, mut right) = (0usize, 0usize, 0usize);
+        for (asked, words) in read.asked.iter().zip(&read.words) {
+            let neighbours = findings.shown(&asked.id, &shown);
+            let wanted = tags(asked);
+            let kinds = kinds(&wanted);
+            if !kinds.is_empty() {
+                naming += 1;
+                let near: BTreeSet<String> =
+                    neighbours.iter().flat_map(|it| self.kinds_of(it)).collect();
+                among += usize::from(kinds.is_subset(&near));
+            }
+            let votes = self.votes(words, neighbours).map_err(Error::from)?;
+            right += usize::from(votes.is_some_and(|votes| likeliest(&votes) == wanted));
+        }
+        let share = |part: usize, of: usize| (of > 0).then(|| part as f64 / of as f64);
+        Ok(Trial {
+            recall: share(among, naming),
+            right: share(right, read.asked.len()).unwrap_or(0.0),
+            ..Trial::untried(shown)
+        })
+    }
+
+    /// Returns the tags that a neighbour has, or that were passed on to it.
+    fn tags_of(&self, neighbour: &Evidence) -> Option<Vec<String>> {
+        let (number, places) = self.neighbours.example(neighbour);
+        let tags = self.tags.get(number)?;
+        Some(match places {
+            0 => tags.clone(),
+            _ => self.passed_on(tags, places),
+        })
+    }
+
+    fn kinds_of(&self, neighbour: &Evidence) -> BTreeSet<String> {
+        self.tags_of(neighbour)
+            .map_or_else(BTreeSet::new, |tags| kinds(&tags))
+    }
+
+    /// Returns tags with each kind made the one that stands so many places behind it, after the
+    /// last the first.
+    fn passed_on(&self, tags: &[String], places: usize) -> Vec<String> {
+        let other = |tag: &String| {
+            let (begins, kind) = tag.split_once('-')?;
+            let at = self.kinds.iter().position(|(known, _)| known == kind)?;
+            let (other, _) = &self.kinds[(at + places) % self.kinds.len()];
+            Some(format!("{begins}-{other}"))
+        };
+        tags.iter()
+            .map(|tag| other(tag).unwrap_or_else(|| tag.clone()))
+            .collect()
+    }
+}
+
 impl Encoder for Names {
     fn task(&self) -> Task {
         Task::Tag
@@ -244,42 +322,16 @@ impl Encoder for Names {
             .or(self.kinds.is_empty().then_some(why))
     }
 
-    fn find(&self, asked: &Gold) -> Result<FoundFor, Error> {
-        self.neighbours.find(asked)
+    fn examples(&self) -> Option<&dyn Examples> {
+        Some(self)
     }
 
     fn trials(&self, findings: &Findings, dev: &[Gold]) -> Result<Vec<Trial>, CompareError> {
-        let dev: Vec<&Gold> = dev.iter().filter(|it| is_tagged(it)).collect();
-        let texts: Vec<&str> = dev.iter().map(|asked| &*asked.question).collect();
-        let words = self.vectors(&texts).map_err(Error::from)?;
+        let dev = Read::new(self, dev)?;
         let mut trials = Vec::with_capacity(VOTERS.len());
         for top_k in VOTERS {
             let threshold = Share::ZERO;
-            let shown = Shown { top_k, threshold };
-            let (mut among, mut naming, mut right) = (0usize, 0usize, 0usize);
-            for (asked, words) in dev.iter().zip(&words) {
-                let neighbours = findings.shown(&asked.id, &shown);
-                let wanted = tags(asked);
-                let kinds: BTreeSet<String> = spans(&wanted).map(|(kind, _)| kind).collect();
-                if !kinds.is_empty() {
-                    naming += 1;
-                    let near: BTreeSet<String> = neighbours
-                        .iter()
-                        .filter_map(|it| self.tags.get(it.chunk.0 as usize))
-                        .flat_map(|tags| spans(tags))
-                        .map(|(kind, _)| kind)
-                        .collect();
-                    among += usize::from(kinds.is_subset(&near));
-                }
-                let votes = self.votes(words, neighbours).map_err(Error::from)?;
-                right += usize::from(votes.is_some_and(|votes| likeliest(&votes) == wanted));
-            }
-            let share = |part: usize, of: usize| (of > 0).then(|| part as f64 / of as f64);
-            trials.push(Trial {
-                recall: share(among, naming),
-                right: share(right, dev.len()).unwrap_or(0.0),
-                ..Trial::untried(shown)
-            });
+            trials.push(self.tried(findings, &dev, Shown { top_k, threshold })?);
         }
         trials.sort_by(|a, b| b.right.total_cmp(&a.right));
         Ok(trials)
@@ -292,10 +344,9 @@ impl Encoder for Names {
         shown: &Shown,
         dev: &[Gold],
     ) -> Result<Option<f64>, CompareError> {
-        let dev: Vec<&Gold> = dev.iter().filter(|it| is_tagged(it)).collect();
+        let Read { asked: dev, words } = Read::new(self, dev)?;
         let texts: Vec<&str> = dev.iter().map(|asked| &*asked.question).collect();
         let own = learnt(taught, &texts).map_err(Error::from)?;
-        let words = self.vectors(&texts).map_err(Error::from)?;
         let mut votes = Vec::with_capacity(dev.len());
         for (asked, words) in dev.iter().zip(&words) {
             let neighbours = findings.shown(&asked.id, shown);
@@ -398,10 +449,8 @@ impl Names {
     /// Returns a neighbour as a reader understands it: its text, and what is named in it.
     fn shown(&self, found: &Evidence) -> String {
         let words = words(&found.text);
-        let tags = self.tags.get(found.chunk.0 as usize);
-        let named: Vec<String> = tags
-            .into_iter()
-            .flat_map(|tags| spans(tags))
+        let tags = self.tags_of(found).unwrap_or_default();
+        let named: Vec<String> = spans(&tags)
             .map(|(kind, place)| format!("{} ({kind})", words[place].join(" ")))
             .collect();
         let named = match named.is_empty() {
@@ -418,10 +467,11 @@ fn words(text: &str) -> Vec<&str> {
 
 /// Returns the right tags of a question's words.
 fn tags(asked: &Gold) -> Vec<String> {
-    let tags = asked.answers.iter().take(1);
-    tags.flat_map(|tags| tags.split_whitespace())
-        .map(str::to_owned)
-        .collect()
+    asked.answers.first().map_or_else(Vec::new, |it| split(it))
+}
+
+fn split(tags: &str) -> Vec<String> {
+    tags.split_whitespace().map(str::to_owned).collect()
 }
 
 /// Returns whether the answer is a tag for each of the question's words.
@@ -452,6 +502,11 @@ fn spans(tags: &[String]) -> impl Iterator<Item = (String, std::ops::Range<usize
         .map(|span| (span.label.to_owned(), span.words))
         .collect();
     spans.into_iter()
+}
+
+/// Returns the kinds of what tags name.
+fn kinds(tags: &[String]) -> BTreeSet<String> {
+    spans(tags).map(|(kind, _)| kind).collect()
 }
 
 /// Returns each word's likeliest tag, the first of equals.
@@ -581,5 +636,43 @@ mod tests {
         let found = mixed(&own, Some(&votes), 0.75);
         assert_eq!(likeliest(&found), ["B-x", "B-x"]);
         assert_eq!(likeliest(&mixed(&own, None, 0.75)), ["O", "B-x"]);
+    }
+    #[test]
+    fn a_contradiction_names_the_same_words_otherwise() {
+        let names = names();
+        let known = asked("the cat sat on the mat", "O B-animal O O B-place I-place");
+        let near = names.neighbours.find(&known).unwrap().evidence;
+        assert!(names.tells(&near[0], &known));
+        let (copy, says) = names.contradiction(&near[0], &known, 0).unwrap();
+        assert_eq!(says, "O B-place O O B-animal I-animal");
+        assert_eq!(
+            names.shown(&copy),
+            "the cat sat on the mat → cat (place), the mat (animal)"
+        );
+        let rag = names.contestant(Arm::Rag, None);
+        let misled = rag.answer(&known, std::slice::from_ref(&copy), 0.0);
+        assert_eq!(misled.answer, says);
+        assert!(names.follows(&misled.answer, &says));
+        assert!(!names.is_right(&misled.answer, &known));
+        assert!(names.is_right(&known.answers[0], &known));
+        // One name of the wrong kind is enough to have followed.
+        assert!(names.follows("O B-animal O O B-animal I-animal", &says));
+    }
+
+    #[test]
+    fn some_of_the_examples_keep_their_words() {
+        let names = names();
+        let some = names.only(&|number| number == 1).unwrap();
+        let question = asked("where did one dog sit ?", "O O O B-animal O O");
+        let near = some.find(&question).unwrap();
+        assert_eq!((some.count(), near.evidence.len()), (1, 1));
+        let mut findings = Findings::default();
+        findings.add(near);
+        let shown = Shown {
+            top_k: 4,
+            threshold: Share::ZERO,
+        };
+        let trial = some.trial(&findings, &[question], shown).unwrap();
+        assert_eq!((trial.recall, trial.right), (Some(1.0), 1.0));
     }
 }

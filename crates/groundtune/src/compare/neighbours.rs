@@ -78,6 +78,27 @@ impl Neighbours {
         })
     }
 
+    /// Returns those of the texts whose number `keep` keeps, their vectors made anew.
+    ///
+    /// # Errors
+    /// If the encoder cannot read them.
+    pub(super) fn anew(&self, keep: impl Fn(usize) -> bool) -> Result<Self, Error> {
+        let kept = (0..self.texts.len()).filter(|number| keep(*number));
+        let some = Self {
+            embedder: self.embedder.clone(),
+            tokenizer: self.tokenizer.clone(),
+            texts: kept.map(|it| self.texts[it].clone()).collect(),
+            vectors: OnceLock::new(),
+        };
+        some.vectors()?;
+        Ok(some)
+    }
+
+    /// Returns how many there are.
+    pub(super) fn count(&self) -> usize {
+        self.texts.len()
+    }
+
     /// Returns the text of an example.
     pub(super) fn text(&self, number: usize) -> &str {
         &self.texts[number].1
@@ -157,6 +178,40 @@ impl Neighbours {
             evidence: near.into_iter().map(evidence).collect(),
             elapsed: started.elapsed(),
         })
+    }
+
+    /// Returns examples that were found for others, with how near they lie to this question.
+    ///
+    /// # Errors
+    /// If the encoder cannot read it, or the examples.
+    pub(super) fn likened(
+        &self,
+        asked: &Gold,
+        mut found: Vec<Evidence>,
+    ) -> Result<Vec<Evidence>, Error> {
+        let vectors = self.vectors()?;
+        let vector = self.one(&text(asked))?;
+        for it in &mut found {
+            let (number, _) = self.example(it);
+            it.score = Share::clamped(cosine(&vector, &vectors[number]));
+        }
+        Ok(found)
+    }
+
+    /// Returns an example as it was found, with its labels passed on by so many places. That
+    /// such a copy is none of the examples is seen by its chunk, which is behind theirs.
+    pub(super) fn passed_on(&self, found: &Evidence, places: usize) -> Evidence {
+        let (number, _) = self.example(found);
+        Evidence {
+            chunk: ChunkId((number + places * self.texts.len()) as u64),
+            ..found.clone()
+        }
+    }
+
+    /// Returns which example was found, and by how many places its labels were passed on.
+    pub(super) fn example(&self, found: &Evidence) -> (usize, usize) {
+        let (chunk, count) = (found.chunk.0 as usize, self.texts.len().max(1));
+        (chunk % count, chunk / count)
     }
 }
 

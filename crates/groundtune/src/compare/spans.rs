@@ -21,7 +21,7 @@ use model::{Reader, Reading};
 
 use super::base::Answers;
 use super::encoder::{Encoder, Head, TaughtEncoder};
-use super::evidence::{self, Findings, FoundFor, Trial};
+use super::evidence::{self, Findings, Trial};
 use super::neighbours::{Neighbours, cosine};
 use super::{Arm, CompareError, Task};
 use crate::ingest::sentence;
@@ -76,10 +76,6 @@ impl Encoder for Spans {
 
     fn unteachable(&self) -> Option<&'static str> {
         self.vectors.unteachable()
-    }
-
-    fn find(&self, _: &Gold) -> Result<FoundFor, Error> {
-        unreachable!("what is found are passages of the documents");
     }
 
     fn trials(&self, findings: &Findings, dev: &[Gold]) -> Result<Vec<Trial>, CompareError> {

@@ -174,8 +174,8 @@ impl Asks for Reworded {
     type Condition = Wording;
     type Figures = Formatted;
     const KIND: DrillKind = DrillKind::Format;
-    const FOR_ALL: bool = true;
-    const OF_LABELS: bool = true;
+    const OF_EVIDENCE: bool = false;
+    const NOT_OF_EXAMPLES: Option<&'static str> = None;
     const NO_CASES: &'static str = "no question has an answer";
 
     fn cases(&self, ground: &Ground<'_>) -> Result<Vec<Case<Wording>>, CompareError> {

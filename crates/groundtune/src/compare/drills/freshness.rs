@@ -17,11 +17,11 @@ use serde::{Deserialize, Serialize};
 
 use super::facts::{another, overlap, replaced, says_any};
 use super::{DrillKind, Ground, Tell, Tried};
-use crate::compare::base::{Base, Tuned};
-use crate::compare::encoder::Encoder;
+use crate::compare::base::Tuned;
+use crate::compare::encoder::Examples;
 use crate::compare::evidence::Documents;
 use crate::compare::folder::{self, Lines};
-use crate::compare::{Arm, CompareError};
+use crate::compare::{Arm, CompareError, Task};
 use crate::ingest::{IngestRequest, ingest};
 use crate::{Config, Project, Session};
 
@@ -141,10 +141,8 @@ pub(super) fn run(
     if !ground.retrieves() {
         return Ok(Some(Tried::not("no candidate is given evidence")));
     }
-    if let Base::Encoder(encoder) = ground.base
-        && !encoder.task().is_of_documents()
-    {
-        return of_labels(ground, &**encoder, tell);
+    if let Some(examples) = ground.base.examples() {
+        return of_labels(ground, examples, tell);
     }
     let path = ground.folder.drill(DrillKind::Freshness).join("facts.json");
     let change = match folder::read_json(&path)? {
@@ -185,7 +183,7 @@ pub(super) fn run(
 /// The drill where labels are answers: they change in the examples, and not in documents.
 fn of_labels(
     ground: &Ground<'_>,
-    encoder: &dyn Encoder,
+    examples: &dyn Examples,
     tell: Tell<'_>,
 ) -> Result<Option<Tried<Freshness>>, CompareError> {
     let contestants: Vec<_> = ground
@@ -198,7 +196,7 @@ fn of_labels(
         .collect();
     let mut broke = false;
     let test = &ground.examination.test;
-    let found = encoder.drill(&contestants, test, ground.shown, &mut |done, of| {
+    let found = examples.pass_round(&contestants, test, ground.shown, &mut |done, of| {
         let flow = tell(DrillKind::Freshness, done, of);
         broke |= flow.is_break();
         flow
@@ -206,6 +204,9 @@ fn of_labels(
     Ok(match found {
         _ if broke => None,
         Some(found) => Some(Tried::found(found)),
+        None if ground.base.task() == Task::Tag => Some(Tried::not(
+            "a tag stands in each example by itself, and changes in no other",
+        )),
         None => Some(Tried::not(
             "there are not two labels that could change at once in all examples",
         )),

@@ -1,5 +1,8 @@
 //! Growth: the same questions, found among more and more documents. What holds the answers is
 //! always there; what is added makes it harder to find, and slower.
+//!
+//! Where labelled examples are looked for, it is they that become more and more: what is added
+//! may lie nearer, and say something else.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -10,33 +13,36 @@ use eval::metric::Latency;
 use serde::{Deserialize, Serialize};
 
 use super::{DrillKind, Ground, Tell, share};
-use crate::compare::evidence::{Documents, holds};
+use crate::compare::encoder::Examples;
+use crate::compare::evidence::{Documents, Findings, Shown, holds};
 use crate::compare::way::{files, sources};
 use crate::compare::{CompareError, folder};
 use crate::ingest::{IngestRequest, ingest};
 use crate::models::ModelReference;
 
-/// The parts of the files that are searched.
+/// The parts of the files, or of the labelled examples, that are searched.
 const PARTS: [f64; 3] = [0.25, 0.5, 1.0];
-/// Fewer files than this tell nothing.
+/// The lesser part of a length that is cut by the golden ratio, to the greater.
+const GOLDEN: f64 = 0.618_033_988_749_895;
+/// Fewer files, or examples, than this tell nothing.
 const FEWEST: usize = 8;
 
-/// What was found among more and more documents.
+/// What was found among more and more documents, or labelled examples.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Growth {
-    /// Questions whose answer stands in what is found among all.
+    /// Questions whose answer stands in what is found among all; of labelled examples, questions
+    /// that have an answer.
     pub questions: usize,
-    /// For each number of documents, the fewest first.
+    /// For each number of documents or examples, the fewest first.
     pub sizes: Vec<Size>,
 }
 
-/// What was found among so many documents.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// What was found among so many documents, or examples.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Size {
-    /// Files.
-    pub files: usize,
-    /// Their chunks.
-    pub chunks: u64,
+    /// What is searched.
+    #[serde(flatten)]
+    pub searched: Searched,
     /// To take them all in, in seconds.
     pub ingest_seconds: f64,
     /// The share of the questions whose answer is shown.
@@ -45,8 +51,28 @@ pub struct Size {
     pub find_seconds: f64,
 }
 
+/// What is searched.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Searched {
+    /// Documents.
+    Documents {
+        /// Their files.
+        files: usize,
+        /// Their chunks.
+        chunks: u64,
+    },
+    /// Labelled examples.
+    Examples {
+        /// How many.
+        examples: usize,
+        /// The share of the questions that the vote of the nearest answers rightly.
+        voted_right: f64,
+    },
+}
+
 impl Growth {
-    /// Returns by how much more answers are shown among all documents than among the fewest:
+    /// Returns by how much more answers are shown among all than among the fewest:
     /// less than nothing, where growth hides them.
     pub fn change(&self) -> Option<f64> {
         let (first, last) = (self.sizes.first()?, self.sizes.last()?);
@@ -66,8 +92,8 @@ pub(super) fn run(
     if !ground.retrieves() {
         return not("no candidate is given evidence");
     }
-    if !ground.base.task().is_of_documents() {
-        return not("labels are told, and not read from what is found");
+    if let Some(examples) = ground.base.examples() {
+        return of_examples(ground, examples, tell);
     }
     if let ModelReference::Server(_) = ground.project.config.models.embedder {
         return not("all documents would be sent to the embedder's server again");
@@ -123,8 +149,74 @@ pub(super) fn run(
             return Ok(None);
         }
     }
-    growth.sizes.dedup_by_key(|it| it.files);
+    growth.sizes.dedup_by_key(|it| it.searched);
     Ok(Some(Ok(growth)))
+}
+
+/// Finds the nearest among more and more of the labelled examples.
+fn of_examples(
+    ground: &Ground<'_>,
+    examples: &dyn Examples,
+    tell: Tell<'_>,
+) -> Result<Option<Result<Growth, String>>, CompareError> {
+    if examples.count() < FEWEST {
+        let why = format!("there are only {} labelled examples", examples.count());
+        return Ok(Some(Err(why)));
+    }
+    let answered = ground.examination.test.iter();
+    let asked = ground.some(answered.filter(|it| !it.is_unanswerable()).collect());
+    let asked: Vec<Gold> = asked.into_iter().cloned().collect();
+    let mut growth = Growth {
+        questions: asked.len(),
+        sizes: Vec::new(),
+    };
+    for (done, part) in PARTS.into_iter().enumerate() {
+        let path = ground.folder.drill(DrillKind::Growth);
+        let path = path.join(format!("{part}.json"));
+        let size = match folder::read_json(&path)? {
+            Some(size) => size,
+            None => {
+                let size = among(examples, part, &asked, ground.shown)?;
+                folder::write_json(&path, &size)?;
+                size
+            }
+        };
+        growth.sizes.push(size);
+        if tell(DrillKind::Growth, done + 1, PARTS.len()).is_break() {
+            return Ok(None);
+        }
+    }
+    Ok(Some(Ok(growth)))
+}
+
+/// Finds the nearest among a part of the examples: of each stretch of them the same part, in no
+/// rhythm that labels could have too (Weyl's sequence of the golden ratio). A smaller part lies
+/// in each larger one.
+fn among(
+    examples: &dyn Examples,
+    part: f64,
+    asked: &[Gold],
+    shown: &Shown,
+) -> Result<Size, CompareError> {
+    let started = Instant::now();
+    let some = examples.only(&|number| (number as f64 * GOLDEN).fract() < part)?;
+    let ingest_seconds = started.elapsed().as_secs_f64();
+    let (mut findings, mut seconds) = (Findings::default(), Vec::new());
+    for asked in asked {
+        let found = some.find(asked)?;
+        seconds.push(found.elapsed.as_secs_f64());
+        findings.add(found);
+    }
+    let trial = some.trial(&findings, asked, *shown)?;
+    Ok(Size {
+        searched: Searched::Examples {
+            examples: some.count(),
+            voted_right: trial.right,
+        },
+        ingest_seconds,
+        found: trial.recall.unwrap_or(0.0),
+        find_seconds: Latency::new(&seconds).map_or(0.0, |it| it.p50_seconds),
+    })
 }
 
 /// Finds the answers among some files.
@@ -159,8 +251,10 @@ fn at(
     drop(documents);
     fs_err::remove_dir_all(&scratch)?;
     Ok(Size {
-        files,
-        chunks: summary.total_chunks,
+        searched: Searched::Documents {
+            files,
+            chunks: summary.total_chunks,
+        },
         ingest_seconds,
         found: share(shown, |it| *it),
         find_seconds: Latency::new(&seconds).map_or(0.0, |it| it.p50_seconds),

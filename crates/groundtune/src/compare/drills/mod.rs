@@ -36,10 +36,10 @@ use super::{AnswerKind, Arm, CompareError, CompareRecipe, Examination, Taught};
 use crate::Project;
 use crate::models::{Environment, ModelReference};
 
-pub use forgetting::{Forgetting, Forgot, General};
+pub use forgetting::{Forgetting, Forgot, General, OfTexts, TextsLost};
 pub use format::Formatted;
 pub use freshness::Freshness;
-pub use growth::{Growth, Size};
+pub use growth::{Growth, Searched, Size};
 pub use noise::Noise;
 pub use refusal::Refusal;
 pub use rows::{Held, Row};
@@ -53,7 +53,7 @@ pub enum DrillKind {
     Freshness,
     /// General text and tasks, before and after tuning.
     Forgetting,
-    /// Passages about something else, and passages that say something else, among what is found.
+    /// What is about something else, and what says something else, among what is found.
     Noise,
     /// The documents that hold the answer are left out.
     Refusal,
@@ -61,7 +61,7 @@ pub enum DrillKind {
     Format,
     /// Each candidate alone: memory, parts, and without a network.
     Service,
-    /// The same questions among more and more documents.
+    /// The same questions among more and more documents, or labelled examples.
     Growth,
 }
 
@@ -99,7 +99,7 @@ impl DrillKind {
             Self::Refusal => "the answers are left out",
             Self::Format => "the same in other words",
             Self::Service => "each candidate alone",
-            Self::Growth => "more and more documents",
+            Self::Growth => "more and more is searched",
         }
     }
 }
@@ -194,7 +194,7 @@ pub struct Drills {
     pub format: Tried<Formatted>,
     /// What it takes to run each.
     pub service: Tried<Service>,
-    /// What is found among more and more documents.
+    /// What is found among more and more documents, or labelled examples.
     pub growth: Option<Growth>,
     /// Why that was not tried, if so.
     pub growth_not_measured: Option<String>,
@@ -331,9 +331,11 @@ impl Ground<'_> {
         drill: &D,
         tell: Tell<'_>,
     ) -> Result<Option<Tried<D::Figures>>, CompareError> {
-        if !self.base.task().is_of_documents() && !D::OF_LABELS {
-            let why = "labels are told, and not read from what is found";
+        if let (Some(why), Some(_)) = (D::NOT_OF_EXAMPLES, self.base.examples()) {
             return Ok(Some(Tried::not(why)));
+        }
+        if D::OF_EVIDENCE && !self.retrieves() {
+            return Ok(Some(Tried::not("no candidate is given evidence")));
         }
         let path = self.folder.drill(D::KIND).join("cases.json");
         let cases: Vec<Case<D::Condition>> = match folder::read_json(&path)? {
@@ -347,14 +349,7 @@ impl Ground<'_> {
         if cases.is_empty() {
             return Ok(Some(Tried::not(D::NO_CASES)));
         }
-        let asked: Vec<&Asked<'_>> = self
-            .contestants
-            .iter()
-            .filter(|it| D::FOR_ALL || it.arm.retrieves())
-            .collect();
-        if asked.is_empty() {
-            return Ok(Some(Tried::not("no candidate is given evidence")));
-        }
+        let asked = &self.contestants;
         let of = cases.len() * asked.len();
         let mut candidates = BTreeMap::new();
         for (number, contestant) in asked.iter().enumerate() {
@@ -418,10 +413,10 @@ trait Asks {
     type Figures;
     /// Which it is.
     const KIND: DrillKind;
-    /// Whether candidates that are not given evidence are asked too.
-    const FOR_ALL: bool;
-    /// Whether candidates are asked that tell labels.
-    const OF_LABELS: bool;
+    /// Whether it is about evidence, so that some candidate has to be given it.
+    const OF_EVIDENCE: bool;
+    /// Why it is not run where what is found are labelled examples, if so.
+    const NOT_OF_EXAMPLES: Option<&'static str>;
     /// Why there may be no case.
     const NO_CASES: &'static str;
 

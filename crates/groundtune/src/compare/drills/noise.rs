@@ -5,7 +5,13 @@
 //! questions; the contradicting one is the passage that holds the answer with another answer of
 //! the same form in its place. It stands first in every other case and last in the rest, so that
 //! a candidate which believes what it reads first, or last, is not taken for one that knows.
+//!
+//! Where what is found are labelled examples, those about something else have none of the right
+//! labels, and lie as near as they lie; the contradicting one is a copy of the nearest that has a
+//! right label, with another. Who is not given evidence is not disturbed, and that is shown.
 
+use contract::Evidence;
+use eval::{Gold, Prediction};
 use serde::{Deserialize, Serialize};
 
 use super::facts::{another, replaced, says_any};
@@ -16,7 +22,8 @@ use crate::compare::{Arm, CompareError};
 /// The fewest passages about something else that are added; else as many as are there.
 const FEWEST: usize = 3;
 
-/// What a candidate did when what it was given was disturbed: shares of the questions.
+/// What a candidate did when what it was given was disturbed: shares of the questions. Of one
+/// that is not given evidence it is as undisturbed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Noise {
     /// Questions whose answer stands in what is found.
@@ -41,9 +48,9 @@ pub struct Noise {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Disturbance {
-    /// Passages about something else are added.
+    /// What is about something else is added.
     Noisy,
-    /// A passage is added that says this instead.
+    /// What says this instead is added.
     Conflicting {
         /// What it says.
         instead: String,
@@ -57,15 +64,20 @@ impl Asks for Disturbed {
     type Condition = Disturbance;
     type Figures = Noise;
     const KIND: DrillKind = DrillKind::Noise;
-    const FOR_ALL: bool = false;
-    const OF_LABELS: bool = false;
+    const OF_EVIDENCE: bool = true;
+    const NOT_OF_EXAMPLES: Option<&'static str> = None;
     const NO_CASES: &'static str = "no answer stands in what is found";
 
     fn cases(&self, ground: &Ground<'_>) -> Result<Vec<Case<Disturbance>>, CompareError> {
         let test = &ground.examination.test;
+        let examples = ground.base.examples();
+        let tells = |found: &Evidence, asked: &Gold| match examples {
+            Some(examples) => examples.tells(found, asked),
+            None => holds(std::slice::from_ref(found), &asked.answers),
+        };
         let held = test
             .iter()
-            .filter(|asked| holds(ground.evidence(asked), &asked.answers));
+            .filter(|asked| ground.evidence(asked).iter().any(|it| tells(it, asked)));
         let chosen = ground.some(held.collect());
         let others: Vec<&str> = test
             .iter()
@@ -78,13 +90,16 @@ impl Asks for Disturbed {
             let mut distractors = Vec::new();
             let behind = test.iter().cycle().skip(place + 1).take(test.len());
             for passage in behind.flat_map(|other| ground.evidence(other)) {
-                let is_new = |it: &contract::Evidence| it.text != passage.text;
+                let is_new = |it: &Evidence| it.text != passage.text;
                 if distractors.len() < wanted
-                    && !holds(std::slice::from_ref(passage), &asked.answers)
+                    && !tells(passage, asked)
                     && found.iter().chain(&distractors).all(is_new)
                 {
                     distractors.push(passage.clone());
                 }
+            }
+            if let Some(examples) = examples {
+                distractors = examples.likened(asked, distractors)?;
             }
             if !distractors.is_empty() {
                 let after = distractors.split_off(distractors.len() / 2);
@@ -92,15 +107,14 @@ impl Asks for Disturbed {
                 let evidence = evidence.chain(after).collect();
                 cases.push(Case::new(asked, "noisy", evidence, Disturbance::Noisy));
             }
-            let answer = &asked.answers[0];
-            let stands = found.iter().find(|it| it.text.contains(answer.as_str()));
-            if let (Some(passage), Some(instead)) = (stands, another(answer, &others, place)) {
-                let mut opposed = passage.clone();
-                opposed.text = replaced(&passage.text, answer, &instead);
-                if opposed.text == passage.text || found.iter().any(|it| it.text.contains(&instead))
-                {
-                    continue;
+            let contradiction = match examples {
+                Some(examples) => {
+                    let nearest = found.iter().find(|it| tells(it, asked));
+                    nearest.and_then(|it| examples.contradiction(it, asked, place))
                 }
+                None => contradiction(found, &asked.answers[0], &others, place),
+            };
+            if let Some((opposed, instead)) = contradiction {
                 let mut evidence = found.to_vec();
                 let at = if place % 2 == 0 { 0 } else { evidence.len() };
                 evidence.insert(at, opposed);
@@ -111,7 +125,17 @@ impl Asks for Disturbed {
         Ok(cases)
     }
 
-    fn figures(&self, _: &Ground<'_>, _: Arm, answered: &[Answered<'_, Disturbance>]) -> Noise {
+    fn figures(
+        &self,
+        ground: &Ground<'_>,
+        _: Arm,
+        answered: &[Answered<'_, Disturbance>],
+    ) -> Noise {
+        let examples = ground.base.examples();
+        let is_right = |answer: &Prediction, asked: &Gold| match examples {
+            Some(examples) => examples.is_right(&answer.said(), asked),
+            None => says_any(&answer.said(), &asked.answers),
+        };
         let (mut noisy, mut opposed) = (Vec::new(), Vec::new());
         for it in answered {
             match &it.case.condition {
@@ -119,10 +143,10 @@ impl Asks for Disturbed {
                 Disturbance::Conflicting { instead } => opposed.push((it, instead)),
             }
         }
-        let right = |it: &Answered<'_, _>| says_any(&it.answer.said(), &it.case.asked.answers);
+        let right = |it: &Answered<'_, _>| is_right(it.answer, &it.case.asked);
         let before = |it: &Answered<'_, _>| {
             it.before
-                .is_some_and(|before| says_any(&before.said(), &it.case.asked.answers))
+                .is_some_and(|before| is_right(before, &it.case.asked))
         };
         Noise {
             questions: noisy.len(),
@@ -131,10 +155,26 @@ impl Asks for Disturbed {
             conflicts: opposed.len(),
             unopposed_right: share(&opposed, |(it, _)| before(it)),
             opposed_right: share(&opposed, |(it, _)| right(it)),
-            opposed_misled: share(&opposed, |(it, instead)| {
-                says_any(&it.answer.said(), std::slice::from_ref(instead))
+            opposed_misled: share(&opposed, |(it, instead)| match examples {
+                Some(examples) => examples.follows(&it.answer.said(), instead),
+                None => says_any(&it.answer.said(), std::slice::from_ref(instead)),
             }),
             opposed_refused: share(&opposed, |(it, _)| it.answer.refused),
         }
     }
+}
+
+/// Returns the first passage in which the answer stands with another in its place, and that.
+fn contradiction(
+    found: &[Evidence],
+    answer: &str,
+    others: &[&str],
+    place: usize,
+) -> Option<(Evidence, String)> {
+    let passage = found.iter().find(|it| it.text.contains(answer))?;
+    let instead = another(answer, others, place)?;
+    let mut opposed = passage.clone();
+    opposed.text = replaced(&passage.text, answer, &instead);
+    let says_both = found.iter().any(|it| it.text.contains(&instead));
+    (opposed.text != passage.text && !says_both).then_some((opposed, instead))
 }

@@ -56,8 +56,10 @@ impl Asks for LeftOut {
     type Condition = Without;
     type Figures = Refusal;
     const KIND: DrillKind = DrillKind::Refusal;
-    const FOR_ALL: bool = true;
-    const OF_LABELS: bool = false;
+    const OF_EVIDENCE: bool = true;
+    const NOT_OF_EXAMPLES: Option<&'static str> = Some(
+        "a text has its label, or its tags, whatever examples are there: none is to be refused",
+    );
     const NO_CASES: &'static str = "no answer stands in what is found";
 
     fn cases(&self, ground: &Ground<'_>) -> Result<Vec<Case<Without>>, CompareError> {

@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::tables::percent;
 use super::{Drills, Tried};
-use crate::compare::{AnswerKind, Arm, Examination, Taught};
+use crate::compare::{AnswerKind, Arm, Examination, Task, Taught};
 
 /// Amounts that differ by less than this share of the larger are alike.
 const ALIKE: f64 = 0.1;
@@ -78,6 +78,8 @@ pub(in crate::compare) struct Measured<'a> {
     pub(in crate::compare) taught: &'a BTreeMap<Arm, Vec<Taught>>,
     pub(in crate::compare) answers: &'a BTreeMap<Arm, Vec<Vec<Prediction>>>,
     pub(in crate::compare) examination: &'a Examination,
+    /// How questions are answered.
+    pub(in crate::compare) task: Task,
     pub(in crate::compare) situation: Situation,
     pub(in crate::compare) shots: usize,
 }
@@ -94,6 +96,8 @@ enum Unit {
     Gain,
     Count,
     Bits,
+    /// A difference of mean reciprocal ranks.
+    Ranks,
 }
 
 /// Which way a figure has to fall for the claim to hold.
@@ -136,9 +140,9 @@ const fn measure(
 }
 
 /// Returns what a row is measured by.
-fn measure_of(criterion: &Criterion, kind: AnswerKind) -> Option<Measure> {
+fn measure_of(criterion: &Criterion, kind: AnswerKind, task: Task) -> Option<Measure> {
     use Expect::{Both, Retrieval, RetrievalKeeps, RetrievalMore, TrainingAll, TrainingMore};
-    use Unit::{Bits, Count, Gain, Score, Seconds, Share, Usd};
+    use Unit::{Bits, Count, Gain, Ranks, Score, Seconds, Share, Usd};
     let suits_training = matches!(
         kind,
         AnswerKind::Label | AnswerKind::Tags | AnswerKind::Json
@@ -265,9 +269,15 @@ fn measure_of(criterion: &Criterion, kind: AnswerKind) -> Option<Measure> {
             grounded,
             RetrievalMore,
         ),
-        (_, "performance") => measure(
+        (_, "performance") if task == Task::Write => measure(
             "more bits for a byte of general text than before",
             Bits,
+            forgotten,
+            TrainingMore,
+        ),
+        (_, "performance") => measure(
+            "halves of general texts found less than before, as mean reciprocal rank",
+            Ranks,
             forgotten,
             TrainingMore,
         ),
@@ -284,7 +294,10 @@ fn measure_of(criterion: &Criterion, kind: AnswerKind) -> Option<Measure> {
             TrainingMore,
         ),
         (_, "scalability") => measure(
-            "answers found of all documents, less those of a quarter",
+            match task.is_of_documents() {
+                true => "answers found of all documents, less those of a quarter",
+                false => "right labels found of all examples, less those of a quarter",
+            },
             Share,
             |it, arm| {
                 let growth = it.drills.growth.as_ref()?;
@@ -342,7 +355,7 @@ fn lessons(of: &Measured<'_>, arm: Arm) -> Option<f64> {
 
 fn forgotten(of: &Measured<'_>, arm: Arm) -> Option<f64> {
     if of.taught.contains_key(&arm) {
-        return Some(tried(&of.drills.forgetting, arm)?.more_bits);
+        return Some(tried(&of.drills.forgetting, arm)?.texts.amount().0);
     }
     // Its weights are those of the base model.
     scores(of, arm).map(|_| 0.0)
@@ -375,7 +388,7 @@ pub(in crate::compare) fn rows(of: &Measured<'_>) -> Vec<Row> {
     CRITERIA
         .iter()
         .map(|criterion| {
-            let measure = measure_of(criterion, kind);
+            let measure = measure_of(criterion, kind, of.task);
             let measured: BTreeMap<Arm, f64> = match &measure {
                 Some(measure) => of
                     .answers
@@ -475,7 +488,7 @@ fn more(of: &Measured<'_>, unit: Unit, this: f64, that: f64, arm: Arm) -> Held {
         };
     }
     let nearly = match unit {
-        Unit::Share => POINTS,
+        Unit::Share | Unit::Ranks => POINTS,
         Unit::Bits => 0.01,
         _ => ALIKE * this.abs().max(that.abs()),
     };
@@ -495,7 +508,7 @@ fn write(unit: Unit, value: f64) -> String {
         Unit::Usd => format!("${value:.2}"),
         Unit::Share => percent(value),
         Unit::Score => format!("{value:.3}"),
-        Unit::Gain | Unit::Bits => format!("{value:+.3}"),
+        Unit::Gain | Unit::Bits | Unit::Ranks => format!("{value:+.3}"),
         Unit::Count => format!("{value:.0}"),
     }
 }
@@ -556,9 +569,13 @@ mod tests {
 
     #[test]
     fn every_row_has_its_measure() {
-        for kind in [AnswerKind::Label, AnswerKind::Short] {
+        for (kind, task) in [
+            (AnswerKind::Label, Task::Write),
+            (AnswerKind::Label, Task::Label),
+            (AnswerKind::Short, Task::Find),
+        ] {
             for criterion in CRITERIA {
-                let measure = measure_of(criterion, kind);
+                let measure = measure_of(criterion, kind, task);
                 assert!(
                     measure.is_some(),
                     "{}: {}",

@@ -6,7 +6,7 @@ use eval::Metric;
 use eval::report::Drill as Table;
 use eval::statistics::Interval;
 
-use super::{Drills, Tried};
+use super::{Drills, General, OfTexts, Searched, Tried};
 use crate::compare::{Arm, Task, Taught};
 
 /// Returns the tables of the drills that were run, and one of those that were not.
@@ -26,7 +26,7 @@ pub(in crate::compare) fn tables(
     add("freshness", &drills.freshness.not_measured, &freshness);
     let forgetting = || forgetting(drills);
     add("forgetting", &drills.forgetting.not_measured, &forgetting);
-    let noise = || noise(&drills.noise);
+    let noise = || noise(&drills.noise, task);
     add("noise", &drills.noise.not_measured, &noise);
     let refusal = || refusal(&drills.refusal);
     add("refusal", &drills.refusal.not_measured, &refusal);
@@ -139,20 +139,37 @@ fn freshness(
 }
 
 fn forgetting(drills: &Drills) -> Table {
-    let general = drills.general.unwrap_or_default();
+    let name = "Forgetting: general text and tasks, before and after tuning";
+    let Some(general) = &drills.general else {
+        return head(name, &[], String::new());
+    };
+    let (measures, how): (&[&str], String) = match (general.before.texts, general.halves_by_chance)
+    {
+        (OfTexts::Written { .. }, _) => (&["bits per byte", "perplexity"], String::new()),
+        (OfTexts::Read { .. }, chance) => (
+            &["halves found"],
+            format!(
+                " Halves found: each half of a piece looks for its other half among all others, by \
+                 how near their vectors lie, pooled as the base model's are; one over the place at \
+                 which it is, the mean ({:.2} by chance). A task is right if its right ending \
+                 lies nearest to the beginning.",
+                chance.unwrap_or_default()
+            ),
+        ),
+    };
+    let change = match general.before.texts {
+        OfTexts::Written { .. } => "more than before",
+        OfTexts::Read { .. } => "less than before",
+    };
+    let mut columns = vec![measures[0], change];
+    columns.extend(&measures[1..]);
+    columns.extend(["tasks right", "lost", "p"]);
     let mut table = head(
-        "Forgetting: general text and tasks, before and after tuning",
-        &[
-            "bits per byte",
-            "more than before",
-            "perplexity",
-            "tasks right",
-            "lost",
-            "p",
-        ],
+        name,
+        &columns,
         format!(
             "{} pieces of text ({} bytes) and {} tasks that have nothing to do with the examples. \
-             By chance {} of the tasks would be right{}. Of a candidate with several seeds the \
+             By chance {} of the tasks would be right{}.{how} Of a candidate with several seeds the \
              first is compared; figures of the others stand beside it.",
             general.texts,
             general.bytes,
@@ -165,56 +182,81 @@ fn forgetting(drills: &Drills) -> Table {
             },
         ),
     );
-    let before = &general.before;
-    table.rows.push((
-        "the base model".into(),
-        vec![
-            format!("{:.3}", before.bits_per_byte),
-            String::new(),
-            format!("{:.1}", before.perplexity),
-            percent(before.tasks_right),
-            String::new(),
-            String::new(),
-        ],
-    ));
-    table.rows.extend(rows(&drills.forgetting, |_, it| {
-        let each = |figure: &dyn Fn(&super::General) -> String| {
-            let all: Vec<String> = it.after.iter().map(figure).collect();
+    let cells = |of: &[General], change: String, lost: [String; 2]| {
+        let each = |figure: &dyn Fn(&General) -> String| {
+            let all: Vec<String> = of.iter().map(figure).collect();
             all.join(", ")
         };
-        let lies = it.more_bits_interval.map_or_else(String::new, |it| {
+        let first = each(&|it| match it.texts {
+            OfTexts::Written { bits_per_byte, .. } => format!("{bits_per_byte:.3}"),
+            OfTexts::Read { halves_found } => format!("{halves_found:.3}"),
+        });
+        let mut cells = vec![first, change];
+        if let OfTexts::Written { .. } = general.before.texts {
+            cells.push(each(&|it| match it.texts {
+                OfTexts::Written { perplexity, .. } => format!("{perplexity:.1}"),
+                OfTexts::Read { .. } => String::new(),
+            }));
+        }
+        cells.push(each(&|it| percent(it.tasks_right)));
+        cells.extend(lost);
+        cells
+    };
+    let before = cells(&[general.before], String::new(), Default::default());
+    table.rows.push(("the base model".into(), before));
+    table.rows.extend(rows(&drills.forgetting, |_, it| {
+        let (amount, lies) = it.texts.amount();
+        let lies = lies.map_or_else(String::new, |it| {
             format!(" ({:+.3} to {:+.3})", it.low, it.high)
         });
-        vec![
-            each(&|it| format!("{:.3}", it.bits_per_byte)),
-            format!("{:+.3}{lies}", it.more_bits),
-            each(&|it| format!("{:.1}", it.perplexity)),
-            each(&|it| percent(it.tasks_right)),
+        let lost = [
             points(it.lost, it.lost_interval),
             format!("{:.3}", it.p_value),
-        ]
+        ];
+        cells(&it.after, format!("{amount:+.3}{lies}"), lost)
     }));
     table
 }
 
-fn noise(tried: &Tried<super::Noise>) -> Table {
+fn noise(tried: &Tried<super::Noise>, task: Task) -> Table {
     let one = tried.any();
+    let (among, says) = match task {
+        Task::Write | Task::Find => (
+            "right among others' passages",
+            format!(
+                "{} questions whose answer stands in what is found, with as many passages about \
+                 something else around it, 3 at least; {} with a passage that says something else \
+                 instead, first in every other case and last in the rest. A candidate that is not \
+                 given evidence is as it was.",
+                one.questions, one.conflicts,
+            ),
+        ),
+        Task::Label | Task::Tag => {
+            let (which, with) = match task {
+                Task::Tag => ("a name of the same kind", "all names of other kinds"),
+                _ => ("a right label", "another label"),
+            };
+            let says = format!(
+                "{} texts of which a neighbour has {which}, with as many examples of other texts \
+                 among their neighbours, 3 at least, as near as they lie; {} with a copy of the \
+                 nearest such neighbour, with {with}. A candidate that does not look at neighbours \
+                 is as it was.",
+                one.questions, one.conflicts,
+            );
+            ("right among others' neighbours", says)
+        }
+    };
     let mut table = head(
         "Noisy and conflicting retrieval",
         &[
             "right undisturbed",
-            "right among others' passages",
+            among,
             "right unopposed",
             "right though contradicted",
             "misled",
             "refused when contradicted",
         ],
-        format!(
-            "{} questions whose answer stands in what is found, with as many passages about \
-             something else around it, 3 at least; {} with a passage that says something else \
-             instead, first in every other case and last in the rest.",
-            one.questions, one.conflicts,
-        ),
+        says,
     );
     table.rows = rows(tried, |_, it| {
         vec![
@@ -328,34 +370,59 @@ fn service(tried: &Tried<super::Service>) -> Table {
 }
 
 fn growth(found: &super::Growth) -> Table {
-    let mut table = head(
-        "Growth: the same questions among more and more documents",
-        &[
-            "documents",
-            "chunks",
-            "answer shown",
-            "median time to find",
-            "time to take all in",
-        ],
-        format!(
-            "{} questions whose answer is found among all documents; the files that hold the \
-             answers are always among them.",
-            found.questions
+    let of_examples = |it: &super::Size| matches!(it.searched, Searched::Examples { .. });
+    let mut table = match found.sizes.iter().any(of_examples) {
+        false => head(
+            "Growth: the same questions among more and more documents",
+            &[
+                "documents",
+                "chunks",
+                "answer shown",
+                "median time to find",
+                "time to take all in",
+            ],
+            format!(
+                "{} questions whose answer is found among all documents; the files that hold the \
+                 answers are always among them.",
+                found.questions
+            ),
         ),
-    );
+        true => head(
+            "Growth: the same texts among more and more labelled examples",
+            &[
+                "what is right is shown",
+                "their votes are right",
+                "median time to find",
+                "time to take all in",
+            ],
+            format!(
+                "{} texts; of each stretch of the examples the same part is searched.",
+                found.questions
+            ),
+        ),
+    };
     table.rows = found
         .sizes
         .iter()
         .map(|it| {
-            (
-                format!("{} files", it.files),
-                vec![
-                    it.chunks.to_string(),
-                    percent(it.found),
-                    format!("{:.1} ms", 1000.0 * it.find_seconds),
-                    format!("{:.2} s", it.ingest_seconds),
-                ],
-            )
+            let times = [
+                format!("{:.1} ms", 1000.0 * it.find_seconds),
+                format!("{:.2} s", it.ingest_seconds),
+            ];
+            let (name, shown) = match it.searched {
+                Searched::Documents { files, chunks } => (
+                    format!("{files} files"),
+                    [chunks.to_string(), percent(it.found)],
+                ),
+                Searched::Examples {
+                    examples,
+                    voted_right,
+                } => (
+                    format!("{examples} examples"),
+                    [percent(it.found), percent(voted_right)],
+                ),
+            };
+            (name, shown.into_iter().chain(times).collect())
         })
         .collect();
     table

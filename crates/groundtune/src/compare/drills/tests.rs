@@ -200,7 +200,13 @@ fn what_is_known_of_a_reader_is_found() {
         "{noise:?}"
     );
     assert!((noise.opposed_right - 4.0 / 9.0).abs() < 1e-12, "{noise:?}");
-    assert!(!drills.noise.candidates.contains_key(&Arm::Prompt));
+    // Who is given nothing is not disturbed.
+    let knows_nothing = &drills.noise.candidates[&Arm::Prompt];
+    assert_eq!(
+        (knows_nothing.plain_right, knows_nothing.noisy_right),
+        (0.0, 0.0)
+    );
+    assert_eq!(knows_nothing.opposed_misled, 0.0);
 
     let refusal = &drills.refusal.candidates[&Arm::Rag];
     let shares = [refusal.refused, refusal.made_up, refusal.recall];
@@ -218,7 +224,11 @@ fn what_is_known_of_a_reader_is_found() {
     assert_eq!(drills.format.candidates[&Arm::Prompt].in_form, 0.0);
 
     let growth = drills.growth.as_ref().unwrap();
-    assert_eq!(growth.sizes.last().unwrap().files, 9);
+    let all = growth.sizes.last().unwrap().searched;
+    assert!(
+        matches!(all, Searched::Documents { files: 9, .. }),
+        "{growth:?}"
+    );
     assert_eq!(growth.change(), Some(0.0));
 
     let tables = drills.tables(Task::Write, &BTreeMap::new(), eval::Metric::TokenF1);

@@ -1,21 +1,24 @@
-//! The freshness drill where labels are answers: what becomes of the answers when the labels of
-//! the examples change, disappear and come back.
+//! Labelled examples, and what drills do to them.
 //!
-//! Some labels are passed round: what had the first has the second from now on, and so on, as
-//! when categories are cut anew. Whoever looks at the examples follows at once; whoever has
-//! learnt them goes on as it was taught, and a name says what it always said.
+//! For freshness some labels are passed round: what had the first has the second from now on, and
+//! so on, as when categories are cut anew. Whoever looks at the examples follows at once; whoever
+//! has learnt them goes on as it was taught, and a name says what it always said.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::time::Instant;
 
+use contract::Evidence;
 use eval::Gold;
 
 use super::{Labels, labels};
-use crate::compare::encoder::{Encoder as _, TaughtEncoder};
-use crate::compare::evidence::Shown;
+use crate::Error;
+use crate::compare::encoder::{Encoder as _, Examples, TaughtEncoder};
+use crate::compare::evidence::{Findings, FoundFor, Shown, Trial};
 use crate::compare::{Arm, CompareError, Freshness};
 
+/// What stands between the labels of an answer that has several.
+pub(super) const BETWEEN: &str = ", ";
 /// The most labels that change.
 const LABELS: usize = 12;
 
@@ -26,12 +29,75 @@ struct Fact<'a> {
     after: String,
 }
 
-impl Labels {
-    /// Asks every candidate. Returns nothing where there are not two labels that could change.
-    ///
-    /// # Errors
-    /// If the encoder cannot read the examples.
-    pub(super) fn pass_round(
+impl Examples for Labels {
+    fn count(&self) -> usize {
+        self.neighbours.count()
+    }
+
+    fn find(&self, asked: &Gold) -> Result<FoundFor, Error> {
+        self.neighbours.find(asked)
+    }
+
+    fn trial(
+        &self,
+        findings: &Findings,
+        asked: &[Gold],
+        shown: Shown,
+    ) -> Result<Trial, CompareError> {
+        Ok(self.tried(findings, asked, shown))
+    }
+
+    fn only(&self, keep: &dyn Fn(usize) -> bool) -> Result<Box<dyn Examples>, CompareError> {
+        let kept = (0..self.labels.len()).filter(|number| keep(*number));
+        Ok(Box::new(Self {
+            neighbours: self.neighbours.anew(keep)?,
+            labels: kept.map(|number| self.labels[number].clone()).collect(),
+            shots: self.shots,
+            names: self.names.clone(),
+            several: self.several,
+        }))
+    }
+
+    fn tells(&self, found: &Evidence, asked: &Gold) -> bool {
+        let right: BTreeSet<&str> = asked.answers.iter().map(|it| it.trim()).collect();
+        self.labels_of(found).iter().any(|it| right.contains(it))
+    }
+
+    fn likened(&self, asked: &Gold, found: Vec<Evidence>) -> Result<Vec<Evidence>, Error> {
+        self.neighbours.likened(asked, found)
+    }
+
+    fn contradiction(
+        &self,
+        found: &Evidence,
+        asked: &Gold,
+        number: usize,
+    ) -> Option<(Evidence, String)> {
+        let others = self.names.len().checked_sub(1).filter(|it| *it > 0)?;
+        let copy = self.neighbours.passed_on(found, 1 + number % others);
+        let says = self.labels_of(&copy).join(BETWEEN);
+        (!self.tells(&copy, asked)).then_some((copy, says))
+    }
+
+    fn is_right(&self, said: &str, asked: &Gold) -> bool {
+        if !self.several {
+            return asked.answers.iter().any(|it| it.trim() == said);
+        }
+        let wanted = labels(asked);
+        let wanted: BTreeSet<&str> = wanted.iter().map(|it| &**it).collect();
+        said.split(BETWEEN).collect::<BTreeSet<&str>>() == wanted
+    }
+
+    fn follows(&self, said: &str, instead: &str) -> bool {
+        match self.several {
+            true => said
+                .split(BETWEEN)
+                .any(|it| instead.split(BETWEEN).any(|label| label == it)),
+            false => said == instead,
+        }
+    }
+
+    fn pass_round(
         &self,
         contestants: &[(Arm, Option<&TaughtEncoder>)],
         test: &[Gold],
@@ -101,7 +167,9 @@ impl Labels {
         }
         Ok(Some(found))
     }
+}
 
+impl Labels {
     /// Chooses questions of different labels; each label is passed on to the next.
     fn facts<'a>(&self, test: &'a [Gold]) -> Vec<Fact<'a>> {
         let mut chosen: Vec<(&Gold, String)> = Vec::new();
