@@ -254,6 +254,19 @@ pub(super) fn softmax(likenesses: impl Iterator<Item = f64>) -> Vec<f64> {
     weights.iter().map(|it| it / sum).collect()
 }
 
+/// Returns of successive numbers shares that fall evenly between 0 and 1, and in no rhythm that
+/// examples could have too: Weyl's sequence of the golden ratio.
+pub(super) fn even(number: usize) -> f64 {
+    const GOLDEN: f64 = 0.618_033_988_749_895;
+    (number as f64 * GOLDEN).fract()
+}
+
+/// Returns which of `count` things is chosen, each as often as another for successive numbers;
+/// nothing, where there are none.
+pub(super) fn evenly(number: usize, count: usize) -> Option<usize> {
+    (count > 0).then(|| ((even(number) * count as f64) as usize).min(count - 1))
+}
+
 /// Returns the mean of vectors, of unit length.
 pub(super) fn mean<'a>(vectors: impl IntoIterator<Item = &'a Vec<f32>>) -> Vec<f32> {
     let mut sum: Vec<f32> = Vec::new();
@@ -297,6 +310,19 @@ mod tests {
         assert_eq!(mean(&[vec![2.0, 0.0], vec![1.0, 4.0]]), [0.6, 0.8]);
         let one: Vec<f32> = (0..19).map(|it| it as f32).collect();
         assert_eq!(cosine(&one, &one), 2109.0);
+    }
+
+    #[test]
+    fn each_is_chosen_as_often_as_another() {
+        let mut chosen = [0; 4];
+        for number in 0..400 {
+            chosen[evenly(number, 4).unwrap()] += 1;
+        }
+        assert!(
+            chosen.iter().all(|it| (98..=102).contains(it)),
+            "{chosen:?}"
+        );
+        assert_eq!(evenly(7, 0), None);
     }
 
     #[test]

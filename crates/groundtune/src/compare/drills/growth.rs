@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::{DrillKind, Ground, Tell, share};
 use crate::compare::encoder::Examples;
 use crate::compare::evidence::{Documents, Findings, Shown, holds};
+use crate::compare::neighbours::even;
 use crate::compare::way::{files, sources};
 use crate::compare::{CompareError, folder};
 use crate::ingest::{IngestRequest, ingest};
@@ -22,8 +23,6 @@ use crate::models::ModelReference;
 
 /// The parts of the files, or of the labelled examples, that are searched.
 const PARTS: [f64; 3] = [0.25, 0.5, 1.0];
-/// The lesser part of a length that is cut by the golden ratio, to the greater.
-const GOLDEN: f64 = 0.618_033_988_749_895;
 /// Fewer files, or examples, than this tell nothing.
 const FEWEST: usize = 8;
 
@@ -189,9 +188,8 @@ fn of_examples(
     Ok(Some(Ok(growth)))
 }
 
-/// Finds the nearest among a part of the examples: of each stretch of them the same part, in no
-/// rhythm that labels could have too (Weyl's sequence of the golden ratio). A smaller part lies
-/// in each larger one.
+/// Finds the nearest among a part of the examples: of each stretch of them the same part. A
+/// smaller part lies in each larger one.
 fn among(
     examples: &dyn Examples,
     part: f64,
@@ -199,7 +197,7 @@ fn among(
     shown: &Shown,
 ) -> Result<Size, CompareError> {
     let started = Instant::now();
-    let some = examples.only(&|number| (number as f64 * GOLDEN).fract() < part)?;
+    let some = examples.only(&|number| even(number) < part)?;
     let ingest_seconds = started.elapsed().as_secs_f64();
     let (mut findings, mut seconds) = (Findings::default(), Vec::new());
     for asked in asked {

@@ -390,6 +390,7 @@ fn growth(found: &super::Growth) -> Table {
         true => head(
             "Growth: the same texts among more and more labelled examples",
             &[
+                "labelled examples",
                 "what is right is shown",
                 "their votes are right",
                 "median time to find",

@@ -15,6 +15,7 @@ use super::{Labels, labels};
 use crate::Error;
 use crate::compare::encoder::{Encoder as _, Examples, TaughtEncoder};
 use crate::compare::evidence::{Findings, FoundFor, Shown, Trial};
+use crate::compare::neighbours::evenly;
 use crate::compare::{Arm, CompareError, Freshness};
 
 /// What stands between the labels of an answer that has several.
@@ -73,8 +74,8 @@ impl Examples for Labels {
         asked: &Gold,
         number: usize,
     ) -> Option<(Evidence, String)> {
-        let others = self.names.len().checked_sub(1).filter(|it| *it > 0)?;
-        let copy = self.neighbours.passed_on(found, 1 + number % others);
+        let other = evenly(number, self.names.len().saturating_sub(1))?;
+        let copy = self.neighbours.passed_on(found, 1 + other);
         let says = self.labels_of(&copy).join(BETWEEN);
         (!self.tells(&copy, asked)).then_some((copy, says))
     }

@@ -12,6 +12,7 @@ use crate::Error;
 use crate::compare::CompareError;
 use crate::compare::encoder::Examples;
 use crate::compare::evidence::{Findings, FoundFor, Shown, Trial};
+use crate::compare::neighbours::evenly;
 
 impl Examples for Names {
     fn count(&self) -> usize {
@@ -61,8 +62,7 @@ impl Examples for Names {
         asked: &Gold,
         number: usize,
     ) -> Option<(Evidence, String)> {
-        let others = self.kinds.len().checked_sub(1).filter(|it| *it > 0)?;
-        let places = 1 + number % others;
+        let places = 1 + evenly(number, self.kinds.len().saturating_sub(1))?;
         let copy = self.neighbours.passed_on(found, places);
         Some((copy, self.passed_on(&tags(asked), places).join(" ")))
     }
