@@ -136,7 +136,7 @@ fn note(answered: &Answered, arguments: &ModelArguments, ui: &Ui) {
         let many = count(answered.cut, "answer");
         let most = arguments.text.max_tokens();
         ui.warn(format_args!(
-            "{many} did not end by itself in {most} tokens or in what the model reads; `--max-tokens` allows more"
+            "{many} did not come to an end within {most} tokens or what the model reads; `--max-tokens` allows more"
         ));
     }
     let seconds = answered.elapsed.as_secs_f64().max(1e-9);
