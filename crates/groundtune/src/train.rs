@@ -153,7 +153,7 @@ pub fn prepare(
     }
     let lessons = files.lessons(&recipe, &source)?;
     source.is_for(recipe.steps.count(lessons.summary.examples.0));
-    let room = lessons.room(recipe.steps.batch);
+    let room = lessons.room(&recipe);
     let estimate = memory::estimate(&recipe, &source, &lessons)?;
     let threads = match threads {
         Some(threads) => threads,
@@ -344,15 +344,23 @@ fn learner(
     Ok(match (preference, lessons) {
         (None, lessons::Content::Sequences { training, dev }) => {
             let language = Language::new(model, tokenizer, companions, room, training, dev)?;
-            Box::new(match recipe.objective {
+            let language = match recipe.objective {
                 Objective::Language { prompt_weight } => language.with_prompt_weight(prompt_weight),
                 _ => language,
+            };
+            Box::new(match recipe.technique.packing {
+                true => language,
+                false => language.without_packing(),
             })
         }
         (Some(preference), lessons::Content::Pairs { training, dev }) => {
-            Box::new(Preferences::new(
+            let preferences = Preferences::new(
                 team, model, tokenizer, companions, room, preference, training, dev,
-            )?)
+            )?;
+            Box::new(match recipe.technique.packing {
+                true => preferences,
+                false => preferences.without_packing(),
+            })
         }
         _ => unreachable!("lessons are made for the objective"),
     })

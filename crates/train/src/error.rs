@@ -17,6 +17,14 @@ pub enum TrainError {
         /// What it may be.
         expected: &'static str,
     },
+    /// An encoder's texts are not filled up.
+    #[error(
+        "`technique.packing = false` is for decoders: with `objective.kind = \"{objective}\"` texts are always packed"
+    )]
+    AlwaysPacked {
+        /// The objective.
+        objective: &'static str,
+    },
     /// A file of the run could not be read or written; the message names it.
     #[error("the run could not be kept on the disk")]
     Io(#[from] std::io::Error),

@@ -81,6 +81,13 @@ pub trait Learner {
     /// Returns the size of one of them.
     fn size(&self, example: usize) -> Size;
 
+    /// Returns how many tokens are computed with these examples that are none of theirs: what
+    /// rows are filled up with.
+    fn padding(&self, examples: &[usize]) -> usize {
+        let _ = examples;
+        0
+    }
+
     /// Returns what is learnt.
     fn arena(&mut self) -> Arena<'_>;
 

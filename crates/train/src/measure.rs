@@ -16,6 +16,8 @@ use crate::train::gradient;
 pub struct MeasuredStep {
     /// Tokens that were read in it.
     pub tokens: usize,
+    /// Tokens that were computed beside, to fill up rows.
+    pub padding: usize,
     /// How long it took.
     pub elapsed: Duration,
     /// Its loss.
@@ -44,6 +46,8 @@ pub fn measure(
         let begun = Instant::now();
         let taken = order.step(step, recipe.steps.examples());
         let chance = |part| mix(step << 32 | part);
+        let batches = taken.chunks(recipe.steps.batch);
+        let padding = batches.map(|batch| learner.padding(batch)).sum();
         let (tokens, loss) = gradient(team, learner, &taken, recipe.steps.batch, chance)?;
         update.regularise(&mut learner.arena());
         let length = optimiser::length(team, learner.arena().gradients);
@@ -51,6 +55,7 @@ pub fn measure(
         update.apply(team, &mut learner.arena(), rate, length);
         measured.push(MeasuredStep {
             tokens,
+            padding,
             elapsed: begun.elapsed(),
             loss,
         });

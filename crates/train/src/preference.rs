@@ -11,7 +11,7 @@ use model::training::{DecoderTraining, Pass, RankBudget};
 use tensor::Team;
 
 use crate::TrainError;
-use crate::language::{Decoder, Likelihood};
+use crate::language::{Decoder, Likelihood, Rows};
 use crate::learner::{Arena, Examination, Learner, Size};
 use crate::sequences::Sequences;
 
@@ -172,6 +172,12 @@ impl Preferences {
             dev,
         })
     }
+
+    /// Makes each answer of a batch a row, filled up to the longest, instead of packing them.
+    pub fn without_packing(mut self) -> Self {
+        self.decoder.rows = Rows::Filled;
+        self
+    }
 }
 
 /// Returns how likely both answers of each pair are.
@@ -212,6 +218,11 @@ impl Learner for Preferences {
         }
     }
 
+    fn padding(&self, examples: &[usize]) -> usize {
+        let both = examples.iter().flat_map(|pair| self.training.both(*pair));
+        self.decoder.padding(both)
+    }
+
     fn arena(&mut self) -> Arena<'_> {
         self.decoder.arena()
     }
@@ -229,6 +240,7 @@ impl Learner for Preferences {
     ) -> Result<f64, TrainError> {
         let both = examples.iter().flat_map(|pair| self.training.both(*pair));
         self.decoder.take(both);
+        self.decoder.fill_up();
         let found = self.decoder.likelihoods(team, Pass::Train { seed: draw })?;
         self.decoder.weights.clear();
         let mut loss = 0.0;

@@ -445,7 +445,7 @@ impl Default for Optimiser {
 }
 
 /// What saves memory or time, or keeps a model from learning by heart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Technique {
     /// In what products are made. Default: `f32`.
@@ -454,6 +454,21 @@ pub struct Technique {
     pub checkpointing: bool,
     /// The share of numbers that a step leaves out. Default: 0.
     pub dropout: f32,
+    /// Whether a batch's examples lie one behind the other, each taking the room of its tokens.
+    /// Otherwise each is a row, filled up to the longest: as much is learnt, and more computed.
+    /// Default: yes.
+    pub packing: bool,
+}
+
+impl Default for Technique {
+    fn default() -> Self {
+        Self {
+            precision: Precision::F32,
+            checkpointing: false,
+            dropout: 0.0,
+            packing: true,
+        }
+    }
 }
 
 /// In what products are made.
@@ -597,6 +612,11 @@ impl Recipe {
     /// # Errors
     /// At the first of them, with its key and what it may be.
     pub fn check(&self) -> Result<(), TrainError> {
+        if !self.technique.packing && self.objective.is_for_encoders() {
+            return Err(TrainError::AlwaysPacked {
+                objective: self.objective.name(),
+            });
+        }
         let positive = |key, value: f64| {
             (!(value.is_finite() && value > 0.0)).then_some((key, value, "a number above 0"))
         };
@@ -749,6 +769,21 @@ mod tests {
             let text = toml::to_string(&recipe).unwrap();
             assert_eq!(toml::from_str::<Recipe>(&text).unwrap(), recipe, "{text}");
         }
+    }
+
+    #[test]
+    fn an_encoders_texts_are_always_packed() {
+        let error = |kind: &str| {
+            let more = format!("[technique]\npacking = false\n[objective]\nkind = \"{kind}\"\n");
+            recipe(&more)
+                .unwrap()
+                .check()
+                .err()
+                .map(|it| it.to_string())
+        };
+        assert_eq!(error("dpo"), None);
+        let found = error("classify").unwrap();
+        assert!(found.contains("`objective.kind = \"classify\"`"), "{found}");
     }
 
     #[test]

@@ -96,6 +96,8 @@ fn techniques(
     }
     drop(progress);
     let plain = rows[0].1.clone().ok();
+    let padding = rows.iter().filter_map(|(_, found)| found.as_ref().ok());
+    let padding = padding.map(|it| it.padding).max().unwrap_or(0);
     if as_json {
         let all: Vec<Value> = rows
             .iter()
@@ -135,6 +137,13 @@ fn techniques(
          said of FP16, whose place it takes.",
         plain.map_or_else(|| "?".into(), |it| thousands(it.tokens as u64)),
     ));
+    if padding > 0 {
+        ui.note(format_args!(
+            "Without packing, rows are filled up with {} tokens a step, which are computed and not \
+             counted.",
+            thousands(padding as u64),
+        ));
+    }
     Ok(())
 }
 
@@ -360,6 +369,7 @@ mod tests {
     fn measured(seconds: f64, peak: u64) -> Measured {
         Measured {
             tokens: 1000,
+            padding: 0,
             step_seconds: vec![seconds, 9.0, seconds / 2.0],
             peak_memory_bytes: Some(peak),
             parameters: 10,

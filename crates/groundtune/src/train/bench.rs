@@ -33,6 +33,8 @@ pub struct BenchRun {
 pub struct Measured {
     /// Tokens of a step.
     pub tokens: usize,
+    /// Tokens that are computed beside, to fill up rows.
+    pub padding: usize,
     /// How long the steps took, in seconds, the first one left out.
     pub step_seconds: Vec<f64>,
     /// The most memory that the process had while it learnt, where the system tells.
@@ -67,7 +69,7 @@ impl Measured {
 fn plain(examples: usize) -> Vec<String> {
     vec![
         format!("steps = {{ batch = {examples}, accumulation = 1, limit = 1000 }}"),
-        "technique = { precision = \"f32\", checkpointing = false }".into(),
+        "technique = { precision = \"f32\", checkpointing = false, packing = true }".into(),
         "optimiser.states = \"f32\"".into(),
         "tuning = { kind = \"full\" }".into(),
     ]
@@ -171,6 +173,10 @@ impl PreparedRun {
                 &steps,
                 Some(["50 to 75 %", "2 to 4 × slower"]),
             ));
+        }
+        // An encoder's texts are always packed.
+        if !is_encoder {
+            runs.push(run("without packing", "technique.packing = false", None));
         }
         let claims = [
             (
@@ -342,8 +348,10 @@ struct Shaped {
 fn measured(estimate: &memory::Estimate, steps: &[MeasuredStep]) -> Measured {
     let (first, last) = (&steps[0], &steps[steps.len() - 1]);
     let timed = &steps[1..];
+    let mean = |of: fn(&MeasuredStep) -> usize| timed.iter().map(of).sum::<usize>() / timed.len();
     Measured {
-        tokens: timed.iter().map(|it| it.tokens).sum::<usize>() / timed.len(),
+        tokens: mean(|it| it.tokens),
+        padding: mean(|it| it.padding),
         step_seconds: timed.iter().map(|it| it.elapsed.as_secs_f64()).collect(),
         peak_memory_bytes: memory::peak(),
         parameters: estimate.parameters,

@@ -290,8 +290,8 @@ impl Lessons {
         }
     }
 
-    /// Returns the most tokens that a batch of `batch` examples can have.
-    pub(super) fn room(&self, batch: usize) -> usize {
+    /// Returns the most tokens that a batch of `recipe` can have.
+    pub(super) fn room(&self, recipe: &Recipe) -> usize {
         let mut lengths: Vec<usize> = match &self.content {
             Content::Sequences { training, .. } => (0..training.len())
                 .map(|it| training.get(it).ids.len())
@@ -301,7 +301,17 @@ impl Lessons {
                 .collect(),
             Content::Exercises(lessons) => lessons.sizes().0,
         };
-        largest_batch(&mut lengths, batch)
+        if !recipe.technique.packing {
+            // A row is as long as the longest of its batch, and a pair is two.
+            let longest = match &self.content {
+                Content::Pairs { training, .. } => {
+                    2 * training.chosen.longest().max(training.rejected.longest())
+                }
+                _ => lengths.iter().copied().max().unwrap_or(0),
+            };
+            lengths.fill(longest);
+        }
+        largest_batch(&mut lengths, recipe.steps.batch)
             .max(self.summary.longest)
             .max(1)
     }

@@ -152,7 +152,7 @@ pub(super) fn estimate(
 
 /// Returns what `recipe` takes.
 fn take(recipe: &Recipe, source: &Source, lessons: &Lessons) -> Result<Estimate, TrainingError> {
-    let room = lessons.room(recipe.steps.batch);
+    let room = lessons.room(recipe);
     let plan = source.plan(
         recipe,
         lessons.task().as_ref(),
@@ -205,6 +205,9 @@ fn smaller(recipe: &Recipe) -> Vec<(String, Recipe)> {
             &|it| (it.steps.batch, it.steps.accumulation) = (1, accumulation),
         );
     }
+    add("technique.packing = true".into(), &|it| {
+        it.technique.packing = true;
+    });
     add("technique.checkpointing = true".into(), &|it| {
         it.technique.checkpointing = true;
     });
