@@ -2,11 +2,14 @@
 
     python encoder_steps.py head MODEL TRAIN.jsonl FOLDER SEED
     python encoder_steps.py learn FOLDER TRAIN.jsonl TEST.jsonl SEED DROPOUT STEPS OUT.json [LIMIT]
+    python encoder_steps.py drop FOLDER TRAIN.jsonl SEEDS DROPOUT STEPS OUT.json
 
 `head` writes MODEL with a head drawn by PyTorch, from which `groundtune train` goes on too.
 `learn` takes STEPS steps of 32 examples (LIMIT of them, the schedule being that of STEPS), in the
 order of a recipe with `seed = SEED`, with the settings of `train_encoder.py`; writes each
 step's loss and the gradient's length, which a run's `events.jsonl` has too, and prints F1.
+`drop` learns nothing: it writes, for each seed from 1 to SEEDS, the losses of the batches of its first
+STEPS steps with dropout, and those without.
 """
 
 import json
@@ -32,10 +35,11 @@ if what == "head":
     model.save_pretrained(out)
     AutoTokenizer.from_pretrained(folder).save_pretrained(out)
     sys.exit()
-test_path, seed, dropout, steps, out = sys.argv[4:9]
+rest = sys.argv[4:] if what == "learn" else [train_path] + sys.argv[4:]
+test_path, seed, dropout, steps, out = rest[:5]
 test = [json.loads(line) for line in open(test_path)]
 seed, dropout, steps = int(seed), float(dropout), int(steps)
-limit = int(sys.argv[9]) if len(sys.argv) > 9 else steps
+limit = int(rest[5]) if len(rest) > 5 else steps
 tokens = AutoTokenizer.from_pretrained(folder)
 MASK, GOLDEN = (1 << 64) - 1, 0x9E3779B97F4A7C15
 
@@ -97,6 +101,21 @@ epochs = 32 * steps // len(train) + 1
 order = [it for epoch in range(epochs) for it in shuffled(epoch)]
 learnt, asked = ([example(line) for line in lines] for lines in (train, test))
 entropy = torch.nn.functional.cross_entropy
+if what == "drop":
+    found = {}
+    for seed in range(1, seed + 1):
+        order = shuffled(0)
+        for step in range(steps):
+            ids, mask, targets = batch([learnt[it] for it in order[32 * step : 32 * step + 32]])
+            pair = []
+            for dropped in (True, False):
+                model.train(dropped)
+                with torch.no_grad():
+                    logits = model(input_ids=ids, attention_mask=mask).logits
+                pair.append(entropy(logits.view(-1, len(labels)), targets.view(-1)).item())
+            found.setdefault(seed, []).append(pair)
+        json.dump(found, open(out, "w"))
+    sys.exit()
 model.train()
 kept = []
 for step in range(limit):
