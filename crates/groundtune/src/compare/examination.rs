@@ -138,11 +138,11 @@ impl std::fmt::Display for ExaminationNote {
             }
             Self::Contradicting { count, first } => write!(
                 f,
-                "{count} questions have more than one answer, each in an example of its own: whoever gives one of them is wrong by another; the first: {first}"
+                "{count} questions have more than one right answer, each in an example of its own: giving one is wrong where another is asked for; the first: {first}"
             ),
             Self::Alike { count, different } => write!(
                 f,
-                "{count} of the questions examined ask nearly the same as another; intervals count the {different} that differ"
+                "{count} of the questions examined are nearly the same as others; intervals count them as {different}"
             ),
             Self::LeftOut { count, first } => write!(
                 f,

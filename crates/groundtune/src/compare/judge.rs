@@ -157,7 +157,10 @@ impl Judgement {
         report.warnings.splice(0..0, known);
         report.curves = curves(&taught);
         let guards = guards(protocol, &retrieval, &taught, answers, examination);
-        report.drills = vec![tuning(protocol, &retrieval), guarded(&guards)];
+        if retrieval.is_chosen() {
+            report.drills.push(tuning(protocol, &retrieval));
+        }
+        report.drills.push(guarded(&guards));
         if !taught.is_empty() {
             report.drills.push(learning(&taught));
         }
@@ -535,8 +538,8 @@ fn guards(
         (
             "retrieval that nobody tuned",
             tuned || !retrieves,
-            match tuned {
-                true => {
+            match (tuned, retrieves) {
+                (true, _) => {
                     let ways: BTreeSet<String> = retrieval
                         .tries
                         .iter()
@@ -549,7 +552,8 @@ fn guards(
                         examination.dev.len()
                     )
                 }
-                false => "no setting was tried".to_owned(),
+                (false, true) => "no setting was tried".to_owned(),
+                (false, false) => "no candidate retrieves".to_owned(),
             },
         ),
         (
