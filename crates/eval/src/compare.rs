@@ -13,7 +13,7 @@ use crate::statistics::bootstrap::{Bootstrap, Clusters, Drawing};
 use crate::statistics::{
     Interval, Paired, Settling, detectable, holm, mcnemar, randomisation, settling,
 };
-use crate::verdict::{Verdict, percent, verdict};
+use crate::verdict::{Verdict, names, percent, verdict};
 use crate::{GoldSet, Prediction};
 
 /// What is to be decided and how, written down before anything is run.
@@ -153,6 +153,10 @@ pub struct Compared {
     pub differences: Vec<Difference>,
     /// Who wins.
     pub verdict: Verdict,
+    /// Which candidates refuse nearly everything, where some questions have an answer: such a
+    /// candidate can come first by the questions that have none, and is of no use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub silent: Option<String>,
 }
 
 /// A candidate's figures.
@@ -322,9 +326,37 @@ pub fn compare(
         plan: plan.clone(),
         questions: gold.len(),
         clusters: gold.cluster_count(),
+        silent: silent(gold, &scored),
         candidates: scored,
         differences,
         verdict,
+    })
+}
+
+/// Whoever refuses this share of the questions answers none to speak of.
+const SILENT: f64 = 0.95;
+
+fn silent(gold: &GoldSet, candidates: &[CandidateScores]) -> Option<String> {
+    let without = gold.questions().iter().filter(|it| it.is_unanswerable());
+    let without = without.count() as f64 / gold.len().max(1) as f64;
+    let silent = candidates.iter().filter(|it| {
+        let asked = gold.len() * it.seeds;
+        asked > 0 && it.refused as f64 >= SILENT * asked as f64
+    });
+    let silent: Vec<&str> = silent.map(|it| it.name.as_str()).collect();
+    let (refuse, score) = match silent.as_slice() {
+        [] => return None,
+        [_] => ("refuses", "its score is"),
+        _ => ("refuse", "their scores are"),
+    };
+    (without < SILENT).then(|| {
+        format!(
+            "{} {refuse} at least {} in 100 questions: {score} from the {:.0} in 100 that have no \
+             answer, and nobody is told anything",
+            names(&silent),
+            percent(SILENT),
+            100.0 * without
+        )
     })
 }
 

@@ -261,6 +261,7 @@ fn warnings(gold: &GoldSet, compared: &Compared) -> Vec<String> {
             gold.twice().len()
         ));
     }
+    found.extend(compared.silent.clone());
     for candidate in &compared.candidates {
         if candidate.failed > 0 {
             found.push(format!(

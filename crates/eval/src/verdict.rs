@@ -221,7 +221,7 @@ fn counted_more(more: u64) -> String {
 }
 
 /// Joins names: `` `a`, `b` and `c` ``.
-fn names(names: &[&str]) -> String {
+pub(crate) fn names(names: &[&str]) -> String {
     let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     match quoted.as_slice() {
         [one] => one.clone(),

@@ -338,8 +338,12 @@ fn conclude(ui: &mut Ui, judgement: &Judgement, as_json: bool) -> Result<(), Com
             it.mistake, it.how
         ));
     }
-    if let Some(stale) = judgement.retrieval.staleness() {
-        ui.warn(format_args!("{stale}"));
+    let odd = [
+        judgement.retrieval.staleness(),
+        judgement.report.compared.silent.clone(),
+    ];
+    for odd in odd.into_iter().flatten() {
+        ui.warn(format_args!("{odd}"));
     }
     let statement = wrap(judgement.statement(), ui.width()).join("\n");
     let statement = ui.paint(Style::Strong, &statement);

@@ -70,6 +70,41 @@ fn the_better_one_wins() {
 }
 
 #[test]
+fn who_refuses_everything_is_named() {
+    // Three of ten questions have no answer.
+    let gold = GoldSet::new((0..100).map(|number| Gold {
+        id: QuestionId::new(format!("q{number}")),
+        question: format!("What is {number}?"),
+        answers: if number % 10 < 3 {
+            vec![]
+        } else {
+            vec!["yes".into()]
+        },
+        all_together: false,
+        passage: None,
+        context: None,
+    }));
+    let refusing = |name: &str, refused: usize| {
+        let mut made = candidate(name, 100, |_| true);
+        for answer in &mut made.runs[0][..refused] {
+            answer.refused = true;
+        }
+        made
+    };
+    let check = |candidates: &[CandidateAnswers], expect: Option<&str>| {
+        let compared = compare(&gold, candidates, &plan()).unwrap();
+        assert_eq!(compared.silent.as_deref(), expect);
+    };
+    check(&[refusing("rag", 94)], None);
+    let one = "`prompt` refuses at least 95 in 100 questions: its score is from the 30 in 100 that \
+               have no answer, and nobody is told anything";
+    check(&[refusing("rag", 40), refusing("prompt", 95)], Some(one));
+    let two = "`prompt` and `rag` refuse at least 95 in 100 questions: their scores are from the 30 in \
+               100 that have no answer, and nobody is told anything";
+    check(&[refusing("prompt", 100), refusing("rag", 99)], Some(two));
+}
+
+#[test]
 fn what_is_the_same_does_not_differ() {
     let compared = judge(
         400,

@@ -349,6 +349,9 @@ pub(super) fn say_what_is_odd(gold: &GoldSet, compared: &Compared, ui: &Ui) {
             "{many} came more than once; the first of each counts"
         ));
     }
+    if let Some(silent) = &compared.silent {
+        ui.warn(format_args!("{silent}"));
+    }
     for candidate in &compared.candidates {
         if candidate.failed > 0 {
             let many = count(candidate.failed, "question");
