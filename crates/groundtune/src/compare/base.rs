@@ -86,7 +86,7 @@ impl Finder<'_> {
     pub(super) fn find(&mut self, asked: &Gold) -> Result<FoundFor, Error> {
         match self {
             Self::Documents(documents) => documents.find(asked),
-            Self::Examples(examples) => examples.find(asked),
+            Self::Examples(examples) => examples.neighbours().find(asked),
         }
     }
 }

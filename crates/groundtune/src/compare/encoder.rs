@@ -10,7 +10,8 @@ use eval::Gold;
 use model::{Classifier, HeadOptions, Reader, ReaderOptions, TokenClassifier};
 
 use super::base::Answers;
-use super::evidence::{Findings, FoundFor, Shown, Trial};
+use super::evidence::{Findings, Shown, Trial};
+use super::neighbours::Neighbours;
 use super::{Arm, CompareError, Freshness, Task};
 use crate::Error;
 
@@ -63,14 +64,8 @@ pub(super) trait Encoder {
 /// Labelled examples that may be learnt from, of which the nearest are found for a text; and what
 /// drills do to them.
 pub(super) trait Examples {
-    /// Returns how many there are.
-    fn count(&self) -> usize;
-
-    /// Finds the nearest of a question.
-    ///
-    /// # Errors
-    /// If the encoder cannot read it, or the examples.
-    fn find(&self, asked: &Gold) -> Result<FoundFor, Error>;
+    /// Returns the texts of the examples, of which the nearest are found.
+    fn neighbours(&self) -> &Neighbours;
 
     /// Says how many of `asked` have what is right among what is shown, and of how many the
     /// votes of these are right.
@@ -92,12 +87,6 @@ pub(super) trait Examples {
 
     /// Returns whether an example that was found says something that is right for a question.
     fn tells(&self, found: &Evidence, asked: &Gold) -> bool;
-
-    /// Returns examples that were found for others, with how near they lie to this question.
-    ///
-    /// # Errors
-    /// If the encoder cannot read it, or the examples.
-    fn likened(&self, asked: &Gold, found: Vec<Evidence>) -> Result<Vec<Evidence>, Error>;
 
     /// Returns a copy of an example, as near as it is, that says something else than is right
     /// for the question, and what an answer then is that follows it; `number` chooses what else.

@@ -668,7 +668,10 @@ mod tests {
         let found = labels.neighbours.find(&other).unwrap().evidence;
         assert!(found[0].score.get() > 0.99, "{found:?}");
         let question = asked("aab", &["A_a"], false);
-        let likened = labels.likened(&question, found[..1].to_vec()).unwrap();
+        let likened = labels
+            .neighbours()
+            .likened(&question, found[..1].to_vec())
+            .unwrap();
         let own = labels.neighbours.find(&question).unwrap().evidence;
         let same = own.iter().find(|it| it.chunk == likened[0].chunk).unwrap();
         assert_eq!(*same, likened[0]);
@@ -678,9 +681,9 @@ mod tests {
     fn some_of_the_examples_are_examples() {
         let labels = of(&THREE, false);
         let some = labels.only(&|number| number > 1).unwrap();
-        assert_eq!(some.count(), 2);
+        assert_eq!(some.neighbours().count(), 2);
         let question = asked("caa", &["other"], false);
-        let near = some.find(&question).unwrap();
+        let near = some.neighbours().find(&question).unwrap();
         assert_eq!(near.evidence[0].text, "caa");
         assert!(some.tells(&near.evidence[0], &question));
         let shown = Shown {
@@ -690,7 +693,7 @@ mod tests {
         let asked = [question, asked("bbb", &["b"], false)];
         let mut findings = Findings::default();
         for asked in &asked {
-            findings.add(some.find(asked).unwrap());
+            findings.add(some.neighbours().find(asked).unwrap());
         }
         // Nobody is left who says `b`.
         let trial = some.trial(&findings, &asked, shown).unwrap();

@@ -664,8 +664,8 @@ mod tests {
         let names = names();
         let some = names.only(&|number| number == 1).unwrap();
         let question = asked("where did one dog sit ?", "O O O B-animal O O");
-        let near = some.find(&question).unwrap();
-        assert_eq!((some.count(), near.evidence.len()), (1, 1));
+        let near = some.neighbours().find(&question).unwrap();
+        assert_eq!((some.neighbours().count(), near.evidence.len()), (1, 1));
         let mut findings = Findings::default();
         findings.add(near);
         let shown = Shown {

@@ -158,8 +158,11 @@ fn of_examples(
     examples: &dyn Examples,
     tell: Tell<'_>,
 ) -> Result<Option<Result<Growth, String>>, CompareError> {
-    if examples.count() < FEWEST {
-        let why = format!("there are only {} labelled examples", examples.count());
+    if examples.neighbours().count() < FEWEST {
+        let why = format!(
+            "there are only {} labelled examples",
+            examples.neighbours().count()
+        );
         return Ok(Some(Err(why)));
     }
     let answered = ground.examination.test.iter();
@@ -201,14 +204,14 @@ fn among(
     let ingest_seconds = started.elapsed().as_secs_f64();
     let (mut findings, mut seconds) = (Findings::default(), Vec::new());
     for asked in asked {
-        let found = some.find(asked)?;
+        let found = some.neighbours().find(asked)?;
         seconds.push(found.elapsed.as_secs_f64());
         findings.add(found);
     }
     let trial = some.trial(&findings, asked, *shown)?;
     Ok(Size {
         searched: Searched::Examples {
-            examples: some.count(),
+            examples: some.neighbours().count(),
             voted_right: trial.right,
         },
         ingest_seconds,

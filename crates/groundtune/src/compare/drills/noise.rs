@@ -99,7 +99,7 @@ impl Asks for Disturbed {
                 }
             }
             if let Some(examples) = examples {
-                distractors = examples.likened(asked, distractors)?;
+                distractors = examples.neighbours().likened(asked, distractors)?;
             }
             if !distractors.is_empty() {
                 let after = distractors.split_off(distractors.len() / 2);

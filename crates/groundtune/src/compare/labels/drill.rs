@@ -12,10 +12,9 @@ use contract::Evidence;
 use eval::Gold;
 
 use super::{Labels, labels};
-use crate::Error;
 use crate::compare::encoder::{Encoder as _, Examples, TaughtEncoder};
-use crate::compare::evidence::{Findings, FoundFor, Shown, Trial};
-use crate::compare::neighbours::evenly;
+use crate::compare::evidence::{Findings, Shown, Trial};
+use crate::compare::neighbours::{Neighbours, evenly};
 use crate::compare::{Arm, CompareError, Freshness};
 
 /// What stands between the labels of an answer that has several.
@@ -31,12 +30,8 @@ struct Fact<'a> {
 }
 
 impl Examples for Labels {
-    fn count(&self) -> usize {
-        self.neighbours.count()
-    }
-
-    fn find(&self, asked: &Gold) -> Result<FoundFor, Error> {
-        self.neighbours.find(asked)
+    fn neighbours(&self) -> &Neighbours {
+        &self.neighbours
     }
 
     fn trial(
@@ -62,10 +57,6 @@ impl Examples for Labels {
     fn tells(&self, found: &Evidence, asked: &Gold) -> bool {
         let right: BTreeSet<&str> = asked.answers.iter().map(|it| it.trim()).collect();
         self.labels_of(found).iter().any(|it| right.contains(it))
-    }
-
-    fn likened(&self, asked: &Gold, found: Vec<Evidence>) -> Result<Vec<Evidence>, Error> {
-        self.neighbours.likened(asked, found)
     }
 
     fn contradiction(

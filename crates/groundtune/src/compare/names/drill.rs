@@ -11,16 +11,12 @@ use super::{Names, Read, kinds, spans, split, tags};
 use crate::Error;
 use crate::compare::CompareError;
 use crate::compare::encoder::Examples;
-use crate::compare::evidence::{Findings, FoundFor, Shown, Trial};
-use crate::compare::neighbours::evenly;
+use crate::compare::evidence::{Findings, Shown, Trial};
+use crate::compare::neighbours::{Neighbours, evenly};
 
 impl Examples for Names {
-    fn count(&self) -> usize {
-        self.neighbours.count()
-    }
-
-    fn find(&self, asked: &Gold) -> Result<FoundFor, Error> {
-        self.neighbours.find(asked)
+    fn neighbours(&self) -> &Neighbours {
+        &self.neighbours
     }
 
     fn trial(
@@ -49,10 +45,6 @@ impl Examples for Names {
 
     fn tells(&self, found: &Evidence, asked: &Gold) -> bool {
         !kinds(&tags(asked)).is_disjoint(&self.kinds_of(found))
-    }
-
-    fn likened(&self, asked: &Gold, found: Vec<Evidence>) -> Result<Vec<Evidence>, Error> {
-        self.neighbours.likened(asked, found)
     }
 
     /// Every name is of another kind, in the copy as in the answer that follows it.
