@@ -644,6 +644,21 @@ fn given_away(examination: &Examination, searched: bool) -> (&'static str, bool,
     ("documents that give answers away", !kept || !searched, how)
 }
 
+/// Returns how long it takes until a candidate knows what has changed: what is in the documents is
+/// known when they are ingested, all else has to be taught. So has what is found, where the drill
+/// has shown that whoever was taught goes on saying what was so before.
+fn update_seconds(freshness: Option<&Freshness>, teaching: Option<f64>) -> Option<f64> {
+    let Some(drilled) = freshness else {
+        return teaching;
+    };
+    match (drilled.update_seconds, teaching) {
+        (Some(taken_in), Some(teaching)) if drilled.changed_stale > drilled.changed_right => {
+            Some(taken_in + teaching)
+        }
+        (taken_in, teaching) => taken_in.or(teaching),
+    }
+}
+
 /// Returns what a candidate costs, as far as it was measured.
 fn cost(
     recipe: &CompareRecipe,
@@ -656,8 +671,7 @@ fn cost(
     let mean = |all: &[f64]| (!all.is_empty()).then(|| all.iter().sum::<f64>() / all.len() as f64);
     let teaching: Vec<f64> = taught.iter().map(|run| run.seconds).collect();
     let teaching = mean(&teaching);
-    // What is in the documents is known when they are ingested; all else has to be taught.
-    let update = freshness.and_then(|it| it.update_seconds).or(teaching);
+    let update = update_seconds(freshness, teaching);
     Cost {
         upfront_usd: Some(usd(teaching.unwrap_or(0.0))),
         thousand_questions_usd: mean(&times).map(|mean| usd(1000.0 * mean)),
@@ -665,5 +679,36 @@ fn cost(
         upfront_seconds: Some(teaching.unwrap_or(0.0)),
         update_seconds: update,
         disk_bytes: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_stays_stale_has_to_be_taught_again() {
+        let check = |right: f64, stale: f64, taken_in, teaching, expect| {
+            let drilled = Freshness {
+                facts: 12,
+                before: 0.9,
+                changed_right: right,
+                changed_stale: stale,
+                removed_stale: 0.0,
+                added_right: 0.0,
+                update_seconds: taken_in,
+                added_seconds: taken_in,
+                until_right_seconds: None,
+            };
+            assert_eq!(update_seconds(Some(&drilled), teaching), expect);
+        };
+        // Retrieval; a hybrid that follows what is found, and one that does not; training.
+        check(0.9, 0.0, Some(2.0), None, Some(2.0));
+        check(0.6, 0.3, Some(2.0), Some(60.0), Some(2.0));
+        check(0.0, 0.9, Some(2.0), Some(60.0), Some(62.0));
+        check(0.0, 0.9, None, Some(60.0), Some(60.0));
+        // Nobody teaches what is found.
+        check(0.0, 0.9, Some(2.0), None, Some(2.0));
+        assert_eq!(update_seconds(None, Some(60.0)), Some(60.0));
     }
 }
