@@ -127,29 +127,48 @@ pub(super) fn run(
     if paths.len() < FEWEST {
         return not(&format!("there are only {} files", paths.len()));
     }
-    let mut growth = Growth {
-        questions: asked.len(),
-        sizes: Vec::new(),
-    };
+    let of = |part: f64| ((paths.len() as f64 * part).ceil() as usize).max(needed.len());
+    let grown = sizes(
+        ground,
+        tell,
+        |part| of(part).to_string(),
+        |part| at(ground, &asked, paths[..of(part).min(paths.len())].to_vec()),
+    )?;
+    Ok(grown.map(|mut sizes| {
+        sizes.dedup_by_key(|it| it.searched);
+        Ok(Growth {
+            questions: asked.len(),
+            sizes,
+        })
+    }))
+}
+
+/// Measures each of [`PARTS`], or reads what was measured before: `name` is what a part's file is
+/// called. Nothing, if `tell` breaks it off.
+fn sizes(
+    ground: &Ground<'_>,
+    tell: Tell<'_>,
+    name: impl Fn(f64) -> String,
+    measure: impl Fn(f64) -> Result<Size, CompareError>,
+) -> Result<Option<Vec<Size>>, CompareError> {
+    let folder = ground.folder.drill(DrillKind::Growth);
+    let mut sizes = Vec::with_capacity(PARTS.len());
     for (done, part) in PARTS.into_iter().enumerate() {
-        let count = ((paths.len() as f64 * part).ceil() as usize).max(needed.len());
-        let path = ground.folder.drill(DrillKind::Growth);
-        let path = path.join(format!("{count}.json"));
+        let path = folder.join(format!("{}.json", name(part)));
         let size = match folder::read_json(&path)? {
             Some(size) => size,
             None => {
-                let size = at(ground, &asked, paths[..count.min(paths.len())].to_vec())?;
+                let size = measure(part)?;
                 folder::write_json(&path, &size)?;
                 size
             }
         };
-        growth.sizes.push(size);
+        sizes.push(size);
         if tell(DrillKind::Growth, done + 1, PARTS.len()).is_break() {
             return Ok(None);
         }
     }
-    growth.sizes.dedup_by_key(|it| it.searched);
-    Ok(Some(Ok(growth)))
+    Ok(Some(sizes))
 }
 
 /// Finds the nearest among more and more of the labelled examples.
@@ -168,27 +187,14 @@ fn of_examples(
     let answered = ground.examination.test.iter();
     let asked = ground.some(answered.filter(|it| !it.is_unanswerable()).collect());
     let asked: Vec<Gold> = asked.into_iter().cloned().collect();
-    let mut growth = Growth {
-        questions: asked.len(),
-        sizes: Vec::new(),
-    };
-    for (done, part) in PARTS.into_iter().enumerate() {
-        let path = ground.folder.drill(DrillKind::Growth);
-        let path = path.join(format!("{part}.json"));
-        let size = match folder::read_json(&path)? {
-            Some(size) => size,
-            None => {
-                let size = among(examples, part, &asked, ground.shown)?;
-                folder::write_json(&path, &size)?;
-                size
-            }
-        };
-        growth.sizes.push(size);
-        if tell(DrillKind::Growth, done + 1, PARTS.len()).is_break() {
-            return Ok(None);
-        }
-    }
-    Ok(Some(Ok(growth)))
+    let grown = sizes(
+        ground,
+        tell,
+        |part| part.to_string(),
+        |part| among(examples, part, &asked, ground.shown),
+    )?;
+    let questions = asked.len();
+    Ok(grown.map(|sizes| Ok(Growth { questions, sizes })))
 }
 
 /// Finds the nearest among a part of the examples: of each stretch of them the same part. A
