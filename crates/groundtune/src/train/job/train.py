@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy
 import torch
 from accelerate import Accelerator
-from transformers import AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
 HERE = Path(__file__).resolve().parent
 EVENTS = HERE / "events.jsonl"
@@ -149,13 +149,12 @@ def opened(job):
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=torch.bfloat16 if technique["precision"] == "bf16" else torch.float32,
         )
-    model = AutoModelForCausalLM.from_pretrained(HERE / "start", dtype=torch.float32, **options)
+    # The dropout of some models is decided when they are made.
+    config = AutoConfig.from_pretrained(HERE / "start")
     for name in ("attention_dropout", "attn_pdrop", "embd_pdrop", "resid_pdrop"):
-        if hasattr(model.config, name):
-            setattr(model.config, name, technique["dropout"])
-    if not options:
-        # The dropout of some models is decided when they are made.
-        model = AutoModelForCausalLM.from_pretrained(HERE / "start", config=model.config, dtype=torch.float32)
+        if hasattr(config, name):
+            setattr(config, name, technique["dropout"])
+    model = AutoModelForCausalLM.from_pretrained(HERE / "start", config=config, dtype=torch.float32, **options)
     if technique["checkpointing"]:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     if tuning["kind"] in ("lora", "qlora"):
