@@ -106,7 +106,7 @@ impl Stages {
             Some(_) => "",
         };
         let state = match self.ended {
-            None => format!("step {} of {}", thousands(self.steps.0), self.steps.1),
+            None => self.step(),
             Some(Why::Done) => "done".to_owned(),
             Some(Why::NothingBetter) => "done: nothing got better".to_owned(),
             Some(Why::Stopped) => format!(
@@ -149,6 +149,11 @@ impl Stages {
         Ok(page)
     }
 
+    fn step(&self) -> String {
+        let (step, steps) = self.steps;
+        format!("step {} of {}", thousands(step), thousands(steps))
+    }
+
     /// Returns the stages in their order: name, how far, and what is known of each.
     fn stages(&self, run: &RunDescription) -> Vec<(&'static str, How, Vec<String>)> {
         let ended = matches!(self.ended, Some(Why::Done | Why::NothingBetter));
@@ -171,11 +176,7 @@ impl Stages {
             None => "new".to_owned(),
         };
         let model = vec![from, format!("{} learnt", count(self.parameters, "number"))];
-        let mut learning = vec![format!(
-            "step {} of {}",
-            thousands(self.steps.0),
-            thousands(self.steps.1)
-        )];
+        let mut learning = vec![self.step()];
         if let Some(loss) = self.loss {
             learning.push(format!("loss {loss:.3}, rate {:.2e}", self.learning_rate));
             learning.push(format!(

@@ -99,7 +99,7 @@ pub struct Run {
     drawn: Option<Instant>,
 }
 
-/// How long pictures may be behind while steps are taken.
+/// How long pictures may be behind while a run goes on.
 const BEHIND: Duration = Duration::from_secs(5);
 
 impl Run {
@@ -238,7 +238,7 @@ impl Run {
         self.board.note(event)?;
         self.curve.take(event);
         self.stages.take(event);
-        let waits = matches!(event, Event::Step { .. });
+        let waits = !matches!(event, Event::Started { .. } | Event::Ended { .. });
         if waits && self.drawn.is_some_and(|it| it.elapsed() < BEHIND) {
             return Ok(());
         }
